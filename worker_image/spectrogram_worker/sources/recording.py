@@ -1,0 +1,63 @@
+"""What every format looks like from inside the worker: a `Recording`, read by one `Reader` per thread."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from spectrogram_worker.contract.parameters import InputFormat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a recording is, known before any sample is read.
+
+    `length` is the number of samples from the first to the last, gaps included. `gaps` are the gaps that are known
+    without reading samples: half-open (start, stop) sample indices from the recording's first sample, in order.
+    """
+
+    format: InputFormat
+    name: str
+    sample_rate: Fraction
+    center_frequency: float
+    start_time: datetime | None
+    is_complex: bool
+    length: int
+    bytes_per_sample: int
+    sample_type: str
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+class Reader(Protocol):
+    """Reads samples for one thread, with buffers of its own."""
+
+    def read(self, start: int, samples: NDArray[Any]) -> NDArray[Any] | None:
+        """Fill `samples` (shape (n,), complex64/128 or float32/64, full scale = 1) from sample index `start` on.
+
+        Returns None when every sample is there, else a boolean array (n,), True where a sample is missing; missing
+        samples are 0 in `samples`. Raises WorkerError (65, 74) for data that cannot be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files."""
+        ...
+
+
+class Recording(Protocol):
+    """An opened recording."""
+
+    @property
+    def description(self) -> Description:
+        """What the recording is."""
+        ...
+
+    def reader(self) -> Reader:
+        """A new reader: each thread needs its own."""
+        ...
+
+    def close(self) -> None:
+        """Release files."""
+        ...
