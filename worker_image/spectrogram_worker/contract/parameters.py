@@ -76,9 +76,7 @@ class OutputFormat(StrEnum):
 class Raw(Model):
     """How samples lie in a raw file: it has no header that could say so."""
 
-    datatype: Annotated[str, StringConstraints(pattern=r"^[rc]([fiu](8|16|32|64))(_le|_be)?$", max_length=7)] | None = (
-        None
-    )
+    datatype: Annotated[str, StringConstraints(max_length=7)] | None = None
     """SigMF name of the sample type: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
     sample_rate: Annotated[float, Field(ge=1e-6, le=1e15)] | None = None
     """Samples per second, in Hz."""

@@ -1,0 +1,1 @@
+"""The operator: watches SpectrogramJobs, runs each as one pod, and says in status what is true now."""

@@ -1,0 +1,138 @@
+"""Turns the pydantic models into the CustomResourceDefinition: `make crds` writes it, a test fails on a difference.
+
+Run as `python -m spectrogram_operator.api.crd`, it prints the YAML.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from spectrogram_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from spectrogram_operator.api.spec import TRANSITION_RULES, SpectrogramJobSpec
+from spectrogram_operator.api.status import ROOT_RULES, STATUS_RULES, SpectrogramJobStatus
+
+COLUMNS = (
+    ("Phase", "string", ".status.phase", 0),
+    ("Reason", "string", ".status.reason", 0),
+    ("Queue", "string", ".status.queue", 0),
+    ("Progress", "string", ".status.progress.text", 0),
+    ("Attempt", "string", ".status.attemptText", 0),
+    ("Memory", "string", ".status.memory.text", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Pod", "string", ".status.podName", 1),
+    ("Node", "string", ".status.nodeName", 1),
+    ("Peak", "integer", ".status.memory.peakBytes", 1),
+    ("Started", "date", ".status.startTime", 1),
+    ("Finished", "date", ".status.completionTime", 1),
+    ("Message", "string", ".status.message", 1),
+)
+_KEPT = {
+    "type", "description", "default", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength",
+    "minItems", "maxItems", "required",
+}  # fmt: skip
+
+
+def openapi_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The structural OpenAPI v3 schema of `model`: references inlined, optional fields without null, no titles."""
+    schema = model.model_json_schema(by_alias=True)
+    return _structural(schema, schema.get("$defs", {}))
+
+
+def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[1]]
+        return _structural({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions)
+    if "anyOf" in node and "x-kubernetes-int-or-string" not in node:
+        (alternative,) = [entry for entry in node["anyOf"] if entry.get("type") != "null"]
+        rest = {
+            key: value for key, value in node.items() if key != "anyOf" and not (key == "default" and value is None)
+        }
+        return _structural({**alternative, **rest}, definitions)
+    result = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")}
+    if "x-kubernetes-int-or-string" in node:
+        result["anyOf"] = node["anyOf"]
+    if "const" in node:
+        result["enum"] = [node["const"]]
+    if "properties" in node:
+        result["properties"] = {name: _structural(child, definitions) for name, child in node["properties"].items()}
+    if "items" in node:
+        result["items"] = _structural(node["items"], definitions)
+    elif "prefixItems" in node:
+        result["items"] = _structural(node["prefixItems"][0], definitions)
+    if result.get("type") == "string" and "enum" not in result and "format" not in result:
+        result.setdefault("maxLength", 1024)  # without a bound the cost budget of the CEL rules is exceeded
+    if isinstance(result.get("description"), str):
+        result["description"] = " ".join(result["description"].split())
+    return result
+
+
+def definition() -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    spec = openapi_schema(SpectrogramJobSpec)
+    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", ()), *TRANSITION_RULES]
+    status = openapi_schema(SpectrogramJobStatus)
+    status["x-kubernetes-validations"] = list(STATUS_RULES)
+    schema = {
+        "type": "object",
+        "description": "A spectrogram of one recording, computed by one pod at a time.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": status,
+        },
+        "x-kubernetes-validations": list(ROOT_RULES),
+    }
+    columns = [
+        {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
+        for name, kind, path, priority in COLUMNS
+    ]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": SINGULAR,
+                "shortNames": [SHORT_NAME],
+                "categories": ["batch"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": columns,
+                    "selectableFields": [{"jsonPath": ".status.phase"}, {"jsonPath": ".status.queue"}],
+                }
+            ],
+        },
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML without anchors: kubectl reads them, people should not have to."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def as_yaml() -> str:
+    """The content of crds/spectrogramjobs.yaml."""
+    header = "# Generated by `make crds` from operator/spectrogram_operator/api: change it there.\n"
+    return header + yaml.dump(definition(), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    print(as_yaml(), end="")

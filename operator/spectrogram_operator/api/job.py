@@ -1,0 +1,78 @@
+"""A SpectrogramJob as a whole, read from what the API server holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from spectrogram_operator.api.spec import SpectrogramJobSpec
+from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_worker.contract.report import clean_text
+
+_timestamp = TypeAdapter(datetime)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One SpectrogramJob. `spec` is None where it does not fit the schema; then `invalid` says what to change."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created: datetime
+    deleting: bool
+    spec: SpectrogramJobSpec | None
+    status: SpectrogramJobStatus
+    invalid: str = ""
+    raw_status: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """namespace/name, as in log lines and on the work queue."""
+        return f"{self.namespace}/{self.name}"
+
+
+def read_job(body: Mapping[str, Any]) -> Job:
+    """A job from its API object. Never raises for a bad spec or status: the one is said in `invalid`, the other is
+    read as empty (the planner derives it anew from the pods).
+    """
+    metadata = body["metadata"]
+    spec, invalid = None, ""
+    try:
+        spec = SpectrogramJobSpec.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        invalid = describe(error)
+    raw_status = body.get("status") or {}
+    try:
+        status = SpectrogramJobStatus.model_validate(raw_status)
+    except ValidationError:
+        status = SpectrogramJobStatus()
+    return Job(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=_timestamp.validate_python(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        spec=spec,
+        status=status,
+        invalid=invalid,
+        raw_status=raw_status,
+    )
+
+
+def describe(error: ValidationError, prefix: str = "spec") -> str:
+    """What to change, in one line: the first three complaints with the path of the field."""
+    complaints = []
+    for complaint in error.errors(include_url=False, include_input=False)[:3]:
+        where = ".".join([prefix, *(str(part) for part in complaint["loc"] if part not in ("int", "str"))])
+        what = complaint["msg"].removeprefix("Value error, ")
+        if complaint["type"] == "extra_forbidden":
+            what = "unknown field"
+        complaints.append(f"{where}: {what}")
+    return clean_text("; ".join(complaints))

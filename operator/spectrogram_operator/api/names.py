@@ -1,0 +1,14 @@
+"""Names of the API, of labels and of annotations, in one place."""
+
+GROUP = "spectrogram.dev"
+VERSION = "v1beta1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "SpectrogramJob"
+PLURAL = "spectrogramjobs"
+SINGULAR = "spectrogramjob"
+SHORT_NAME = "sgj"
+
+LABEL_JOB_UID = f"{GROUP}/job-uid"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_QUEUE = f"{GROUP}/queue"
+ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"

@@ -1,0 +1,176 @@
+"""The spec of a SpectrogramJob: what a user may ask for. Source of crds/, of `kubectl explain`, and of the planner.
+
+There is no image, account, secret, volume source, endpoint or node field here, and there never will be: those belong to
+the platform team (README.md of the chart).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+
+from spectrogram_operator.api.quantity import QUANTITY_PATTERN, parse_bytes, parse_quantity
+from spectrogram_worker.contract.base import Model, Rule
+from spectrogram_worker.contract.parameters import (
+    Chunking,
+    FrequencyRange,
+    OutputSelection,
+    RecordingSelection,
+    Reduce,
+    Transform,
+)
+
+
+def _quantity(value: int | str) -> int | str:
+    parse_quantity(value)
+    return value
+
+
+Quantity = Annotated[
+    int | str,
+    AfterValidator(_quantity),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 32,
+        }
+    ),
+]
+ClaimName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+]
+
+
+class QueueName(StrEnum):
+    """The queues; each has its own node pool."""
+
+    DEFAULT = "default"
+    LARGE_JOBS = "large_jobs"
+
+
+class Input(RecordingSelection):
+    """The recording to read."""
+
+    claim_name: ClaimName
+    """A PersistentVolumeClaim of this namespace; it is mounted read-only."""
+    size: Quantity | None = None
+    """Size of the recording, as in 12Gi: a hint that chooses the queue at once. Measured by the worker when absent."""
+
+
+class Output(OutputSelection):
+    """Where the results go."""
+
+    claim_name: ClaimName
+    """A PersistentVolumeClaim of this namespace; it may be the input's."""
+
+
+class Resources(Model):
+    """What the worker pod may use."""
+
+    memory: Quantity | None = None
+    """Memory, request and limit in one, as in 1Gi. Default: the pool's (1Gi in the default queue, 4Gi in large_jobs)."""
+    cpu: Quantity | None = None
+    """CPU, as in 2 or 500m; whole cores are transform threads. Default: the pool's, 1."""
+    rules = (
+        Rule(
+            cel="!has(self.memory) || (type(self.memory) == int ? self.memory >= 67108864"
+            " : quantity(self.memory).compareTo(quantity('64Mi')) >= 0)",
+            message="memory must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi",
+            holds=lambda r: r.memory is None or parse_bytes(r.memory) >= 64 * 2**20,
+        ),
+        Rule(
+            cel="!has(self.cpu) || (type(self.cpu) == int ? self.cpu >= 1"
+            " : quantity(self.cpu).compareTo(quantity('50m')) >= 0)",
+            message="cpu must be at least 50m: write cores, as in 2, or thousandths, as in 500m",
+            holds=lambda r: r.cpu is None or parse_quantity(r.cpu) * 1000 >= 50,
+        ),
+    )
+
+
+class TimeLimits(Model):
+    """How long one attempt may take."""
+
+    soft_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
+    """After this many seconds the worker stops in order and keeps what is complete. Default: the operator's setting, 600."""
+    hard_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
+    """After this many seconds, image pulls included, the pod is killed. Default: the operator's setting, 900."""
+    rules = (
+        Rule(
+            cel="!has(self.softSeconds) || !has(self.hardSeconds) || self.softSeconds < self.hardSeconds",
+            message="softSeconds must be less than hardSeconds: lower softSeconds or raise hardSeconds",
+            holds=lambda t: t.soft_seconds is None or t.hard_seconds is None or t.soft_seconds < t.hard_seconds,
+        ),
+    )
+
+
+class Retry(Model):
+    """What happens after an attempt that failed."""
+
+    limit: Annotated[int, Field(ge=0, le=10)] = 2
+    """Retries after errors that the worker reports, 0 to 10; disruptions have a budget of their own. Default: 2."""
+    zombies: Literal["Fail", "Retry"] = "Fail"
+    """Fail (default): an OOM-killed or missing pod fails the job. Retry: it is retried, with more memory after an OOM kill."""
+
+
+IMMUTABLE_FIELDS = (
+    "input",
+    "transform",
+    "reduce",
+    "frequencyRange",
+    "output",
+    "resources",
+    "timeLimits",
+    "chunking",
+    "queue",
+    "retry",
+)
+
+
+class SpectrogramJobSpec(Model):
+    """What to compute, from which recording, into which folder, and with what limits."""
+
+    input: Input
+    """The recording to read."""
+    output: Output
+    """Where the results go."""
+    transform: Transform = Transform()
+    """The short-time Fourier transform."""
+    reduce: Reduce = Reduce()
+    """How frames become columns."""
+    frequency_range: FrequencyRange | None = None
+    """The band to keep. Default: all of it."""
+    resources: Resources | None = None
+    """What the worker pod may use. Default: the pool's."""
+    time_limits: TimeLimits | None = None
+    """How long one attempt may take. Default: the operator's settings."""
+    chunking: Chunking = Chunking()
+    """How much is read at a time; it never changes the result."""
+    queue: Literal["auto", "default", "large_jobs"] = "auto"
+    """auto (default) chooses by size: recordings above 500 MB, or that need more memory than the default pool has, go to large_jobs."""
+    priority: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Higher starts first within its namespace, 0 to 1000. Default: 0. May be changed later."""
+    retry: Retry = Retry()
+    """What happens after an attempt that failed."""
+    suspend: bool = False
+    """true: run no pod; a running one is ended and the attempt does not count. May be changed later. Default: false."""
+    cancelled: bool = False
+    """true: end the job for good and keep its record. It cannot be set back. Default: false."""
+
+
+TRANSITION_RULES = (
+    *(
+        {
+            "rule": f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
+            "message": "spec cannot be changed except suspend, cancelled and priority: create a new job instead",
+        }
+        for name in IMMUTABLE_FIELDS
+    ),
+    {
+        "rule": "!has(oldSelf.cancelled) || !oldSelf.cancelled || (has(self.cancelled) && self.cancelled)",
+        "message": "cancelled cannot be set back to false: create a new job instead",
+    },
+)
+"""Conditions between an old and a new spec; the API server enforces them on the spec as a whole (README ruling 10)."""
