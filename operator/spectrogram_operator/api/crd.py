@@ -35,7 +35,10 @@ _KEPT = {
 
 
 def openapi_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The structural OpenAPI v3 schema of `model`: references inlined, optional fields without null, no titles."""
+    """The structural OpenAPI v3 schema of `model`: references inlined, optional fields without null, no titles.
+
+    A default is written out whole: the API server evaluates rules on it.
+    """
     schema = model.model_json_schema(by_alias=True)
     return _structural(schema, schema.get("$defs", {}))
 
@@ -51,6 +54,8 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         }
         return _structural({**alternative, **rest}, definitions)
     result = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")}
+    if "default" in result:
+        result["default"] = _without_null(result["default"])
     if "x-kubernetes-int-or-string" in node:
         result["anyOf"] = node["anyOf"]
     if "const" in node:
@@ -68,11 +73,24 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     return result
 
 
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_null(entry) for key, entry in value.items() if entry is not None}
+    return value
+
+
+def _without_defaults(node: Any) -> Any:
+    """Status says what the operator wrote: the API server must not fill anything in."""
+    if isinstance(node, dict):
+        return {key: _without_defaults(entry) for key, entry in node.items() if key != "default"}
+    return [_without_defaults(entry) for entry in node] if isinstance(node, list) else node
+
+
 def definition() -> dict[str, Any]:
     """The CustomResourceDefinition."""
     spec = openapi_schema(SpectrogramJobSpec)
     spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", ()), *TRANSITION_RULES]
-    status = openapi_schema(SpectrogramJobStatus)
+    status = _without_defaults(openapi_schema(SpectrogramJobStatus))
     status["x-kubernetes-validations"] = list(STATUS_RULES)
     schema = {
         "type": "object",

@@ -1,0 +1,133 @@
+"""A pod as the planner sees it: the few fields that decisions are made from, read from the API object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from spectrogram_operator.api.names import LABEL_QUEUE
+from spectrogram_worker.contract.report import clean_text
+
+MAIN_CONTAINER = "worker"
+_optional_time = TypeAdapter(datetime | None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """State of one container. `exit_code` is None until it has terminated."""
+
+    name: str
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    exit_code: int | None = None
+    terminated_reason: str = ""
+    terminated_message: str = ""
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodCondition:
+    """One of the pod's conditions."""
+
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str = ""
+    queue: str = ""
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    node_name: str = ""
+    pod_ip: str = ""
+    created: datetime | None = None
+    started: datetime | None = None
+    deleting: bool = False
+    gone: bool = False
+    main: Container | None = None
+    init: tuple[Container, ...] = ()
+    others: tuple[Container, ...] = ()
+    conditions: Mapping[str, PodCondition] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """True when no container of the pod runs any more, nor ever will."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """Every container, the main one first."""
+        return ((self.main,) if self.main else ()) + self.init + self.others
+
+    @property
+    def disruption(self) -> PodCondition | None:
+        """The DisruptionTarget condition, where it is True (KEP-3329)."""
+        condition = self.conditions.get("DisruptionTarget")
+        return condition if condition is not None and condition.status == "True" else None
+
+    @property
+    def finish_time(self) -> datetime | None:
+        """When the main container ended."""
+        return self.main.finished if self.main else None
+
+
+def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
+    """The pod in an API object."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    owners = [owner for owner in metadata.get("ownerReferences") or () if owner.get("controller")]
+    containers = [_read_container(entry) for entry in status.get("containerStatuses") or ()]
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner_uid=owners[0]["uid"] if owners else "",
+        queue=(metadata.get("labels") or {}).get(LABEL_QUEUE, ""),
+        phase=status.get("phase") or "Pending",
+        reason=status.get("reason") or "",
+        message=clean_text(status.get("message") or ""),
+        node_name=(body.get("spec") or {}).get("nodeName") or "",
+        pod_ip=status.get("podIP") or "",
+        created=_optional_time.validate_python(metadata.get("creationTimestamp")),
+        started=_optional_time.validate_python(status.get("startTime")),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        gone=gone,
+        main=next((container for container in containers if container.name == MAIN_CONTAINER), None),
+        init=tuple(_read_container(entry) for entry in status.get("initContainerStatuses") or ()),
+        others=tuple(container for container in containers if container.name != MAIN_CONTAINER),
+        conditions={entry["type"]: _read_condition(entry) for entry in status.get("conditions") or ()},
+    )
+
+
+def _read_container(entry: Mapping[str, Any]) -> Container:
+    state = entry.get("state") or {}
+    waiting = state.get("waiting") or {}
+    terminated = state.get("terminated") or (entry.get("lastState") or {}).get("terminated") or {}
+    return Container(
+        name=entry["name"],
+        waiting_reason=waiting.get("reason") or "",
+        waiting_message=clean_text(waiting.get("message") or ""),
+        exit_code=terminated.get("exitCode"),
+        terminated_reason=terminated.get("reason") or "",
+        terminated_message=terminated.get("message") or "",
+        finished=_optional_time.validate_python(terminated.get("finishedAt")),
+    )
+
+
+def _read_condition(entry: Mapping[str, Any]) -> PodCondition:
+    return PodCondition(
+        status=entry.get("status") or "Unknown",
+        reason=entry.get("reason") or "",
+        message=clean_text(entry.get("message") or ""),
+        since=_optional_time.validate_python(entry.get("lastTransitionTime")),
+    )

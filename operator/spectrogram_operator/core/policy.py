@@ -1,0 +1,72 @@
+"""What the platform team decides: pools, limits, budgets and timeouts, as the planner reads them.
+
+`settings.py` fills this from the environment; a test builds it by hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectrogram_operator.api.spec import QueueName
+
+MEBIBYTE = 2**20
+GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The nodes of one queue: where its pods go, how much each may use, and how many run at once."""
+
+    memory_bytes: int
+    max_memory_bytes: int
+    cpu: str = "1"
+    max_concurrent: int = 2
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    priority_class_name: str = ""
+    scheduler_name: str = ""
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def default_pools() -> dict[str, Pool]:
+    """The two pools of a cluster without special nodes."""
+    return {
+        QueueName.DEFAULT: Pool(memory_bytes=GIBIBYTE, max_memory_bytes=4 * GIBIBYTE),
+        QueueName.LARGE_JOBS: Pool(memory_bytes=4 * GIBIBYTE, max_memory_bytes=16 * GIBIBYTE),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Settings of the planner. Times in seconds, sizes in bytes."""
+
+    worker_image: str = "spectrogram-worker:latest"
+    image_pull_policy: str = "IfNotPresent"
+    service_account: str = "default"
+    pools: Mapping[str, Pool] = field(default_factory=default_pools)
+    run_as_user: int = 65532
+    fs_group: int = 65532
+    scratch_bytes: int = GIBIBYTE
+
+    soft_seconds: int = 600
+    hard_seconds: int = 900
+    safeguard_percent: float = 95.0
+    large_dataset_bytes: int = 500_000_000
+
+    poll_seconds: float = 5.0
+    stale_seconds: float = 3600.0
+    status_seconds: float = 10.0
+    heartbeat_seconds: float = 60.0
+    missing_seconds: float = 10.0
+
+    infrastructure_retries: int = 5
+    backoff_seconds: float = 10.0
+    max_backoff_seconds: float = 600.0
+
+    pending_seconds: float = 3600.0
+    startup_seconds: float = 900.0
+    image_pull_seconds: float = 300.0
+    termination_grace_seconds: int = 30
+
+    keep_succeeded_seconds: float = 3600.0
+    keep_failed_seconds: float = 86_400.0
