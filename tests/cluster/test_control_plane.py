@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from harness.client import Client, CommandError
 from harness.control_plane import ControlPlane
 from harness.played import create_node

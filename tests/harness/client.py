@@ -56,6 +56,19 @@ class Client:
         patch = json.dumps({"status": status})
         self.kubectl("patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}")
 
+    def wait_for_node(self, name: str) -> None:
+        """Until the scheduler may put pods on it: ready, and the controllers have taken notice."""
+
+        def usable() -> bool:
+            node = self.find("node", name) or {"spec": {}, "status": {}}
+            conditions = {one["type"]: one["status"] for one in node["status"].get("conditions", [])}
+            taints = {taint["key"] for taint in node["spec"].get("taints", [])}
+            return conditions.get("Ready") == "True" and not any(
+                key.startswith("node.kubernetes.io/") for key in taints
+            )
+
+        wait_until(usable, timeout=120, what=f"the node {name}")
+
     @contextmanager
     def fresh_namespace(self, prefix: str = "test", labels: Mapping[str, str] | None = None) -> Iterator["Client"]:
         """A client for a new namespace in which pods can be created; deleted at the end, with all that is in it."""

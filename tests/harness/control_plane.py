@@ -4,12 +4,13 @@ Each one has its own folder, ports and certificates, so several may run at once.
 end: never point it at data that anybody wants to keep.
 """
 
+import errno
 import random
 import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,6 @@ from harness import binaries
 from harness.certificates import Certificates
 from harness.client import Client
 from harness.program import Program
-from harness.waiting import wait_until
 
 SERVICE_ADDRESSES = "10.0.0.0/24"
 # Of these the first always is the Service `kubernetes`, by which pods reach the API server.
@@ -54,7 +54,10 @@ class ControlPlane:
             self.start_part("kube-apiserver")
             self.parts["kube-controller-manager"].start()
             self.parts["kube-scheduler"].start()
-            self._wait_for("kube-controller-manager", "the first service account", self._has_default_service_account)
+            # Pods are refused without it; that it is there shows too that the controller manager works.
+            self.parts["kube-controller-manager"].wait_until(
+                lambda: self.client().find("serviceaccount", "default") is not None, what="the first service account"
+            )
         except BaseException:
             self.stop()
             raise
@@ -71,7 +74,7 @@ class ControlPlane:
     def start_part(self, name: str) -> None:
         self.parts[name].start()
         if name == "kube-apiserver":
-            self._wait_for(name, "a ready API server", self.ready)
+            self.parts[name].wait_until(self.ready, what="a ready API server")
 
     def restart_api_server(self) -> None:
         """Kill it and start it again on the same port, with the same data."""
@@ -93,22 +96,6 @@ class ControlPlane:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _has_default_service_account(self) -> bool:
-        # Pods are refused without it; that it is there shows too that the controller manager works.
-        return bool(self.client().kubectl("get", "serviceaccount", "default", "--ignore-not-found"))
-
-    def _wait_for(self, part: str, what: str, condition: Callable[[], bool]) -> None:
-        def condition_or_end() -> bool:
-            self.parts["etcd"].check()
-            self.parts[part].check()
-            return condition()
-
-        try:
-            wait_until(condition_or_end, timeout=120, what=what)
-        except TimeoutError as error:
-            error.add_note(self.parts[part].tail())
-            raise
 
     def _part(self, name: str, command: Sequence[str], flags: Mapping[str, Sequence[str]]) -> Program:
         program = binaries.kubernetes() / name
@@ -175,6 +162,8 @@ def free_port(address: str = "127.0.0.1") -> int:
         with socket.socket() as probe:
             try:
                 probe.bind((address, port))
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
                 continue
             return port

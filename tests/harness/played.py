@@ -4,10 +4,8 @@ For tests of what the control plane decides. What a container really does is for
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.client import Client
-from harness.waiting import wait_until
 
 
 def create_node(
@@ -26,9 +24,4 @@ def create_node(
     client.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": list(taints)}})
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "played by a test"}
     client.patch_status("node", name, {"capacity": resources, "allocatable": resources, "conditions": [ready]})
-    wait_until(lambda: not _tainted_as_not_ready(client, name), what=f"the node {name} to be taken as ready")
-
-
-def _tainted_as_not_ready(client: Client, name: str) -> bool:
-    node: Any = client.find("node", name)
-    return any(taint["key"] == "node.kubernetes.io/not-ready" for taint in node["spec"].get("taints", []))
+    client.wait_for_node(name)
