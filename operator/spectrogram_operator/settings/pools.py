@@ -1,0 +1,98 @@
+"""The pools of the queues: SPECTROGRAM_POOLS, JSON with the fields that the chart's values have."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from spectrogram_operator.api.job import describe
+from spectrogram_operator.api.quantity import format_bytes, parse_bytes
+from spectrogram_operator.api.spec import Quantity, QueueName, Resources
+from spectrogram_operator.core.policy import Pool, default_pools
+from spectrogram_worker.contract.base import Model
+
+
+class Toleration(Model):
+    """A toleration, as in a pod."""
+
+    key: str | None = None
+    operator: Literal["Equal", "Exists"] | None = None
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = None
+
+
+class PoolSettings(Resources):
+    """One pool as the platform team writes it. What is left out is as in a cluster without special nodes."""
+
+    max_memory: Quantity | None = None
+    max_concurrent: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: tuple[Toleration, ...] | None = None
+    priority_class_name: str | None = None
+    scheduler_name: str | None = None
+    pod_labels: dict[str, str] | None = None
+
+
+_pools = TypeAdapter(dict[QueueName, PoolSettings])
+
+
+def parse_pools(text: str) -> Mapping[QueueName, PoolSettings]:
+    """What was written about each pool. Raises ValueError with the field that is wrong."""
+    try:
+        return _pools.validate_json(text)
+    except ValidationError as error:
+        raise ValueError(describe(error, "pools")) from None
+
+
+def build_pools(written: Mapping[QueueName, PoolSettings], default_memory: int) -> dict[str, Pool]:
+    """The pool of every queue; `default_memory` (bytes) is that of the default queue where its pool does not say.
+
+    Raises ValueError where a pool's jobs would start with more memory than the pool allows.
+    """
+    usual = default_pools()
+    usual[QueueName.DEFAULT] = replace(usual[QueueName.DEFAULT], memory_bytes=default_memory)
+    return {
+        queue: _build_pool(queue, written.get(QueueName(queue), PoolSettings()), pool) for queue, pool in usual.items()
+    }
+
+
+def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
+    memory = usual.memory_bytes if written.memory is None else parse_bytes(written.memory)
+    # Raising the memory alone must not need a second setting: the maximum follows, unless it is written down.
+    maximum = max(usual.max_memory_bytes, memory) if written.max_memory is None else parse_bytes(written.max_memory)
+    if memory > maximum:
+        raise ValueError(
+            f"the pool of {queue} has memory {format_bytes(memory)} above its maxMemory {format_bytes(maximum)}:"
+            " lower the one or raise the other"
+        )
+    names = ("max_concurrent", "node_selector", "priority_class_name", "scheduler_name", "pod_labels")
+    changes: dict[str, Any] = {name: value for name in names if (value := getattr(written, name)) is not None}
+    if written.cpu is not None:
+        changes["cpu"] = str(written.cpu)
+    if written.tolerations is not None:
+        changes["tolerations"] = tuple(toleration.to_document() for toleration in written.tolerations)
+    return replace(usual, memory_bytes=memory, max_memory_bytes=maximum, **changes)
+
+
+def pools_document(pools: Mapping[str, Pool]) -> dict[str, dict[str, Any]]:
+    """The pools in the form in which they are written; what is empty is left out."""
+    return {
+        queue: {name: value for name, value in _fields(pool).items() if value not in ("", {}, [])}
+        for queue, pool in pools.items()
+    }
+
+
+def _fields(pool: Pool) -> dict[str, Any]:
+    return {
+        "memory": format_bytes(pool.memory_bytes),
+        "maxMemory": format_bytes(pool.max_memory_bytes),
+        "cpu": pool.cpu,
+        "maxConcurrent": pool.max_concurrent,
+        "nodeSelector": dict(pool.node_selector),
+        "tolerations": list(pool.tolerations),
+        "priorityClassName": pool.priority_class_name,
+        "schedulerName": pool.scheduler_name,
+        "podLabels": dict(pool.pod_labels),
+    }
