@@ -66,6 +66,12 @@ class Pod:
         return self.phase in ("Succeeded", "Failed")
 
     @property
+    def outlived_by_sidecar(self) -> bool:
+        """True when the worker has ended and a container that somebody injected keeps the pod running."""
+        ended = self.main is not None and self.main.exit_code is not None
+        return ended and any(container.exit_code is None for container in self.others)
+
+    @property
     def containers(self) -> tuple[Container, ...]:
         """Every container, the main one first."""
         return ((self.main,) if self.main else ()) + self.init + self.others

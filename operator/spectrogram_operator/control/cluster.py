@@ -1,0 +1,63 @@
+"""The Protocol behind which the API server stands: the few calls that the operator makes, and how they fail.
+
+Two implementations: `kubernetes_cluster.py` (an API server) and `local/` (child processes of this machine).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.core.observed import Event
+from spectrogram_operator.core.pod import Pod
+
+Body = Mapping[str, Any]
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked. `code` is the HTTP status, 0 where there was no answer at all."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(f"{code} {reason}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+class Cluster(Protocol):
+    """What the operator asks of a cluster. Every method may raise ClusterError."""
+
+    async def read_job(self, namespace: str, name: str) -> Body | None:
+        """The job as it is now; None where the API server says that there is none."""
+        ...
+
+    async def write_status(self, job: Job, status: Mapping[str, Any]) -> Body:
+        """Replace the job's status if nobody changed the job since it was read (409 otherwise); returns the job."""
+        ...
+
+    async def create_pod(self, manifest: Body) -> Body:
+        """Create a pod. 409 with reason AlreadyExists where one of this name exists."""
+        ...
+
+    async def read_pod(self, namespace: str, name: str) -> Body | None:
+        """The pod as it is now. None only where the API server itself says that there is no such pod (faults.md I13)."""
+        ...
+
+    async def list_pods(self) -> list[Body]:
+        """Every worker pod there is now, of every watched namespace."""
+        ...
+
+    async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
+        """Ask for the pod's end, within its grace period, if it still has this UID. One that is gone is fine."""
+        ...
+
+    async def claim_exists(self, namespace: str, name: str) -> bool | None:
+        """Whether this PersistentVolumeClaim exists; None where the operator may not look."""
+        ...
+
+    async def ask_worker(self, pod: Pod) -> bytes | None:
+        """What the pod's worker answers to GET /progress, at most 4096 bytes; None where it cannot be reached."""
+        ...
+
+    async def post_event(self, job: Job, event: Event) -> None:
+        """Tell people. Best effort: an event that cannot be posted is dropped."""
+        ...

@@ -1,0 +1,79 @@
+"""What the planner is given and what it gives back: plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.queueing import Turn
+from spectrogram_worker.contract import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The API server did not create the pod. `final`: trying again cannot help."""
+
+    reason: str
+    message: str
+    final: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """One job and everything that is known of it now.
+
+    `pod` is the active attempt's pod, or the last that was seen of it. `absent_since` is when a live look-up first said
+    that there is no such pod, and the newest look-up agrees; None means unknown, and unknown changes nothing (I13).
+    `foreign`: a pod of the attempt's name belongs to another owner. `report` is the worker's answer, if it was asked
+    now. `turn` is set where no attempt is active. `pods` are all pods of the job.
+    """
+
+    job: Job
+    pod: Pod | None = None
+    absent_since: datetime | None = None
+    foreign: bool = False
+    report: Report | None = None
+    turn: Turn | None = None
+    missing_claims: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    pods: tuple[Pod, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePod:
+    """Create this pod; one of the same name and owner is as good."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletePod:
+    """Delete the pod of this name, if it still has this UID (None: any that the job owns)."""
+
+    name: str
+    uid: str | None
+
+
+Action = CreatePod | DeletePod
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A Kubernetes event about the job, posted only if the status write won."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The new status, what to do once it is written, and when to look again (seconds; None: on the next event)."""
+
+    status: SpectrogramJobStatus
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None

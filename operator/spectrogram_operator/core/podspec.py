@@ -1,0 +1,184 @@
+"""The worker pod of one attempt, built from validated models and the policy; nothing of a user's is merged into it."""
+
+import hashlib
+import json
+from typing import Any
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import (
+    ANNOTATION_SPEC_HASH,
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_JOB_UID,
+    LABEL_QUEUE,
+)
+from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
+from spectrogram_operator.api.status import Attempt
+from spectrogram_operator.core.pod import MAIN_CONTAINER
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.sizing import attempt_cpu, transform_threads
+from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract.document import (
+    ENVIRONMENT_VARIABLE,
+    PROGRESS_PORT,
+    PROGRESS_PORT_NAME,
+    Folders,
+    JobReference,
+    Limits,
+)
+from spectrogram_worker.contract.parameters import OutputSelection, RecordingSelection
+
+_RESULT_FIELDS = {"input", "transform", "reduce", "frequency_range", "output"}
+
+
+def pod_name(job: Job, attempt: int) -> str:
+    """The one name that attempt `attempt` of this job can have, at most 63 characters (faults.md I3)."""
+    digest = hashlib.sha256(job.uid.encode()).hexdigest()[:8]
+    stem = job.name[:40].replace(".", "-").rstrip("-")
+    return f"{stem}-{digest}-a{attempt}"
+
+
+def time_limits(spec: SpectrogramJobSpec, policy: Policy) -> tuple[int, int]:
+    """Soft and hard limit of an attempt, in seconds.
+
+    Where the job states one of them only, the other is the policy's, moved out of the way if it must be.
+    """
+    given = spec.time_limits
+    soft = given.soft_seconds if given else None
+    hard = given.hard_seconds if given else None
+    if soft is None and hard is None:
+        return policy.soft_seconds, policy.hard_seconds
+    if hard is None:
+        assert soft is not None
+        return soft, max(policy.hard_seconds, soft + policy.hard_seconds - policy.soft_seconds)
+    return (soft if soft is not None else min(policy.soft_seconds, max(1, hard * 2 // 3))), hard
+
+
+def spec_hash(spec: SpectrogramJobSpec) -> str:
+    """Identifies what decides the result: a retry of the same job finds the outputs of an earlier attempt by it."""
+    content = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_RESULT_FIELDS)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocument:
+    """What the worker of this attempt is told."""
+    spec = job.spec
+    assert spec is not None
+    queue = QueueName(attempt.pool)
+    stays = spec.queue != "auto" or queue is QueueName.LARGE_JOBS
+    return WorkerDocument(
+        job=JobReference(
+            namespace=job.namespace, name=job.name, uid=job.uid, attempt=attempt.number, spec_hash=spec_hash(spec)
+        ),
+        input=RecordingSelection.model_validate(spec.input.model_dump(exclude={"claim_name", "size"})),
+        transform=spec.transform,
+        reduce=spec.reduce,
+        frequency_range=spec.frequency_range,
+        output=OutputSelection.model_validate(spec.output.model_dump(exclude={"claim_name"})),
+        chunking=spec.chunking,
+        limits=Limits(
+            soft_seconds=time_limits(spec, policy)[0],
+            memory_bytes=attempt.memory_bytes,
+            safeguard_percent=policy.safeguard_percent,
+            threads=transform_threads(attempt_cpu(spec, queue, policy)),
+            large_dataset_bytes=None if stays else policy.large_dataset_bytes,
+        ),
+    )
+
+
+def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
+    """The manifest of the attempt's pod: owned by the job, Pod Security `restricted`, without an API token."""
+    spec = job.spec
+    assert spec is not None
+    pool = policy.pools[attempt.pool]
+    document = worker_document(job, attempt, policy)
+    document_json = document.model_dump_json(by_alias=True, exclude_none=True)
+    folders = Folders()
+    resources = {
+        "memory": str(attempt.memory_bytes),
+        "cpu": attempt_cpu(spec, QueueName(attempt.pool), policy),
+        "ephemeral-storage": str(policy.scratch_bytes),
+    }
+    # One claim for input and output is one volume: a pod that names a claim twice may not be schedulable. It cannot be
+    # read-only then; the input's mount is.
+    shared = spec.input.claim_name == spec.output.claim_name
+    volumes: list[dict[str, Any]] = [
+        {"name": "scratch", "emptyDir": {"sizeLimit": str(policy.scratch_bytes)}},
+        {"name": "output", "persistentVolumeClaim": {"claimName": spec.output.claim_name}},
+    ]
+    if not shared:
+        claim = {"claimName": spec.input.claim_name, "readOnly": True}
+        volumes.append({"name": "input", "persistentVolumeClaim": claim})
+    pod_spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": time_limits(spec, policy)[1],
+        "terminationGracePeriodSeconds": policy.termination_grace_seconds,
+        "serviceAccountName": policy.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(pool.node_selector),
+        "tolerations": [dict(toleration) for toleration in pool.tolerations],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": policy.run_as_user,
+            "runAsGroup": policy.run_as_user,
+            "fsGroup": policy.fs_group,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": MAIN_CONTAINER,
+                "image": policy.worker_image,
+                "imagePullPolicy": policy.image_pull_policy,
+                "env": [{"name": ENVIRONMENT_VARIABLE, "value": document_json}],
+                "ports": [{"name": PROGRESS_PORT_NAME, "containerPort": PROGRESS_PORT}],
+                "resources": {"requests": dict(resources), "limits": dict(resources)},
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": [
+                    {"name": "output" if shared else "input", "mountPath": folders.input, "readOnly": True},
+                    {"name": "output", "mountPath": folders.output},
+                    {"name": "scratch", "mountPath": folders.scratch},
+                ],
+            }
+        ],
+        "volumes": volumes,
+    }
+    if pool.priority_class_name:
+        pod_spec["priorityClassName"] = pool.priority_class_name
+    if pool.scheduler_name:
+        pod_spec["schedulerName"] = pool.scheduler_name
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": attempt.pod_name,
+            "namespace": job.namespace,
+            "labels": {
+                **pool.pod_labels,
+                "app.kubernetes.io/name": "spectrogram-worker",
+                "app.kubernetes.io/managed-by": "spectrogram-operator",
+                LABEL_JOB_UID: job.uid,
+                LABEL_ATTEMPT: str(attempt.number),
+                LABEL_QUEUE: attempt.pool,
+            },
+            "annotations": {ANNOTATION_SPEC_HASH: document.job.spec_hash},
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": KIND,
+                    "name": job.name,
+                    "uid": job.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": pod_spec,
+    }

@@ -1,0 +1,75 @@
+"""Whether a failed attempt is followed by another, and when: three budgets and one backoff (README rulings 2 and 3)."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
+from spectrogram_operator.api.status import Attempt, Retries, RetryClass
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.sizing import OUT_OF_MEMORY_REASONS, queue_after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Another attempt: not before `at`, in `queue`, with these counters."""
+
+    at: datetime
+    queue: QueueName
+    retries: Retries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """No other attempt. `why` completes the message: retries exhausted, never retried, …"""
+
+    why: str
+    exhausted: bool = False
+
+
+def next_attempt(
+    last: Attempt, spec: SpectrogramJobSpec, queue: QueueName, used: Retries, uid: str, now: datetime, policy: Policy
+) -> Retry | Stop:
+    """What follows the finished attempt `last`, of which `reason` and `retry_class` are known."""
+    if last.reason == "RerouteLarge":
+        return Retry(
+            at=now,
+            queue=QueueName.LARGE_JOBS,
+            retries=used.model_copy(update={"reroutes": used.reroutes + 1}),
+        )
+    if last.retry_class is RetryClass.INFRASTRUCTURE or _is_missing_node(last, spec):
+        budget, limit, count = "infra", policy.infrastructure_retries, used.infra
+    elif last.retry_class in (RetryClass.USER, RetryClass.MEMORY) or _is_retried_zombie(last, spec):
+        budget, limit, count = "user", spec.retry.limit, used.user
+    else:
+        return Stop(why="")
+    if count >= limit:
+        return Stop(why="retries exhausted" if limit else "", exhausted=True)
+    if last.reason in OUT_OF_MEMORY_REASONS:
+        target = queue_after(queue, last, policy)
+        if target is None:
+            return Stop(why="at maximum memory")
+        queue = target
+    return Retry(
+        at=(last.finish_time or now) + timedelta(seconds=backoff_seconds(count, uid, policy)),
+        queue=queue,
+        retries=used.model_copy(update={budget: count + 1}),
+    )
+
+
+def backoff_seconds(retries: int, uid: str, policy: Policy) -> float:
+    """Seconds from an attempt's end to the next: 10·2ⁿ, at most 600, ± 10 % fixed by the job's UID so that every
+    re-plan agrees.
+    """
+    seconds = min(policy.backoff_seconds * 2.0**retries, policy.max_backoff_seconds)
+    seed = int.from_bytes(hashlib.sha256(f"{uid}/{retries}".encode()).digest()[:4], "big") / 2**32
+    return float(seconds * (0.9 + 0.2 * seed))
+
+
+def _is_retried_zombie(last: Attempt, spec: SpectrogramJobSpec) -> bool:
+    return last.retry_class is RetryClass.ZOMBIE and spec.retry.zombies == "Retry"
+
+
+def _is_missing_node(last: Attempt, spec: SpectrogramJobSpec) -> bool:
+    """A pod that vanished is retried out of the infrastructure's budget, where zombies are retried at all."""
+    return _is_retried_zombie(last, spec) and last.reason not in OUT_OF_MEMORY_REASONS
