@@ -1,0 +1,90 @@
+"""The watch beside the computation: memory against its limit, the soft time limit, and a stop that is not heeded.
+
+Past a limit the watch asks the computation to stop, which then keeps what is complete. Only if the computation does not
+react in time does the watch end the process itself: late is worse than abrupt, because the kernel's kill and the
+kubelet's deadline leave no word behind.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
+from spectrogram_worker.guards.stop import Stop, StopRequest
+
+LOOK_SECONDS = 0.5
+WARNING_SECONDS = 5.0
+WARNING_PERCENT = 85.0
+MEMORY_PATIENCE = 5.0
+SOFT_LIMIT_PATIENCE = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """A thread that looks every 0.5 s; a context manager. `force` runs right before a forced end, on this thread."""
+
+    def __init__(
+        self,
+        job: str,
+        stop: StopRequest,
+        gauge: MemoryGauge,
+        *,
+        threshold_percent: float,
+        soft_deadline: float,
+        force: Callable[[Stop], None],
+        clock: Callable[[], float] = time.monotonic,
+        leave: Callable[[int], None] = os._exit,
+    ) -> None:
+        self._job, self._stop, self._gauge = job, stop, gauge
+        self._threshold, self._soft_deadline = threshold_percent, soft_deadline
+        self._force, self._clock, self._leave = force, clock, leave
+        self._next_warning = -float("inf")
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.look()
+        self._thread.start()
+        log.info("Memory monitor started for job %s", self._job)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._finished.set()
+        self._thread.join()
+        log.info("Memory monitor stopped")
+
+    def _run(self) -> None:
+        while not self._finished.wait(LOOK_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """One look: asks for a stop past a limit, warns near the memory's, ends a process that does not react."""
+        now = self._clock()
+        self._look_at_memory(self._gauge.look(), now)
+        if now >= self._soft_deadline and not self._stop.is_set_by(ExitCode.SOFT_TIME_LIMIT_EXCEEDED):
+            log.error("Job %s: Job exceeded soft time limit during spectrogram generation", self._job)
+            code, message = ExitCode.SOFT_TIME_LIMIT_EXCEEDED, "exceeded soft time limit"
+            self._stop.request(code, message, patience=SOFT_LIMIT_PATIENCE)
+        ignored = self._stop.ignored
+        if ignored and ignored.overdue(now) and not self._finished.is_set():
+            log.critical("Job %s: %s, no reaction for %.0f s", self._job, ignored.message, ignored.patience)
+            self._force(ignored)
+            self._leave(ignored.code)
+
+    def _look_at_memory(self, use: MemoryUse, now: float) -> None:
+        if use.percent >= self._threshold:
+            if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
+                return
+            share = f"{use.percent:.1f}% exceeds threshold {self._threshold:.1f}%"
+            log.critical("Job %s: CRITICAL MEMORY USAGE - %s", self._job, share)
+            log.critical("Job %s: Forcing process termination due to memory usage", self._job)
+            message = f"memory use of {share} of {use.limit} bytes"
+            self._stop.request(ExitCode.MEMORY_SAFEGUARD_EXCEEDED, message, patience=MEMORY_PATIENCE)
+        elif use.percent > WARNING_PERCENT and now >= self._next_warning:
+            self._next_warning = now + WARNING_SECONDS
+            log.warning("Job %s: High memory usage - %.1f%% of %d bytes", self._job, use.percent, use.limit)

@@ -1,0 +1,75 @@
+"""Stopping in order: one request that guards make and the computation looks at.
+
+A request may come from a signal handler, so nothing here takes a lock: a handler that waits for a lock which the
+interrupted code holds would wait for ever.
+"""
+
+import signal
+import time
+from dataclasses import dataclass, field
+from types import FrameType
+
+from spectrogram_worker.contract import ExitCode
+
+INTERRUPTED_PATIENCE = 20.0
+"""Seconds that a worker asked to end may go without reacting: the kubelet kills 30 s after SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why to stop: the exit code, one line for people, and the seconds that the computation has to react."""
+
+    code: ExitCode
+    message: str
+    patience: float
+    requested: float = field(default_factory=time.monotonic)
+
+    def overdue(self, now: float) -> bool:
+        """True when the computation has had its time to react; `now` as `time.monotonic` gives it."""
+        return now - self.requested > self.patience
+
+
+class StopRequest:
+    """Set by guards, from any thread or signal handler; the first request wins and stays."""
+
+    def __init__(self) -> None:
+        self._stops: list[Stop] = []
+        self._acknowledged = False
+
+    def request(self, code: ExitCode, message: str, *, patience: float) -> None:
+        """Ask the computation to end with `code`."""
+        self._stops.append(Stop(code, message, patience))
+
+    @property
+    def stop(self) -> Stop | None:
+        """The request that won, or None."""
+        return self._stops[0] if self._stops else None
+
+    def is_set(self) -> bool:
+        """True once anything asked to stop."""
+        return bool(self._stops)
+
+    def is_set_by(self, code: ExitCode) -> bool:
+        """True once anything asked to stop with `code`, whichever request won."""
+        return any(stop.code is code for stop in self._stops)
+
+    def acknowledge(self) -> None:
+        """The computation has seen the request and is winding up: nothing needs to force it any more."""
+        self._acknowledged = True
+
+    @property
+    def ignored(self) -> Stop | None:
+        """The request that won, as long as the computation has not acknowledged it."""
+        return None if self._acknowledged else self.stop
+
+
+def stop_on_terminate(stop: StopRequest) -> None:
+    """Turn SIGTERM into a request to stop with 85.
+
+    As process 1 of a container, a worker without a handler would not even notice the signal.
+    """
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        stop.request(ExitCode.INTERRUPTED, "interrupted by SIGTERM", patience=INTERRUPTED_PATIENCE)
+
+    signal.signal(signal.SIGTERM, terminate)

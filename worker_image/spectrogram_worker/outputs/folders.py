@@ -1,0 +1,79 @@
+"""Files below one folder, reached by descriptor: no name on the way may be a symbolic link that leads elsewhere."""
+
+import os
+import shutil
+import stat
+from typing import BinaryIO, cast
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Folder:
+    """An open folder. Every method takes the name of something directly in it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    @classmethod
+    def root(cls, path: str) -> "Folder":
+        """The folder that a volume is mounted at; its own path may contain links."""
+        return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    def folder(self, name: str, *, create: bool = False) -> "Folder":
+        """The folder `name`, made if it may be and is not there. A symbolic link is an OSError."""
+        if create:
+            try:
+                os.mkdir(name, dir_fd=self.descriptor)
+            except FileExistsError:
+                pass
+        return Folder(os.open(name, _FOLDER, dir_fd=self.descriptor))
+
+    def create(self, name: str) -> BinaryIO:
+        """A new file, opened for writing and reading; one that exists is an OSError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return cast(BinaryIO, os.fdopen(os.open(name, flags, 0o666, dir_fd=self.descriptor), "w+b"))
+
+    def open(self, name: str) -> BinaryIO:
+        """The regular file `name`, for reading."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        file = os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(f"{name} is not a regular file")
+        return file
+
+    def names(self) -> list[str]:
+        """Names in the folder, sorted."""
+        return sorted(os.listdir(self.descriptor))
+
+    def status(self, name: str) -> os.stat_result | None:
+        """What `name` itself is, a link as a link; None where there is nothing."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give `name` another name in this folder, at once for every onlooker."""
+        os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def remove(self, name: str) -> None:
+        """Remove the file or the whole folder `name`; links in it are removed, never followed."""
+        status = self.status(name)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            shutil.rmtree(name, dir_fd=self.descriptor)
+        elif status is not None:
+            os.unlink(name, dir_fd=self.descriptor)
+
+    def free_bytes(self) -> int | None:
+        """Free space of the file system for this user, in bytes; None where it does not say."""
+        space = os.fstatvfs(self.descriptor)
+        return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+    def synchronize(self) -> None:
+        """Have the folder's entries on disk before anything else happens."""
+        os.fsync(self.descriptor)
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        os.close(self.descriptor)

@@ -1,0 +1,265 @@
+"""The results appear whole or not at all: written beside their place under a temporary name, renamed at the end.
+
+What stands in that place already is never lost by mistake. Results of this job and these parameters are the result;
+results of a job of this name are put aside, replaced and then deleted; anything else is left alone (faults.md, I6).
+"""
+
+import errno
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.document import JobReference
+from spectrogram_worker.contract.report import OutputFile
+from spectrogram_worker.errors import WorkerError, invalid_spec
+from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
+
+PARTIAL = ".partial"
+_LONGEST_NAME = 255 - len(PARTIAL)
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def output_errors(path: str) -> Iterator[None]:
+    """Errors of the file system while writing results to `path`, as what they mean for the job: 73, 74 or 86."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WorkerError(ExitCode.OUTPUT_NO_SPACE, f"no space for the output {path}: {reason}") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, f"cannot write the output {path}: {reason}") from error
+        raise WorkerError(ExitCode.IO_ERROR, f"error while writing the output {path}: {reason}") from error
+
+
+@dataclass(frozen=True)
+class Occupant:
+    """What stands where results are to appear: `manifest` where it is a job's results, else `description` says."""
+
+    description: str
+    manifest: PublishedManifest | None = None
+
+
+class Destination:
+    """The place of one job's results, below the folder `root`. `prepare` comes first; `close` last.
+
+    `path` is relative to `root`; `recording` is the input, which no output may replace.
+    """
+
+    def __init__(self, root: str, path: str, job: JobReference, recording: Path) -> None:
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts or ".." in parts:
+            raise invalid_spec(f"output.path must name a folder below the claim, not {path!r}")
+        if len(os.fsencode(parts[-1])) > _LONGEST_NAME:
+            raise invalid_spec(f"output.path: the last name must not exceed {_LONGEST_NAME} bytes")
+        self.path = "/".join(parts)
+        self._root, self._parents, self._name = root, parts[:-1], parts[-1]
+        self._job, self._recording = job, recording
+        prefix = f".spectrogram-{re.sub(r'[^A-Za-z0-9-]', '-', job.uid)[:64]}-"
+        self._leftover = re.compile(re.escape(prefix) + r"(\d+)\.(?:tmp|old|gone)")
+        self._work_name, self._aside = f"{prefix}{job.attempt}.tmp", f"{prefix}{job.attempt}"
+        self._parent: Folder | None = None
+        self._work: Folder | None = None
+
+    @property
+    def work(self) -> Folder:
+        """The folder that results are written to before they are published."""
+        assert self._work is not None, "prepare comes first"
+        return self._work
+
+    def find(self) -> tuple[OutputFile, ...] | None:
+        """Open the place. Returns the files that this job has published here already, or None where it has not.
+
+        Raises OutputNotWritable (73) where something else is in the way.
+        """
+        with output_errors(self.path):
+            self._parent = self._open_parent()
+            self._restore()
+            occupant = self._occupant(self._name)
+        if occupant is None:
+            return None
+        manifest = self._own(occupant)
+        if manifest.is_of(self._job) and manifest.complete:
+            with output_errors(self.path):
+                return self._published(manifest)
+        return None
+
+    def prepare(self) -> None:
+        """Remove what an earlier attempt left, make the work folder and try to write in it."""
+        with output_errors(self.path):
+            parent = self._open()
+            for name in parent.names():
+                if (left := self._leftover.fullmatch(name)) and int(left[1]) <= self._job.attempt:
+                    parent.remove(name)
+            self._work = parent.folder(self._work_name, create=True)
+            with self._work.create("probe") as probe:
+                probe.write(b"\0")
+            self._work.remove("probe")
+
+    def require_space(self, needed: int) -> None:
+        """Raise OutputNoSpace (86) unless `needed` bytes are free."""
+        free = self._open().free_bytes()
+        if free is not None and free < needed:
+            message = f"the outputs need up to {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free"
+            raise WorkerError(ExitCode.OUTPUT_NO_SPACE, message)
+
+    def publish(self, *, partial: bool) -> str:
+        """Make the results appear; returns their path, relative to the root. Partial ones get a name of their own."""
+        name = self._name + PARTIAL if partial else self._name
+        with output_errors(self.path):
+            self.work.synchronize()
+            occupant = self._occupant(name)
+        if occupant is not None:
+            self._own(occupant)
+        with output_errors(self.path):
+            self._put_in_place(name, replace=occupant is not None)
+            self.work.close()
+            self._work = None
+            if not partial:
+                self._remove_own_partial()
+        return self.path + PARTIAL if partial else self.path
+
+    def close(self) -> None:
+        """Remove what was not published and release everything."""
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+        if self._parent is not None:
+            self.discard()
+            self._parent.close()
+            self._parent = None
+
+    def discard(self) -> None:
+        """Remove the unpublished work, as far as that is possible."""
+        try:
+            if self._parent is not None:
+                self._parent.remove(self._work_name)
+        except OSError as error:
+            log.warning("Cannot remove the unfinished output %s: %s", self._work_name, error.strerror)
+
+    def create(self, name: str) -> BinaryIO:
+        """A new file among the results."""
+        return self.work.create(name)
+
+    def _open(self) -> Folder:
+        assert self._parent is not None, "find comes first"
+        return self._parent
+
+    def _open_parent(self) -> Folder:
+        folder = Folder.root(self._root)
+        for part in self._parents:
+            try:
+                below = folder.folder(part, create=True)
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    message = f"output.path: {part} is not a folder but {_describe(folder.status(part))}"
+                    raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, message) from error
+                raise
+            finally:
+                folder.close()
+            folder = below
+        return folder
+
+    def _restore(self) -> None:
+        """An attempt that died between its two renames put the former results aside: give them their name back."""
+        parent = self._open()
+        asides = [name for name in parent.names() if self._leftover.fullmatch(name) and name.endswith(".old")]
+        if asides and parent.status(self._name) is None:
+            parent.rename(asides[-1], self._name)
+
+    def _occupant(self, name: str) -> Occupant | None:
+        parent = self._open()
+        status = parent.status(name)
+        if status is None:
+            return None
+        if not stat.S_ISDIR(status.st_mode):
+            return Occupant(f"{name} is {_describe(status)}")
+        if self._holds_recording(status):
+            return Occupant(f"{name} holds the input")
+        folder = parent.folder(name)
+        try:
+            manifest, names = read_manifest(folder), folder.names()
+        finally:
+            folder.close()
+        if manifest is None:
+            listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "nothing"
+            return Occupant(f"{name} is a folder without a manifest of this job's; it holds {listed}")
+        if not manifest.is_of_job_named(self._job):
+            return Occupant(f"{name} holds the results of the job {manifest.job_title}")
+        return Occupant(f"{name} holds results of this job", manifest)
+
+    def _own(self, occupant: Occupant) -> PublishedManifest:
+        if occupant.manifest is None:
+            message = f"output.path: {occupant.description}; remove it or choose another path"
+            raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, message)
+        return occupant.manifest
+
+    def _holds_recording(self, folder: os.stat_result) -> bool:
+        """True when the recording is this folder or lies in it, by whatever mount the two are reached."""
+        for path in (self._recording, *self._recording.parents):
+            try:
+                if os.path.samestat(path.stat(), folder):
+                    return True
+            except OSError:
+                continue
+        return False
+
+    def _published(self, manifest: PublishedManifest) -> tuple[OutputFile, ...] | None:
+        """The published files, if every one is there in its full size."""
+        folder = self._open().folder(self._name)
+        try:
+            for file in manifest.files:
+                status = folder.status(file.path)
+                if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != file.bytes:
+                    return None
+        finally:
+            folder.close()
+        own = manifest.own_entry
+        return tuple(f.model_copy(update={"path": f"{self.path}/{f.path}"}) for f in (*manifest.files, own))
+
+    def _put_in_place(self, name: str, *, replace: bool) -> None:
+        parent = self._open()
+        aside = self._aside + (".gone" if name.endswith(PARTIAL) else ".old")
+        if replace:
+            parent.rename(name, aside)
+        try:
+            parent.rename(self._work_name, name)
+        except OSError:
+            if replace:
+                parent.rename(aside, name)
+            raise
+        parent.synchronize()
+        if replace:
+            self._remove_quietly(aside)
+
+    def _remove_own_partial(self) -> None:
+        occupant = self._occupant(self._name + PARTIAL)
+        if occupant is not None and occupant.manifest is not None:
+            self._remove_quietly(self._name + PARTIAL)
+
+    def _remove_quietly(self, name: str) -> None:
+        """The new results stand: what is left of the old ones is not worth failing for."""
+        try:
+            self._open().remove(name)
+        except OSError as error:
+            log.warning("Cannot remove the former output %s: %s", name, error.strerror)
+
+
+def _describe(status: os.stat_result | None) -> str:
+    if status is None:
+        return "nothing"
+    if stat.S_ISLNK(status.st_mode):
+        return "a symbolic link"
+    if stat.S_ISREG(status.st_mode):
+        return "a file"
+    return "a special file"

@@ -1,0 +1,115 @@
+"""How far the worker is: the state that the computation updates, and the Report that it becomes."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from spectrogram_worker.contract.document import JobReference
+from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Report
+from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
+
+STAGES = ("starting", "reading", "spectrogram", "writing", "done")
+
+
+class ProgressState:
+    """Updated by the computation, read by the progress server and by the termination message, from any thread.
+
+    The rate and the time left count from the first sample of the transform, not from the start of the process.
+    """
+
+    def __init__(self, job: JobReference, gauge: MemoryGauge, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job, self._gauge, self._clock = job, gauge, clock
+        self._lock = threading.Lock()
+        self._stage = STAGES[0]
+        self._stage_began = clock()
+        self._stage_seconds: dict[str, float] = {}
+        self._columns_done = self._columns_total = self._samples_total = 0
+        self._transform_began: float | None = None
+        self._transform_seconds = 0.0
+        self._memory = Memory()
+        self._dataset = Dataset()
+        self._last_advance = datetime.now(UTC)
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage, one of STAGES."""
+        with self._lock:
+            now = self._clock()
+            self._close_stage(now)
+            self._stage, self._stage_began = stage, now
+            self._last_advance = datetime.now(UTC)
+
+    def _close_stage(self, now: float) -> None:
+        self._stage_seconds[self._stage] = self._stage_seconds.get(self._stage, 0.0) + now - self._stage_began
+
+    def begin_transform(self, *, columns: int, samples: int) -> None:
+        """The transform of `samples` samples into `columns` columns begins now."""
+        with self._lock:
+            self._columns_total, self._samples_total = columns, samples
+            self._transform_began = self._clock()
+
+    def advance(self, columns_done: int) -> None:
+        """So many columns are done."""
+        with self._lock:
+            self._columns_done = columns_done
+            if self._transform_began is not None:
+                self._transform_seconds = self._clock() - self._transform_began
+            self._last_advance = datetime.now(UTC)
+
+    def describe(self, dataset: Dataset) -> None:
+        """What the selected range turned out to be."""
+        with self._lock:
+            self._dataset = dataset
+
+    def expect_memory(self, memory: Memory) -> None:
+        """The estimate and its level."""
+        with self._lock:
+            self._memory = memory
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Wall time of each stage so far, in seconds."""
+        with self._lock:
+            seconds = dict(self._stage_seconds)
+            seconds[self._stage] = seconds.get(self._stage, 0.0) + self._clock() - self._stage_began
+            return seconds
+
+    @property
+    def columns_done(self) -> int:
+        """Columns that are done."""
+        return self._columns_done
+
+    def report(self, reason: str = "", message: str = "", outputs: tuple[OutputFile, ...] = ()) -> Report:
+        """The state now, as GET /progress and the termination message give it."""
+        use = self._gauge.look()
+        with self._lock:
+            return Report(
+                job_uid=self._job.uid,
+                attempt=self._job.attempt,
+                reason=reason,
+                progress=self._progress(),
+                memory=self._memory.model_copy(
+                    update={
+                        "limit_bytes": self._gauge.limit,
+                        "current_bytes": use.current,
+                        "peak_bytes": peak_resident_bytes(),
+                    }
+                ),
+                dataset=self._dataset,
+                last_advance_time=self._last_advance,
+                outputs=outputs,
+                message=message,
+            )
+
+    def _progress(self) -> Progress:
+        share = self._columns_done / self._columns_total if self._columns_total else 0.0
+        rate = share * self._samples_total / self._transform_seconds if self._transform_seconds > 0 else 0.0
+        seconds_left = self._transform_seconds * (1 / share - 1) if share > 0 else None
+        return Progress(
+            percent=round(100 * share, 2),
+            stage=self._stage,
+            columns_done=self._columns_done,
+            columns_total=self._columns_total,
+            samples_per_second=round(rate, 1),
+            eta_seconds=None if seconds_left is None else round(seconds_left, 1),
+        )
