@@ -1,0 +1,90 @@
+"""The centre frequency of a Digital RF channel, from the Digital Metadata in its `metadata` folder.
+
+Format: `metadata/<YYYY-MM-DDTHH-MM-SS>/<name>@<seconds>.h5`, one group per change, named by its sample index since
+1970; `center_frequencies` holds one value or one per subchannel. A value holds until the next one.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.digital_rf_files import (
+    SUBDIRECTORY,
+    Properties,
+    checked_dataset,
+    hdf5_errors,
+    open_hdf5,
+)
+from spectrogram_worker.sources.files import inside, shown, unreadable
+
+_METADATA_FILE = re.compile(r"(?!tmp\.).+@(\d{1,12})\.h5")
+_FIELD = "center_frequencies"
+_LISTED_FREQUENCIES = 5
+_MAXIMUM_VALUES = 4096
+
+
+def center_frequency(
+    root: Path, channel: Path, begin: int, stop: int, properties: Properties, subchannel: int
+) -> float | None:
+    """Centre frequency in Hz of the samples [begin, stop) since 1970, or None where the metadata does not say.
+
+    Raises WorkerError 65 where it changes within them: one spectrogram has one frequency axis.
+    """
+    found: list[float] = []
+    for path in reversed(_files_before(root, channel / "metadata", stop, properties)):
+        name = shown(root, path)
+        with hdf5_errors(name), open_hdf5(root, path) as file:
+            samples = sorted((int(key) for key in file if key.isdecimal() and int(key) < stop), reverse=True)
+            for sample in samples:
+                value = _value(file, name, str(sample), subchannel)
+                if value is not None and value not in found:
+                    found.append(value)
+                if value is not None and sample <= begin:
+                    return _only(found, shown(root, channel))
+    return _only(found, shown(root, channel)) if found else None
+
+
+def _only(frequencies: list[float], name: str) -> float:
+    if len(frequencies) > 1:
+        listed = ", ".join(f"{frequency:.12g}" for frequency in frequencies[::-1][:_LISTED_FREQUENCIES])
+        more = " …" if len(frequencies) > _LISTED_FREQUENCIES else ""
+        raise input_invalid(
+            f"{name} was tuned to several centre frequencies in this range ({listed}{more} Hz):"
+            " choose an input.range within one"
+        )
+    return frequencies[0]
+
+
+def _files_before(root: Path, folder: Path, stop: int, properties: Properties) -> list[Path]:
+    """The metadata files that begin before the sample `stop`, in the order of time."""
+    found: list[tuple[int, Path]] = []
+    if not folder.is_dir():
+        return []
+    try:
+        for subdirectory in inside(root, folder).iterdir():
+            if SUBDIRECTORY.fullmatch(subdirectory.name):
+                for file in inside(root, subdirectory).iterdir():
+                    match = _METADATA_FILE.fullmatch(file.name)
+                    if match and int(match[1]) * properties.sample_rate < stop:
+                        found.append((int(match[1]), folder / subdirectory.name / file.name))
+    except OSError as error:
+        raise unreadable(shown(root, folder), error) from None
+    return [file for _, file in sorted(found)]
+
+
+def _value(file: Any, name: str, sample: str, subchannel: int) -> float | None:
+    if not isinstance(file.get(sample, getlink=True), h5py.HardLink):
+        raise input_invalid(f"{name}: {sample} is a link to somewhere else: store the metadata in the file itself")
+    group = file[sample]
+    if not isinstance(group, h5py.Group) or group.get(_FIELD, getlink=True) is None:
+        return None
+    dataset = checked_dataset(group, name, _FIELD)
+    if dataset.dtype.kind not in "fiu" or not 1 <= dataset.size <= _MAXIMUM_VALUES:
+        return None
+    values = np.asarray(dataset[()], np.float64).reshape(-1)
+    value = float(values[subchannel] if subchannel < len(values) else values[0])
+    return value if np.isfinite(value) else None

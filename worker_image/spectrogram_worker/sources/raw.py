@@ -1,0 +1,50 @@
+"""Raw recordings: a file of samples without a header. The job says what they are, or else the file's name does."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
+from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.file_names import parameters_in_name
+from spectrogram_worker.sources.file_recording import FileRecording, Segment
+from spectrogram_worker.sources.files import SampleFile, regular_file, shown
+from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.samples import parse_datatype
+
+
+def open_raw(root: Path, selection: RecordingSelection) -> FileRecording:
+    """Open a raw file. Samples of a last, incomplete sample are left out.
+
+    Raises WorkerError: 64 where neither job nor name give datatype or rate, 65 for an empty or unreadable file.
+    """
+    path = root / selection.path
+    name = shown(root, path)
+    regular_file(root, path)
+    said, named = selection.raw or Raw(), parameters_in_name(path.name)
+    datatype = said.datatype or named.datatype
+    sample_rate = said.sample_rate or named.sample_rate
+    if datatype is None:
+        raise invalid_spec(f"input.raw.datatype is missing: {name} has no header, write its sample type, as in cf32_le")
+    if sample_rate is None:
+        raise invalid_spec(f"input.raw.sampleRate is missing: {name} has no header, write its sample rate in Hz")
+    sample_type = parse_datatype(datatype)
+    if sample_type is None:
+        raise invalid_spec(f"input.raw.datatype: {datatype} is not a SigMF sample type: write one such as cf32_le")
+    file = SampleFile(root, path)
+    length = file.size // sample_type.stride
+    file.close()
+    if length == 0:
+        raise input_invalid(f"{name} is empty: it holds {file.size} bytes, less than one {sample_type.name} sample")
+    center = said.center_frequency if said.center_frequency is not None else named.center_frequency
+    description = Description(
+        format=InputFormat.RAW,
+        name=name,
+        sample_rate=Fraction(sample_rate),
+        center_frequency=center or 0.0,
+        start_time=named.start_time,
+        is_complex=sample_type.is_complex,
+        length=length,
+        bytes_per_sample=sample_type.sample_bytes,
+        sample_type=sample_type.name,
+    )
+    return FileRecording(root, path, description, sample_type, [Segment(0, length, 0)])

@@ -1,0 +1,124 @@
+"""Samples as they lie in a file, and what they mean: byte order, channels, full scale, missing values. No I/O.
+
+Integers scale by 2^−(bits−1), unsigned ones after subtracting 2^(bits−1), so that full scale is 1 in every format.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DATATYPE = re.compile(r"([rc])(?:([iu])(8)|([fiu])(16|32|64)_(le|be))")
+_PERMITTED = {"f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32"}
+MINIMUM_PADDING_RUN = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleType:
+    """One sample of one channel among `channels` interleaved ones.
+
+    component: NumPy type of a real sample or of each half of a complex one, with its byte order. padded: the writer
+    fills what it did not record with the type's minimum (Digital RF, continuous mode).
+    """
+
+    component: np.dtype[Any]
+    is_complex: bool
+    channels: int = 1
+    channel: int = 0
+    padded: bool = False
+
+    @property
+    def parts(self) -> int:
+        """Components of a sample: 2 if complex, else 1."""
+        return 2 if self.is_complex else 1
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample of one channel."""
+        return self.component.itemsize * self.parts
+
+    @property
+    def stride(self) -> int:
+        """Bytes from one sample to the next of the same channel."""
+        return self.sample_bytes * self.channels
+
+    @property
+    def name(self) -> str:
+        """The type as SigMF writes it, as in ci16_le."""
+        bits = 8 * self.component.itemsize
+        order = "" if bits == 8 else "_be" if self.component.newbyteorder("<") != self.component else "_le"
+        return f"{'c' if self.is_complex else 'r'}{self.component.kind}{bits}{order}"
+
+    @property
+    def padding_run(self) -> int:
+        """How many minima in a row are padding: one for complex samples, 32 for real ones; 0 where none are."""
+        if not self.padded or self.component.kind == "f":
+            return 0
+        return 1 if self.is_complex else MINIMUM_PADDING_RUN
+
+    def fits(self, samples: NDArray[Any]) -> bool:
+        """True when the bytes of the file are those of `samples`: nothing to convert."""
+        return self.channels == 1 and self.component == _real(samples).dtype
+
+    def decode(self, content: NDArray[np.uint8], samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Fill `samples` (n,) from `content` (n · stride bytes), full scale = 1.
+
+        Returns None, or a boolean array (n,), True where a sample is not finite or, in padded files, at the minimum.
+        """
+        parts = content.view(self.component).reshape(len(samples), self.channels, self.parts)[:, self.channel]
+        target = _real(samples).reshape(len(samples), self.parts)
+        if self.component.kind == "f":
+            suspect = None if np.isfinite(parts).all() else ~np.isfinite(parts).all(axis=1)
+            if target.__array_interface__["data"] != parts.__array_interface__["data"]:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    target[...] = parts
+        else:
+            suspect = self._at_minimum(parts) if self.padded else None
+            if self.component.kind == "u":
+                # Turning the top bit over subtracts half the range exactly, where float32 would round first.
+                parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
+            np.multiply(parts, target.dtype.type(2.0 ** (1 - 8 * self.component.itemsize)), out=target)
+        return suspect
+
+    def _at_minimum(self, parts: NDArray[Any]) -> NDArray[np.bool_] | None:
+        minimum = np.iinfo(self.component).min
+        found: NDArray[np.bool_] = parts[:, 0] == minimum
+        if self.is_complex:
+            found &= parts[:, 1] == minimum
+        return found if found.any() else None
+
+
+def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleType | None:
+    """The sample type that `text` names as SigMF does (core:datatype), or None where it names none.
+
+    The whole of `text` must match: SigMF 1.2, "Dataset format"; 8 bits have no byte order, all others must have one.
+    """
+    match = _DATATYPE.fullmatch(text)
+    if match is None:
+        return None
+    kind, bits = match[2] or match[4], int(match[3] or match[5])
+    if f"{kind}{bits}" not in _PERMITTED:
+        return None
+    component = np.dtype(f"{'>' if match[6] == 'be' else '<'}{kind}{bits // 8}")
+    return SampleType(component=component, is_complex=match[1] == "c", channels=channels, channel=channel)
+
+
+def long_runs(flags: NDArray[np.bool_], minimum: int) -> NDArray[np.bool_]:
+    """`flags` (n,) without the runs of True that are shorter than `minimum`."""
+    kept = flags.copy()
+    for start, stop in runs(flags):
+        if stop - start < minimum:
+            kept[start:stop] = False
+    return kept
+
+
+def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The runs of True in `flags`, as half-open (start, stop) rows, in order."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    return edges.astype(np.int64).reshape(-1, 2)
+
+
+def _real(samples: NDArray[Any]) -> NDArray[Any]:
+    return samples.view(samples.real.dtype)

@@ -1,0 +1,101 @@
+"""Segments of stored samples joined to one recording: what lies between two segments is missing.
+
+A raw file is one segment, a SigMF capture is one, a Digital RF file holds one or more. Each format says only where the
+bytes are; reading, converting and marking what is missing are here, once.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrogram_worker.sources.samples import SampleType, long_runs
+
+BUFFER_BYTES = 256 * 1024
+MAXIMUM_LISTED_GAPS = 1000
+
+
+class SegmentReader(ABC):
+    """Reads samples for one thread through a buffer of 256 KiB; see `Reader` for the contract of `read`.
+
+    starts, stops: (segments,) sample indices from the recording's first sample, ascending, without overlap.
+    """
+
+    def __init__(self, sample_type: SampleType, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
+        self._type = sample_type
+        self._starts = starts
+        self._stops = stops
+        self._rows = max(1, BUFFER_BYTES // sample_type.stride)
+        self._buffer = np.empty(self._rows * sample_type.stride, np.uint8)
+
+    @abstractmethod
+    def _fetch(self, segment: int, first: int, content: NDArray[np.uint8]) -> None:
+        """Fill `content` with the stored bytes of the segment's samples from `first` on, all channels."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files."""
+
+    def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Fill `samples` from sample index `start` on; returns what is missing, see `Reader.read`."""
+        # A run of padding counts from 32 samples on, wherever the reads happen to cut it: so look 31 further on each
+        # side than asked.
+        margin = max(0, self._type.padding_run - 1)
+        before = min(margin, start)
+        wide = samples if margin == 0 else np.empty(before + len(samples) + margin, samples.dtype)
+        absent, suspect = self._join(start - before, wide)
+        if margin:
+            here = slice(before, before + len(samples))
+            samples[...] = wide[here]
+            absent = None if absent is None else absent[here]
+            suspect = None if suspect is None else long_runs(suspect, self._type.padding_run)[here]
+        missing = _union(absent, suspect)
+        if missing is None or not missing.any():
+            return None
+        samples[missing] = 0
+        return missing
+
+    def _join(self, start: int, samples: NDArray[Any]) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+        """Fill `samples`; returns (outside every segment, suspect in its value), each (n,) or None for nowhere."""
+        absent: NDArray[np.bool_] | None = None
+        suspect: NDArray[np.bool_] | None = None
+        position, stop = start, start + len(samples)
+        segment = int(np.searchsorted(self._stops, start, side="right"))
+        while position < stop:
+            known = segment < len(self._starts)
+            begin = min(stop, int(self._starts[segment])) if known else stop
+            if position < begin:
+                absent = np.zeros(len(samples), np.bool_) if absent is None else absent
+                absent[position - start : begin - start] = True
+                samples[position - start : begin - start] = 0
+                position = begin
+                continue
+            count = min(stop - position, int(self._stops[segment]) - position, self._rows)
+            piece = slice(position - start, position - start + count)
+            found = self._convert(segment, position - int(self._starts[segment]), samples[piece])
+            if found is not None:
+                suspect = np.zeros(len(samples), np.bool_) if suspect is None else suspect
+                suspect[piece] = found
+            position += count
+            if position >= self._stops[segment]:
+                segment += 1
+        return absent, suspect
+
+    def _convert(self, segment: int, first: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+        direct = self._type.fits(samples)
+        content = samples.view(np.uint8) if direct else self._buffer[: len(samples) * self._type.stride]
+        self._fetch(segment, first, content)
+        return self._type.decode(content, samples)
+
+
+def _union(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
+
+
+def gaps_between(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
+    """The first 1000 gaps between segments, as half-open (start, stop) sample indices."""
+    apart = np.flatnonzero(starts[1:] > stops[:-1])[:MAXIMUM_LISTED_GAPS]
+    return tuple((int(stops[k]), int(starts[k + 1])) for k in apart)

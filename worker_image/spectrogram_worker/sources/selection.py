@@ -1,0 +1,81 @@
+"""Which samples of a recording a job asks for: `Range` applied to a `Description`, in exact arithmetic."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from spectrogram_worker.contract.parameters import Range, duration_seconds
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.recording import Description
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """`count` samples from sample index `start` of the recording on; `warnings` are lines for people."""
+
+    start: int
+    count: int
+    warnings: tuple[str, ...] = ()
+
+
+def select(description: Description, wanted: Range | None) -> Selection:
+    """The samples that `wanted` names.
+
+    Times become the nearest sample. What reaches past the end is clipped with a warning. Raises WorkerError 65 for a
+    start outside the recording, or a start time where the recording has none.
+    """
+    wanted = wanted or Range()
+    rate, length = description.sample_rate, description.length
+    start = wanted.start_sample or 0
+    if wanted.start is not None:
+        start = _nearest(Fraction(duration_seconds(wanted.start)).limit_denominator(10**9) * rate)
+    elif wanted.start_time is not None:
+        start = _sample_at(description, wanted.start_time)
+    if start >= length:
+        raise input_invalid(
+            f"input.range starts at sample {start}, but the recording has {length} samples"
+            f" ({float(length / rate):.6g} s): choose an earlier start"
+        )
+    count = length - start
+    if wanted.samples is not None:
+        count = wanted.samples
+    elif wanted.duration is not None:
+        count = _nearest(Fraction(duration_seconds(wanted.duration)).limit_denominator(10**9) * rate)
+    if count > length - start:
+        warning = (
+            f"input.range reaches {count - (length - start)} samples past the end of the recording"
+            f" ({length} samples): it is clipped to {length - start} samples"
+        )
+        return Selection(start=start, count=length - start, warnings=(warning,))
+    return Selection(start=start, count=count)
+
+
+def sample_time(description: Description, sample: int) -> datetime | None:
+    """UTC time of the sample with this index, to the microsecond; None where the recording does not say."""
+    if description.start_time is None:
+        return None
+    try:
+        return description.start_time + _nearest(sample * 1_000_000 / description.sample_rate) * _MICROSECOND
+    except OverflowError:
+        return None
+
+
+def _sample_at(description: Description, time: datetime) -> int:
+    if description.start_time is None:
+        raise input_invalid("input.range.startTime: the recording does not say when it started: use range.start")
+    time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    since = Fraction((time - description.start_time) // _MICROSECOND, 1_000_000)
+    sample = _nearest(since * description.sample_rate)
+    if sample < 0:
+        raise input_invalid(
+            f"input.range.startTime is {float(-since):.6g} s before the recording, which starts at"
+            f" {description.start_time.isoformat()}: choose a later start"
+        )
+    return sample
+
+
+def _nearest(value: Fraction) -> int:
+    return math.floor(value + Fraction(1, 2))

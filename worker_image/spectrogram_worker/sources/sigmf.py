@@ -1,0 +1,109 @@
+"""SigMF recordings: a .sigmf-meta file (JSON) and the samples in the .sigmf-data file beside it (SigMF 1.2)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
+from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.file_recording import FileRecording, Segment
+from spectrogram_worker.sources.files import SampleFile
+from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.segments import gaps_between
+from spectrogram_worker.sources.selection import select
+from spectrogram_worker.sources.sigmf_metadata import (
+    METADATA_EXTENSION,
+    Capture,
+    Metadata,
+    load_metadata,
+    metadata_path,
+)
+
+_LISTED_FREQUENCIES = 5
+
+
+def open_sigmf(root: Path, selection: RecordingSelection) -> FileRecording:
+    """Open a SigMF recording, named by either file or by their common name.
+
+    Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
+    (among them several centre frequencies in the range), 66 where a file is missing.
+    """
+    path = metadata_path(root / selection.path)
+    metadata = load_metadata(root, path)
+    sample_type = metadata.sample_type(selection.channel)
+    data = path.with_name(metadata.dataset_name)
+    file = SampleFile(root, data)
+    file.close()
+    captures, segments = _layout(metadata, sample_type, file)
+    if selection.capture is not None:
+        if selection.capture >= len(captures):
+            raise invalid_spec(f"input.capture: {metadata.name} has {len(captures)} captures, counted from 0")
+        captures = [captures[selection.capture]]
+        segments = [replace(segments[selection.capture], start=0)]
+    stored = [segment for segment in segments if segment.count > 0]
+    if not stored:
+        raise input_invalid(f"{file.name} is empty: it holds no {sample_type.name} sample here")
+    starts = np.array([segment.start for segment in stored], np.int64)
+    stops = starts + np.array([segment.count for segment in stored], np.int64)
+    raw = selection.raw or Raw()
+    description = Description(
+        format=InputFormat.SIGMF,
+        name=metadata.name.removesuffix(METADATA_EXTENSION),
+        sample_rate=metadata.sample_rate(raw.sample_rate),
+        center_frequency=raw.center_frequency or 0.0,
+        start_time=captures[segments.index(stored[0])].time,
+        is_complex=sample_type.is_complex,
+        length=int(stops[-1]),
+        bytes_per_sample=sample_type.sample_bytes,
+        sample_type=sample_type.name,
+        gaps=gaps_between(starts, stops),
+    )
+    selected = select(description, selection.range)
+    frequencies: list[float] = []
+    for capture, segment in zip(captures, segments, strict=True):
+        overlaps = segment.start < selected.start + selected.count and selected.start < segment.start + segment.count
+        if overlaps and capture.frequency is not None and capture.frequency not in frequencies:
+            frequencies.append(capture.frequency)
+    if len(frequencies) > 1:
+        listed = ", ".join(f"{frequency:.12g}" for frequency in frequencies[:_LISTED_FREQUENCIES])
+        more = " …" if len(frequencies) > _LISTED_FREQUENCIES else ""
+        raise input_invalid(
+            f"{metadata.name} has captures at several centre frequencies in this range ({listed}{more} Hz):"
+            " choose one with input.capture, or a range within one"
+        )
+    if frequencies:
+        description = replace(description, center_frequency=frequencies[0])
+    return FileRecording(root, data, description, sample_type, stored)
+
+
+def _layout(metadata: Metadata, sample_type: SampleType, file: SampleFile) -> tuple[list[Capture], list[Segment]]:
+    """Where the samples of each capture lie, in the file and in time.
+
+    Each capture may have header bytes before its samples (core:header_bytes). Where two neighbours know their place in
+    the original stream (core:global_index), what was not recorded between them is a gap.
+    """
+    captures = metadata.captures()
+    end = file.size - metadata.trailing_bytes
+    segments: list[Segment] = []
+    headers, position = 0, 0
+    for number, capture in enumerate(captures):
+        headers += capture.header_bytes
+        offset = headers + capture.sample_start * sample_type.stride
+        if offset > max(end, 0):
+            raise input_invalid(
+                f"{file.name} has {file.size} bytes, but capture {number} of {metadata.name} starts at byte {offset}:"
+                " the file was cut off, copy it again"
+            )
+        if number:
+            before = captures[number - 1]
+            if capture.global_index is not None and before.global_index is not None:
+                position = max(position, segments[-1].start + capture.global_index - before.global_index)
+        last = number + 1 == len(captures)
+        count = (
+            (end - offset) // sample_type.stride if last else captures[number + 1].sample_start - capture.sample_start
+        )
+        segments.append(Segment(position, count, offset))
+        position += count
+    return captures, segments

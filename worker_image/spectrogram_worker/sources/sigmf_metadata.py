@@ -1,0 +1,164 @@
+"""The metadata of a SigMF recording. It is somebody else's: what is used of it is checked here, field by field."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
+from spectrogram_worker.sources.files import regular_file, shown, unreadable
+from spectrogram_worker.sources.samples import SampleType, parse_datatype
+
+METADATA_EXTENSION = ".sigmf-meta"
+DATA_EXTENSION = ".sigmf-data"
+MAXIMUM_METADATA_BYTES = 16 * 2**20
+_MAXIMUM_CAPTURES = 100_000
+_MAXIMUM_INDEX = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """One entry of `captures`; sample_start counts from the first sample in the file."""
+
+    sample_start: int
+    header_bytes: int = 0
+    global_index: int | None = None
+    frequency: float | None = None
+    time: datetime | None = None
+
+
+def metadata_path(path: Path) -> Path:
+    """The .sigmf-meta file that goes with `path`: itself, its data file, or their common name."""
+    stem = path.name.removesuffix(METADATA_EXTENSION).removesuffix(DATA_EXTENSION)
+    return path.with_name(stem + METADATA_EXTENSION)
+
+
+def load_metadata(root: Path, path: Path) -> "Metadata":
+    """Read and parse a .sigmf-meta file of at most 16 MiB. Raises WorkerError 65, 66, 74."""
+    name = shown(root, path)
+    real = regular_file(root, path)
+    try:
+        with real.open("rb") as file:
+            content = file.read(MAXIMUM_METADATA_BYTES + 1)
+    except OSError as error:
+        raise unreadable(name, error) from None
+    if len(content) > MAXIMUM_METADATA_BYTES:
+        raise input_invalid(f"{name} is larger than 16 MiB: remove annotations that are not needed")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise input_invalid(f"{name} is not JSON ({str(error)[:80]}): write it again") from None
+    if not isinstance(document, dict) or not isinstance(document.get("global"), dict):
+        raise input_invalid(f"{name} is not SigMF metadata: it has no object named global")
+    return Metadata(name, path.name, document)
+
+
+class Metadata:
+    """A parsed .sigmf-meta file. Every question raises WorkerError 65 where the field is not what SigMF says."""
+
+    def __init__(self, name: str, file_name: str, document: dict[str, Any]) -> None:
+        self.name = name
+        self._file_name = file_name
+        self._global: dict[str, Any] = document["global"]
+        self._captures: Any = document.get("captures", [])
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the file of samples, which lies in the same folder."""
+        if self._global.get("core:metadata_only"):
+            raise input_invalid(f"{self.name} is metadata only (core:metadata_only): there are no samples")
+        usual = self._file_name.removesuffix(METADATA_EXTENSION) + DATA_EXTENSION
+        name = self._global.get("core:dataset", usual)
+        if not isinstance(name, str) or not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise self._wrong("core:dataset", name, "the name of a file in the same folder")
+        return name
+
+    @property
+    def trailing_bytes(self) -> int:
+        """Bytes after the last sample."""
+        return self._count(self._global, "core:trailing_bytes") or 0
+
+    def sample_rate(self, otherwise: float | None) -> Fraction:
+        """Samples per second; `otherwise` (input.raw.sampleRate) where the metadata does not say."""
+        rate = self._number(self._global, "core:sample_rate")
+        if rate is None:
+            rate = otherwise
+        if rate is None:
+            raise invalid_spec(f"{self.name} does not say core:sample_rate: write it in Hz as input.raw.sampleRate")
+        if not 0 < rate <= 1e15:
+            raise self._wrong("core:sample_rate", rate, "a number of Hz greater than 0")
+        return Fraction(rate)
+
+    def sample_type(self, channel: str | None) -> SampleType:
+        """The samples of the channel with this index. Raises WorkerError 64 for a channel that is not there."""
+        channels = self._count(self._global, "core:num_channels")
+        channels = 1 if channels is None else channels
+        if not 1 <= channels <= 4096:
+            raise self._wrong("core:num_channels", channels, "a number from 1 to 4096")
+        if channel is None and channels > 1:
+            raise invalid_spec(f"input.channel is missing: {self.name} has channels 0 to {channels - 1}, name one")
+        if channel is not None and (not channel.isdecimal() or int(channel) >= channels):
+            raise invalid_spec(f"input.channel: {self.name} has no channel {channel}, but 0 to {channels - 1}")
+        datatype = self._global.get("core:datatype")
+        index = int(channel or 0)
+        found = parse_datatype(datatype, channels=channels, channel=index) if isinstance(datatype, str) else None
+        if found is None:
+            raise self._wrong("core:datatype", datatype, "a SigMF sample type such as cf32_le or ci8")
+        return found
+
+    def captures(self) -> list[Capture]:
+        """The captures in order; one at sample 0 where the metadata has none there."""
+        entries = self._captures
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise input_invalid(f"{self.name}: captures is not a list of objects: write it again")
+        if len(entries) > _MAXIMUM_CAPTURES:
+            raise input_invalid(f"{self.name} has {len(entries)} captures: at most {_MAXIMUM_CAPTURES} are read")
+        # All indices of a recording that was split over files count from its first sample, not from the file's.
+        first = self._count(self._global, "core:offset") or 0
+        captures = [self._capture(entry, first) for entry in entries]
+        starts = [capture.sample_start for capture in captures]
+        if starts != sorted(starts) or (starts and starts[0] < 0):
+            raise input_invalid(f"{self.name}: captures are not in the order of core:sample_start: sort them")
+        return captures if starts and starts[0] == 0 else [Capture(sample_start=0), *captures]
+
+    def _capture(self, entry: dict[str, Any], first: int) -> Capture:
+        start = self._count(entry, "core:sample_start")
+        if start is None:
+            raise input_invalid(f"{self.name}: a capture has no core:sample_start: add it")
+        return Capture(
+            sample_start=start - first,
+            header_bytes=self._count(entry, "core:header_bytes") or 0,
+            global_index=self._count(entry, "core:global_index"),
+            frequency=self._number(entry, "core:frequency"),
+            time=self._time(entry.get("core:datetime")),
+        )
+
+    def _count(self, entry: dict[str, Any], field: str) -> int | None:
+        value = entry.get(field)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value is not None and (type(value) is not int or not 0 <= value <= _MAXIMUM_INDEX):
+            raise self._wrong(field, value, "a whole number from 0")
+        return value
+
+    def _number(self, entry: dict[str, Any], field: str) -> float | None:
+        value = entry.get(field)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
+            raise self._wrong(field, value, "a number")
+        return float(value)
+
+    @staticmethod
+    def _time(value: Any) -> datetime | None:
+        """UTC time of ISO 8601; a time that cannot be read is unknown: the spectrogram does not need it."""
+        try:
+            time = datetime.fromisoformat(value)
+            return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    def _wrong(self, field: str, value: Any, right: str) -> WorkerError:
+        return input_invalid(f"{self.name}: {field} is {json.dumps(value)[:60]}, but must be {right}")
