@@ -3,7 +3,7 @@
 Two implementations: `kubernetes_cluster.py` (an API server) and `local/` (child processes of this machine).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
@@ -39,7 +39,7 @@ class Cluster(Protocol):
         ...
 
     async def read_pod(self, namespace: str, name: str) -> Body | None:
-        """The pod as it is now. None only where the API server itself says that there is no such pod (faults.md I13)."""
+        """The pod as it is now. None only where the API server itself says that there is none (faults.md I13)."""
         ...
 
     async def list_pods(self) -> list[Body]:
@@ -60,4 +60,24 @@ class Cluster(Protocol):
 
     async def post_event(self, job: Job, event: Event) -> None:
         """Tell people. Best effort: an event that cannot be posted is dropped."""
+        ...
+
+
+class View(Protocol):
+    """What the watches have seen, without a request. It may lag behind the cluster."""
+
+    def job(self, key: str) -> Job | None:
+        """The job of this namespace/name."""
+        ...
+
+    def jobs(self) -> Iterable[Job]:
+        """Every job."""
+        ...
+
+    def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
+        """The pods that this job owns."""
+        ...
+
+    def pods(self) -> Iterable[Pod]:
+        """Every worker pod."""
         ...

@@ -1,0 +1,49 @@
+"""What the shell remembers between reconciles. Losing all of it in a restart costs a few requests, never a job."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.core.observed import Refusal
+from spectrogram_operator.core.pod import Pod
+
+
+@dataclass
+class JobMemory:
+    """What is remembered of one job, until it is over."""
+
+    written: Job | None = None
+    """The job as our own last write left it: the watch lags behind."""
+    last_seen: dict[str, Pod] = field(default_factory=dict)
+    """By UID: the last body of each pod that a watch saw deleted."""
+    absent_since: datetime | None = None
+    """When a live look-up first said that the active attempt has no pod; the newest agrees."""
+    polled: datetime | None = None
+    """When the worker was last asked."""
+    refusal: Refusal | None = None
+    """Why the API server did not create the pod."""
+
+
+@dataclass
+class Recollection:
+    """Facts that the watches do not carry, or not yet. Jobs by namespace/name."""
+
+    jobs: defaultdict[str, JobMemory] = field(default_factory=lambda: defaultdict(JobMemory))
+    doubted: set[str] = field(default_factory=set)
+    """UIDs of pods that the watch shows and the sweep's list does not."""
+    buried: set[str] = field(default_factory=set)
+    """UIDs of pods and jobs that the watch still shows and the API server says are gone: a relist drops no entry."""
+
+    def newer(self, seen: Job) -> Job:
+        """The job as seen or as we wrote it, whichever has the higher resourceVersion."""
+        written = self.jobs[seen.key].written if seen.key in self.jobs else None
+        if written is None or written.uid != seen.uid:
+            return seen
+        return written if int(written.resource_version or 0) > int(seen.resource_version or 0) else seen
+
+    def forget(self, key: str, *, except_written: bool = False) -> None:
+        """The job is over, or gone."""
+        forgotten = self.jobs.pop(key, None)
+        if except_written and forgotten is not None and forgotten.written is not None:
+            self.jobs[key].written = forgotten.written
