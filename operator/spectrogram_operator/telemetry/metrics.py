@@ -197,7 +197,7 @@ class MetricsServer:
 
 
 def _one_of(word: str | None, words: Sequence[str]) -> str:
-    return word if word in words else words[-1]
+    return word if word is not None and word in words else words[-1]
 
 
 def _queue(queue: str | None) -> str:
