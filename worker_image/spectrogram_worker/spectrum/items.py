@@ -1,0 +1,177 @@
+"""Work items: runs of whole batches that one thread reads and reduces. Their size changes no bit of a result."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from spectrogram_worker.contract.parameters import Reduction, Transform
+from spectrogram_worker.sources.recording import Reader
+from spectrogram_worker.sources.samples import runs
+from spectrogram_worker.spectrum.framing import Framing
+from spectrogram_worker.spectrum.power import PowerKernel, bin_count, sample_dtype
+from spectrogram_worker.spectrum.windows import window_values
+
+MAXIMUM_READ_BYTES = 8 * 2**20
+_RESULT_BYTES = 1 << 20
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """Work was given up because nobody wants its result any more."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """How the blocks of a framing are cut into items of `blocks` blocks; the last item may have fewer.
+
+    result_shape: (blocks, reductions or 1, bins) of an item's result: where blocks have one frame, reductions agree.
+    """
+
+    framing: Framing
+    blocks: int
+    is_complex: bool
+    dtype: np.dtype[Any]
+    result_shape: tuple[int, int, int]
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return -(-self.framing.blocks // self.blocks)
+
+    @property
+    def buffer_samples(self) -> int:
+        """Samples of the longest item, with what the last one has beyond its last frame."""
+        frames = min(self.blocks * self.framing.block_frames, self.framing.frames)
+        if self.framing.skips:
+            return frames * self.framing.window_length
+        return min(self.framing.samples, frames * self.framing.hop + self.framing.window_length)
+
+    def blocks_of(self, item: int) -> tuple[int, int]:
+        """The blocks of an item, half-open."""
+        return item * self.blocks, min((item + 1) * self.blocks, self.framing.blocks)
+
+    def new_result(self) -> NDArray[Any]:
+        """Room for the result of an item."""
+        return np.empty(self.result_shape, self.dtype.type(0).real.dtype)
+
+
+def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
+    """Cut so that an item reads about `read_bytes` and gives at most 1 MiB, but in whole batches, one at least."""
+    dtype = sample_dtype(is_complex=is_complex, double=transform.precision == "double")
+    bins = bin_count(framing.fft_size, is_complex=is_complex)
+    results = reductions if framing.block_frames > 1 else 1
+    batch_frames = framing.batch_blocks * framing.block_frames
+    wanted = min(read_bytes, MAXIMUM_READ_BYTES) // dtype.itemsize
+    if framing.skips:
+        batches = wanted // (batch_frames * framing.window_length)
+    else:
+        batches = (wanted - framing.window_length + framing.hop) // (batch_frames * framing.hop)
+    room = _RESULT_BYTES // (framing.batch_blocks * results * bins * dtype.itemsize)
+    blocks = min(framing.blocks, max(1, min(batches, room)) * framing.batch_blocks)
+    return Items(framing, blocks, is_complex, dtype, (blocks, results, bins))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an item gives: blocks from number `first_block` on.
+
+    power: (blocks, reductions or 1, bins), a view of `room`. frames: how many each block has reduced. missing: (n, 2)
+    half-open stretches of missing samples, counted from the recording's first sample.
+    """
+
+    first_block: int
+    power: NDArray[Any]
+    frames: list[int]
+    missing: NDArray[np.int64]
+    room: NDArray[Any]
+
+
+class ItemWorker:
+    """Reads and reduces items for one thread: a reader, a buffer of samples and a kernel of its own.
+
+    start: index of the range's first sample in the recording.
+    """
+
+    def __init__(
+        self, reader: Reader, start: int, items: Items, transform: Transform, reductions: Sequence[Reduction]
+    ) -> None:
+        framing = items.framing
+        self._reader = reader
+        self._start = start
+        self._items = items
+        self._framing = framing
+        self._reductions = reductions
+        self._samples = np.empty(items.buffer_samples, items.dtype)
+        self._kernel = PowerKernel(
+            window=window_values(transform.window, framing.window_length),
+            fft_size=framing.fft_size,
+            frames=min(framing.batch_blocks * framing.block_frames, framing.frames),
+            is_complex=items.is_complex,
+            double=transform.precision == "double",
+            detrend=transform.detrend == "constant",
+        )
+
+    def process(self, item: int, room: NDArray[Any], give_up: Callable[[], bool]) -> Result:
+        """Read and reduce one item into `room`. Raises Stopped where `give_up` says so, WorkerError as reading does."""
+        first, last = self._items.blocks_of(item)
+        blocks = [self._framing.block(number) for number in range(first, last)]
+        base = blocks[0][0]
+        frames, valid, missing = (self._read_apart if self._framing.skips else self._read)(base, blocks[-1][1])
+        power = room[: len(blocks)]
+        counts: list[int] = []
+        for batch in range(0, len(blocks), self._framing.batch_blocks):
+            if give_up():
+                raise Stopped
+            part = slice(batch, batch + self._framing.batch_blocks)
+            start, stop = blocks[part][0][0], blocks[part][-1][1]
+            here = slice(start - base, stop - base)
+            counts += self._kernel.reduce(
+                frames[here],
+                [(low - start, high - start) for low, high in blocks[part]],
+                None if valid is None else valid[here],
+                self._reductions,
+                power[part],
+            )
+        return Result(first, power, counts, missing, room)
+
+    def _read(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
+        """Frames first … stop − 1, (k, m), as overlapping views of samples read in one go.
+
+        Also which frames are valid, and what is missing from the first frame's start to the next item's, or to the end
+        of the range: so that all items together see each sample once.
+        """
+        framing, count = self._framing, stop - first
+        begin, length = first * framing.hop, framing.window_length
+        last = stop == framing.frames
+        own = (framing.samples if last else stop * framing.hop) - begin
+        samples = self._samples[: max(own, (count - 1) * framing.hop + length)]
+        missing = self._reader.read(self._start + begin, samples)
+        step = samples.itemsize
+        frames = as_strided(samples, (count, length), (framing.hop * step, step), writeable=False)
+        if missing is None:
+            return frames, None, np.empty((0, 2), np.int64)
+        before = np.concatenate(([0], np.cumsum(missing)))
+        starts = np.arange(count) * framing.hop
+        valid = before[starts + length] == before[starts]
+        return frames, valid, runs(missing[:own]) + (self._start + begin)
+
+    def _read_apart(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
+        """As `_read`, where frames lie so far apart that each is read by itself."""
+        framing, count = self._framing, stop - first
+        frames = self._samples[: count * framing.window_length].reshape(count, framing.window_length)
+        valid = np.ones(count, np.bool_)
+        stretches = [np.empty((0, 2), np.int64)]
+        for place, samples in enumerate(frames):
+            begin = self._start + (first + place) * framing.hop
+            missing = self._reader.read(begin, samples)
+            if missing is not None:
+                valid[place] = False
+                stretches.append(runs(missing) + begin)
+        return frames, valid, np.concatenate(stretches)
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()

@@ -1,0 +1,132 @@
+"""The streaming transform: columns in order, from a recording of any length, in memory that does not grow with it.
+
+The blocks of framing.py are cut into work items; threads read and reduce items, each with a reader and buffers of its
+own; whoever asks for columns combines the items' results in order. So a column that is one hour long is shared by all
+threads like any other. At most two items per thread are under way.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event
+from typing import Any
+
+from numpy.typing import NDArray
+
+from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Transform
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.recording import Recording
+from spectrogram_worker.sources.selection import Selection
+from spectrogram_worker.spectrum.axes import choose_bins, plan_layout
+from spectrogram_worker.spectrum.columns import ColumnBuilder
+from spectrogram_worker.spectrum.framing import frame
+from spectrogram_worker.spectrum.gaps import Gaps
+from spectrogram_worker.spectrum.items import ItemWorker, Result, Stopped, cut
+from spectrogram_worker.spectrum.layout import Column
+
+DEFAULT_READ_BYTES = 512 * 1024
+ITEMS_PER_THREAD = 2
+
+
+class ColumnStream:
+    """The spectrogram of a selection, column by column.
+
+    layout: known at once. gaps, frames_without_data: exact once all columns have been taken (samples that no frame
+    covers because of a hop much larger than the window are not looked at). stopped: True when `should_stop` ended it.
+
+    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
+    Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        selection: Selection,
+        transform: Transform,
+        reduce: Reduce,
+        band: FrequencyRange | None = None,
+        *,
+        threads: int = 1,
+        read_bytes: int = DEFAULT_READ_BYTES,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        description = recording.description
+        self.layout = plan_layout(description, selection.count, transform, reduce, band)
+        self.gaps = Gaps()
+        self.frames_without_data = 0
+        self.stopped = False
+        self._recording = recording
+        self._selection = selection
+        self._transform = transform
+        self._reductions = reduce.time
+        self._framing = frame(selection.count, transform, reduce)
+        self._items = cut(
+            self._framing,
+            transform,
+            is_complex=description.is_complex,
+            reductions=len(reduce.time),
+            read_bytes=read_bytes,
+        )
+        self._builder = ColumnBuilder(self._framing, choose_bins(description, transform, band), reduce.time)
+        self._threads = min(threads, self._items.count)
+        self._should_stop = should_stop
+        self._closed = Event()
+        self._idle: SimpleQueue[ItemWorker] = SimpleQueue()
+
+    def columns(self) -> Iterator[Column]:
+        """All columns in order, once. Closing the iterator ends the threads; so does `should_stop`.
+
+        Raises WorkerError: what reading raises; 65 where no frame at all has data, or the precision overflows.
+        """
+        workers: list[ItemWorker] = []
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="transform")
+        try:
+            for _ in range(self._threads):
+                reader = self._recording.reader()
+                start = self._selection.start
+                workers.append(ItemWorker(reader, start, self._items, self._transform, self._reductions))
+                self._idle.put(workers[-1])
+            for result in self._results(pool):
+                self.gaps.add(result.missing)
+                self.frames_without_data += self._frames_in(result) - sum(result.frames)
+                yield from self._builder.add(result.first_block, result.power, result.frames)
+            if self._builder.frames == 0:
+                raise input_invalid(
+                    f"no frame has data: {self.gaps.missing_samples} of {self._selection.count} samples are missing,"
+                    " choose another range or a shorter window"
+                )
+        except Stopped:
+            self.stopped = True
+        finally:
+            self._closed.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            for worker in workers:
+                worker.close()
+
+    def _results(self, pool: ThreadPoolExecutor) -> Iterator[Result]:
+        """The items' results in order; `room` is used again once the next result is asked for."""
+        rooms = [self._items.new_result() for _ in range(ITEMS_PER_THREAD * self._threads)]
+        under_way: deque[Future[Result]] = deque()
+        item = 0
+        while item < self._items.count or under_way:
+            while item < self._items.count and rooms:
+                under_way.append(pool.submit(self._process, item, rooms.pop()))
+                item += 1
+            result = under_way.popleft().result()
+            yield result
+            rooms.append(result.room)
+
+    def _process(self, item: int, room: NDArray[Any]) -> Result:
+        worker = self._idle.get()
+        try:
+            return worker.process(item, room, self._give_up)
+        finally:
+            self._idle.put(worker)
+
+    def _give_up(self) -> bool:
+        return self._closed.is_set() or self._should_stop()
+
+    def _frames_in(self, result: Result) -> int:
+        first, last = result.first_block, result.first_block + len(result.frames) - 1
+        return self._framing.block(last)[1] - self._framing.block(first)[0]
