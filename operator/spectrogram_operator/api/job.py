@@ -28,7 +28,7 @@ class Job:
     spec: SpectrogramJobSpec | None
     status: SpectrogramJobStatus
     invalid: str = ""
-    raw_status: Mapping[str, Any] = field(default_factory=dict)
+    raw_spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -46,9 +46,8 @@ def read_job(body: Mapping[str, Any]) -> Job:
         spec = SpectrogramJobSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
         invalid = describe(error)
-    raw_status = body.get("status") or {}
     try:
-        status = SpectrogramJobStatus.model_validate(raw_status)
+        status = SpectrogramJobStatus.model_validate(body.get("status") or {})
     except ValidationError:
         status = SpectrogramJobStatus()
     return Job(
@@ -62,7 +61,7 @@ def read_job(body: Mapping[str, Any]) -> Job:
         spec=spec,
         status=status,
         invalid=invalid,
-        raw_status=raw_status,
+        raw_spec=body.get("spec") or {},
     )
 
 

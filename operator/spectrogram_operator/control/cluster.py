@@ -14,11 +14,14 @@ Body = Mapping[str, Any]
 
 
 class ClusterError(Exception):
-    """The API server did not do what was asked. `code` is the HTTP status, 0 where there was no answer at all."""
+    """The API server did not do what was asked. `code` is the HTTP status, 0 where there was no answer at all;
+    `kind` is the resource that the answer is about, in plural, where it says so.
+    """
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, *, kind: str = "") -> None:
         super().__init__(f"{code} {reason}: {message}")
         self.code = code
+        self.kind = kind
         self.reason = reason
         self.message = message
 

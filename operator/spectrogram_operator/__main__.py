@@ -1,0 +1,57 @@
+"""The operator's command: `spectrogram-operator [--show-settings]`."""
+
+import argparse
+import asyncio
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+
+from prometheus_client import CollectorRegistry
+
+from spectrogram_operator.control.handlers import run_operator
+from spectrogram_operator.control.kubernetes_cluster import connect
+from spectrogram_operator.control.service import Service
+from spectrogram_operator.settings import Settings, SettingsError, read_settings, show_settings
+from spectrogram_operator.telemetry.logs import configure_logging
+from spectrogram_operator.telemetry.metrics import MetricsServer
+
+
+def main() -> None:
+    """Run the operator until SIGTERM; exit 78 for a setting that cannot be used."""
+    version = importlib.metadata.version("spectrogram-operator")
+    parser = argparse.ArgumentParser(prog="spectrogram-operator", description="Runs SpectrogramJobs as pods.")
+    parser.add_argument("--show-settings", action="store_true", help="print every setting, its value and its source")
+    parser.add_argument("--version", action="version", version=version)
+    arguments = parser.parse_args()
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        print(f"spectrogram-operator: {error}", file=sys.stderr)
+        sys.exit(SettingsError.exit_code)
+    if arguments.show_settings:
+        print(show_settings(settings))
+        return
+    configure_logging(settings.log_level)
+    for warning in settings.warnings:
+        logging.getLogger(__name__).warning(warning)
+    asyncio.run(serve(settings, version))
+
+
+async def serve(settings: Settings, version: str) -> None:
+    """Serve until a signal asks to stop."""
+    registry = CollectorRegistry()
+    service = Service(settings, lambda: connect(settings.namespaces), registry, version=version)
+    stop, ready = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = MetricsServer(registry, settings.metrics_port)
+    try:
+        await run_operator(settings, service, stop=stop, ready=ready)
+    finally:
+        metrics.close()
+
+
+if __name__ == "__main__":
+    main()

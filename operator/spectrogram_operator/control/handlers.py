@@ -1,0 +1,119 @@
+"""kopf glue: two indexes, two event handlers, start, end and probe. Nothing is decided here.
+
+Only kopf's low-level handlers are used: they keep no finalizer and no annotation on anything (README ruling 6).
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import kopf
+
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.names import GROUP, LABEL_JOB_UID, PLURAL, VERSION
+from spectrogram_operator.control.service import Service
+from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.settings import Settings
+
+JOBS = (GROUP, VERSION, PLURAL)
+PODS = ("", "v1", "pods")
+# The API server may be away for long: kopf's own backoff ends the operator after a minute (kopf-notes.md §7).
+ERROR_BACKOFFS = (1, 1, 2, 3, *(5,) * 180)
+STUCK_SECONDS = 120.0
+
+
+class WatchView:
+    """The View over kopf's two indexes."""
+
+    def __init__(self, jobs: Mapping[str, Iterable[Job]], pods: Mapping[str, Iterable[Pod]]) -> None:
+        self._jobs = jobs
+        self._pods = pods
+
+    def job(self, key: str) -> Job | None:
+        """See View."""
+        return next(iter(self._jobs.get(key, ())), None)
+
+    def jobs(self) -> Iterable[Job]:
+        """See View."""
+        return [job for entries in self._jobs.values() for job in entries]
+
+    def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
+        """See View."""
+        return tuple(self._pods.get(job_uid, ()))
+
+    def pods(self) -> Iterable[Pod]:
+        """See View."""
+        return [pod for entries in self._pods.values() for pod in entries]
+
+
+def build_registry(service: Service) -> kopf.OperatorRegistry:
+    """Every handler of the operator, in a registry of its own."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def start(*, settings: kopf.OperatorSettings, **indexes: Any) -> None:
+        configure(settings)
+        await service.start(WatchView(indexes["jobs_by_key"], indexes["pods_by_owner"]))
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await service.stop()
+
+    @kopf.on.probe(registry=registry, id="progress")
+    async def probe(**_: Any) -> str:
+        return service.probe(STUCK_SECONDS)
+
+    @kopf.index(*JOBS, registry=registry)
+    async def jobs_by_key(body: kopf.Body, **_: Any) -> dict[str, Job]:
+        job = read_job(body)
+        return {job.key: job}
+
+    @kopf.index(*PODS, registry=registry, labels={LABEL_JOB_UID: kopf.PRESENT})
+    async def pods_by_owner(body: kopf.Body, **_: Any) -> dict[str, Pod]:
+        pod = read_pod(body)
+        return {pod.owner_uid: pod}
+
+    @kopf.on.event(*JOBS, registry=registry)
+    async def job_event(*, namespace: str | None, name: str, **_: Any) -> None:
+        service.queue.add(f"{namespace}/{name}")
+
+    @kopf.on.event(*PODS, registry=registry, labels={LABEL_JOB_UID: kopf.PRESENT})
+    async def pod_event(*, event: kopf.RawEvent, body: kopf.Body, namespace: str | None, **_: Any) -> None:
+        owner = next((entry for entry in body.metadata.get("ownerReferences", ()) if entry.get("controller")), None)
+        if owner is None:
+            return
+        key = f"{namespace}/{owner['name']}"
+        if event["type"] == "DELETED":
+            service.reconciler.pod_is_gone(key, read_pod(body))
+        service.queue.add(key)
+
+    return registry
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """kopf's settings; the reasons stand in the design's kopf-notes.md §2.3 and §7."""
+    settings.watching.label_selectors[PODS] = LABEL_JOB_UID
+    settings.watching.chunk_size = 500
+    settings.watching.connect_timeout = 10
+    settings.watching.reconnect_backoff = 1.0
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = ERROR_BACKOFFS
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.execution.max_workers = 1
+
+
+async def run_operator(settings: Settings, service: Service, *, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Run until `stop` is set; `ready` is set once everything is watched."""
+    logging.getLogger(__name__).info("Watching %s", ", ".join(settings.namespaces) or "all namespaces")
+    await kopf.operator(
+        registry=build_registry(service),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        standalone=True,
+        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+        stop_flag=stop,
+        ready_flag=ready,
+    )

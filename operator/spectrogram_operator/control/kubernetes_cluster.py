@@ -1,0 +1,194 @@
+"""The `Cluster` of an API server, over the official client's transport and plain dicts.
+
+Every request states its path: what the operator may ask for can be read here, and the chart's Role says the same.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
+from spectrogram_operator.control.cluster import Body, ClusterError
+from spectrogram_operator.core.observed import Event
+from spectrogram_operator.core.pod import Pod
+from spectrogram_worker.contract.document import PROGRESS_PORT
+from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
+
+REQUEST_SECONDS = 30.0
+WORKER_SECONDS = 2.0
+LIST_PAGE = 500
+logger = logging.getLogger(__name__)
+
+
+class KubernetesCluster:
+    """Talks to the API server that the kubeconfig or the pod's service account names."""
+
+    def __init__(self, api: client.ApiClient, namespaces: Sequence[str] = ()) -> None:
+        self._api = api
+        self._namespaces = tuple(namespaces)
+        # A worker's answer must not lead anywhere else: no proxy, and no redirect (below).
+        self._workers = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WORKER_SECONDS), trust_env=False)
+
+    async def read_job(self, namespace: str, name: str) -> Body | None:
+        """See Cluster."""
+        return await self._read(_job_path(namespace, name))
+
+    async def write_status(self, job: Job, status: Mapping[str, Any]) -> Body:
+        """See Cluster. A replacement of the status subresource: fields that are no longer true disappear."""
+        metadata = {
+            "name": job.name,
+            "namespace": job.namespace,
+            "uid": job.uid,
+            "resourceVersion": job.resource_version,
+        }
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": job.raw_spec, "status": status}
+        return await self._request("PUT", f"{_job_path(job.namespace, job.name)}/status", body)
+
+    async def create_pod(self, manifest: Body) -> Body:
+        """See Cluster."""
+        return await self._request(
+            "POST", f"/api/v1/namespaces/{quote(manifest['metadata']['namespace'])}/pods", manifest
+        )
+
+    async def read_pod(self, namespace: str, name: str) -> Body | None:
+        """See Cluster."""
+        return await self._read(_pod_path(namespace, name), kind="pods")
+
+    async def list_pods(self) -> list[Body]:
+        """See Cluster."""
+        paths = [f"/api/v1/namespaces/{quote(namespace)}/pods" for namespace in self._namespaces] or ["/api/v1/pods"]
+        found: list[Body] = []
+        for path in paths:
+            token = ""
+            while True:
+                query = {"labelSelector": LABEL_JOB_UID, "limit": str(LIST_PAGE), "continue": token}
+                page = await self._request("GET", path, query=query)
+                found += page["items"]
+                token = page["metadata"].get("continue") or ""
+                if not token:
+                    break
+        return found
+
+    async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
+        """See Cluster."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", **({"preconditions": {"uid": uid}} if uid else {})}
+        try:
+            await self._request("DELETE", _pod_path(namespace, name), body)
+        except ClusterError as error:
+            if error.code not in (404, 409):  # gone, or another pod by now: either way it is not ours to delete
+                raise
+
+    async def claim_exists(self, namespace: str, name: str) -> bool | None:
+        """See Cluster."""
+        try:
+            path = f"/api/v1/namespaces/{quote(namespace)}/persistentvolumeclaims/{quote(name)}"
+            return await self._read(path, kind="persistentvolumeclaims") is not None
+        except ClusterError as error:
+            if error.code == 403:
+                return None
+            raise
+
+    async def ask_worker(self, pod: Pod) -> bytes | None:
+        """See Cluster."""
+        host = f"[{pod.pod_ip}]" if ":" in pod.pod_ip else pod.pod_ip
+        url = f"http://{host}:{PROGRESS_PORT}/progress"
+        try:
+            async with self._workers.get(url, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    return None
+                return await answer.content.readexactly(min(answer.content_length or 0, MAXIMUM_REPORT_BYTES + 1))
+        except (aiohttp.ClientError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+            return None
+
+    async def post_event(self, job: Job, event: Event) -> None:
+        """See Cluster."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{job.name[:200]}.", "namespace": job.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": job.namespace,
+                "name": job.name,
+                "uid": job.uid,
+                "resourceVersion": job.resource_version,
+            },
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "message": event.message,
+            "source": {"component": "spectrogram-operator"},
+            "reportingComponent": "spectrogram-operator",
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._request("POST", f"/api/v1/namespaces/{quote(job.namespace)}/events", body)
+        except ClusterError as error:
+            logger.info("Job %s: the event %s could not be posted: %s", job.key, event.reason, error)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._workers.close()
+        await self._api.close()
+
+    async def _read(self, path: str, kind: str = PLURAL) -> Body | None:
+        """An object, or None where the API server itself says that it does not exist: a proxy's 404 says nothing."""
+        try:
+            return await self._request("GET", path)
+        except ClusterError as error:
+            if error.code == 404 and error.reason == "NotFound" and error.kind == kind:
+                return None
+            raise
+
+    async def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS
+            )
+            content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterError(0, "Unreachable", f"{type(error).__name__}: {error}") from error
+        try:
+            document = json.loads(content)
+        except ValueError:
+            document = {}
+        if 200 <= answer.status < 300:
+            return dict(document)
+        raise _error(answer.status, document if isinstance(document, dict) else {})
+
+
+def _error(code: int, document: Mapping[str, Any]) -> ClusterError:
+    details = document.get("details") or {}
+    causes = [cause.get("reason", "") for cause in details.get("causes") or ()]
+    reason = causes[0] if "NamespaceTerminating" in causes else document.get("reason") or ""
+    return ClusterError(code, reason, document.get("message") or "no explanation", kind=details.get("kind") or "")
+
+
+async def connect(namespaces: Sequence[str] = ()) -> KubernetesCluster:
+    """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config)."""
+    await config.load_config()
+    return KubernetesCluster(client.ApiClient(), namespaces)
+
+
+def _job_path(namespace: str, name: str) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{PLURAL}/{quote(name)}"
+
+
+def _pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
