@@ -15,7 +15,7 @@ from spectrogram_worker.spectrum.framing import Framing
 from spectrogram_worker.spectrum.power import PowerKernel, bin_count, sample_dtype
 from spectrogram_worker.spectrum.windows import window_values
 
-MAXIMUM_READ_BYTES = 8 * 2**20
+ITEMS_PER_THREAD = 2
 _RESULT_BYTES = 1 << 20
 
 
@@ -53,6 +53,19 @@ class Items:
         """The blocks of an item, half-open."""
         return item * self.blocks, min((item + 1) * self.blocks, self.framing.blocks)
 
+    def memory_bytes(self, threads: int) -> int:
+        """Peak of a transform with `threads` threads, in bytes: no term in the length of the recording.
+
+        For each thread: samples, frames, the FFT's output or work space, power twice, and two results under way; once:
+        the FFT's table of roots, and the combination of an item's results to dB.
+        """
+        sample = self.dtype.itemsize
+        frames = min(self.framing.batch_blocks * self.framing.block_frames, self.framing.frames)
+        blocks, results, bins = self.result_shape
+        result = blocks * results * bins * sample
+        thread = sample * (self.buffer_samples + 2 * frames * self.framing.fft_size) + frames * bins * sample
+        return threads * (thread + ITEMS_PER_THREAD * result) + 2 * sample * self.framing.fft_size + 4 * result
+
     def new_result(self) -> NDArray[Any]:
         """Room for the result of an item."""
         return np.empty(self.result_shape, self.dtype.type(0).real.dtype)
@@ -64,7 +77,7 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
     bins = bin_count(framing.fft_size, is_complex=is_complex)
     results = reductions if framing.block_frames > 1 else 1
     batch_frames = framing.batch_blocks * framing.block_frames
-    wanted = min(read_bytes, MAXIMUM_READ_BYTES) // dtype.itemsize
+    wanted = read_bytes // dtype.itemsize
     if framing.skips:
         batches = wanted // (batch_frames * framing.window_length)
     else:

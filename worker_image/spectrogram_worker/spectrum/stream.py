@@ -22,11 +22,11 @@ from spectrogram_worker.spectrum.axes import choose_bins, plan_layout
 from spectrogram_worker.spectrum.columns import ColumnBuilder
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.gaps import Gaps
-from spectrogram_worker.spectrum.items import ItemWorker, Result, Stopped, cut
+from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.layout import Column
 
 DEFAULT_READ_BYTES = 512 * 1024
-ITEMS_PER_THREAD = 2
+MAXIMUM_READ_BYTES = 8 * 2**20
 
 
 class ColumnStream:
@@ -66,13 +66,23 @@ class ColumnStream:
             transform,
             is_complex=description.is_complex,
             reductions=len(reduce.time),
-            read_bytes=read_bytes,
+            read_bytes=min(read_bytes, MAXIMUM_READ_BYTES),
         )
         self._builder = ColumnBuilder(self._framing, choose_bins(description, transform, band), reduce.time)
         self._threads = min(threads, self._items.count)
         self._should_stop = should_stop
         self._closed = Event()
         self._idle: SimpleQueue[ItemWorker] = SimpleQueue()
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the transform will take at its peak, in bytes, beyond the process as it is."""
+        return self._items.memory_bytes(self._threads)
+
+    @property
+    def chunk_samples(self) -> int:
+        """Samples that a thread reads at a time."""
+        return self._items.buffer_samples
 
     def columns(self) -> Iterator[Column]:
         """All columns in order, once. Closing the iterator ends the threads; so does `should_stop`.

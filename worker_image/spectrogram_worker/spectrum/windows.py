@@ -1,8 +1,8 @@
 """Windows, one formula each, in the periodic form that `scipy.signal.get_window` gives.
 
-Written out because importing `scipy.signal` costs 1.3 s and 100 MB. Formulas and constants as SciPy has them, of Harris, "On
-the use of windows for harmonic analysis with the discrete Fourier transform", Proc. IEEE 66 (1978); flattop from
-D'Antona and Ferrero, "Digital signal processing for measurement systems" (2006).
+Written out because importing `scipy.signal` costs 1.3 s and 100 MB. Formulas and constants are SciPy's, after
+Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform", Proc. IEEE 66 (1978); flattop
+after D'Antona and Ferrero, "Digital signal processing for measurement systems" (2006).
 """
 
 import numpy as np
