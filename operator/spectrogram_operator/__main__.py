@@ -5,7 +5,6 @@ import asyncio
 import importlib.metadata
 import logging
 import os
-import signal
 import sys
 
 from prometheus_client import CollectorRegistry
@@ -40,12 +39,10 @@ def main() -> None:
 
 
 async def serve(settings: Settings, version: str) -> None:
-    """Serve until a signal asks to stop."""
+    """Serve until SIGTERM or SIGINT, which kopf handles."""
     registry = CollectorRegistry()
     service = Service(settings, lambda: connect(settings.namespaces), registry, version=version)
     stop, ready = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = MetricsServer(registry, settings.metrics_port)
     try:
         await run_operator(settings, service, stop=stop, ready=ready)

@@ -65,6 +65,10 @@ class Cluster(Protocol):
         """Tell people. Best effort: an event that cannot be posted is dropped."""
         ...
 
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
 
 class View(Protocol):
     """What the watches have seen, without a request. It may lag behind the cluster."""

@@ -51,10 +51,14 @@ def build_registry(service: Service) -> kopf.OperatorRegistry:
     """Every handler of the operator, in a registry of its own."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(*, settings: kopf.OperatorSettings, **indexes: Any) -> None:
         configure(settings)
         await service.start(WatchView(indexes["jobs_by_key"], indexes["pods_by_owner"]))
+
+    @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
+    async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -64,12 +68,12 @@ def build_registry(service: Service) -> kopf.OperatorRegistry:
     async def probe(**_: Any) -> str:
         return service.probe(STUCK_SECONDS)
 
-    @kopf.index(*JOBS, registry=registry)
+    @kopf.index(*JOBS, registry=registry, id="jobs_by_key")
     async def jobs_by_key(body: kopf.Body, **_: Any) -> dict[str, Job]:
         job = read_job(body)
         return {job.key: job}
 
-    @kopf.index(*PODS, registry=registry, labels={LABEL_JOB_UID: kopf.PRESENT})
+    @kopf.index(*PODS, registry=registry, id="pods_by_owner", labels={LABEL_JOB_UID: kopf.PRESENT})
     async def pods_by_owner(body: kopf.Body, **_: Any) -> dict[str, Pod]:
         pod = read_pod(body)
         return {pod.owner_uid: pod}

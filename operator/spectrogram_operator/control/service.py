@@ -38,6 +38,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._connect = connect
+        self._cluster: Cluster | None = None
         self._view: View | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
@@ -49,7 +50,7 @@ class Service:
 
     async def start(self, view: View) -> None:
         """Begin to work on what `view` shows."""
-        cluster = await self._connect()
+        cluster = self._cluster = await self._connect()
         self._view = view
         self.reconciler = Reconciler(
             cluster=cluster,
@@ -68,6 +69,8 @@ class Service:
         """End the tasks; what they were doing is done again after the next start."""
         for task in self._tasks:
             await cancelled(task)
+        if self._cluster is not None:
+            await self._cluster.close()
 
     def probe(self, stuck_seconds: float) -> str:
         """Raises if the oldest key waits too long and nothing was finished since the last probe (Argo's rule)."""
