@@ -40,3 +40,9 @@ def configure_logging(job: str | None = None, attempt: int | None = None, stream
 def megabytes(count: float) -> str:
     """A number of bytes as log lines write it: `800.0MB`, with MB = 10⁶ bytes."""
     return f"{count / 1e6:.1f}MB"
+
+
+def log_ending(job: str | None, reason: str, message: str, *, failed: bool) -> None:
+    """The last line of a run: its reason, as the contract names it, and one line for people."""
+    level = logging.ERROR if failed else logging.INFO
+    logging.getLogger(LOGGER_NAME).log(level, "%s%s - %s", f"Job {job}: " if job else "", reason, message)

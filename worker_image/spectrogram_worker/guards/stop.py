@@ -34,7 +34,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._stops: list[Stop] = []
-        self._acknowledged = False
+        self._heeded: frozenset[ExitCode] = frozenset()
 
     def request(self, code: ExitCode, message: str, *, patience: float) -> None:
         """Ask the computation to end with `code`."""
@@ -53,14 +53,14 @@ class StopRequest:
         """True once anything asked to stop with `code`, whichever request won."""
         return any(stop.code is code for stop in self._stops)
 
-    def acknowledge(self) -> None:
-        """The computation has seen the request and is winding up: nothing needs to force it any more."""
-        self._acknowledged = True
+    def heed(self, *codes: ExitCode) -> None:
+        """The computation winds up, or will without being asked: requests with these codes need no force."""
+        self._heeded |= frozenset(codes)
 
     @property
     def ignored(self) -> Stop | None:
-        """The request that won, as long as the computation has not acknowledged it."""
-        return None if self._acknowledged else self.stop
+        """The first request that the computation does not heed."""
+        return next((stop for stop in self._stops if stop.code not in self._heeded), None)
 
 
 def stop_on_terminate(stop: StopRequest) -> None:

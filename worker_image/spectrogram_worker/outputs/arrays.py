@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from io import BufferedRandom
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -31,7 +32,7 @@ class ColumnFiles:
     def __init__(self, folder: Folder, layout: Layout) -> None:
         self._folder, self._layout = folder, layout
         self._names = [f"{_ARRAY_NAMES[reduction]}.columns" for reduction in layout.reductions]
-        self._files: list[BinaryIO] = [folder.create(name) for name in self._names]
+        self._files: list[BufferedRandom] = [folder.create(name) for name in self._names]
         self.columns = 0
 
     @staticmethod
@@ -88,7 +89,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> Any:
     return archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True)
 
 
-def _blocks(file: BinaryIO) -> Iterator[memoryview]:
+def _blocks(file: BufferedRandom) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(_BLOCK))
-    while count := file.readinto(buffer):  # type: ignore[attr-defined]
+    while count := file.readinto(buffer):
         yield buffer[:count]

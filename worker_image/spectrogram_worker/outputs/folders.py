@@ -3,9 +3,11 @@
 import os
 import shutil
 import stat
-from typing import BinaryIO, cast
+from contextlib import suppress
+from io import BufferedRandom, BufferedReader, FileIO
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_BUFFER = 256 * 1024
 
 
 class Folder:
@@ -22,18 +24,16 @@ class Folder:
     def folder(self, name: str, *, create: bool = False) -> "Folder":
         """The folder `name`, made if it may be and is not there. A symbolic link is an OSError."""
         if create:
-            try:
+            with suppress(FileExistsError):
                 os.mkdir(name, dir_fd=self.descriptor)
-            except FileExistsError:
-                pass
         return Folder(os.open(name, _FOLDER, dir_fd=self.descriptor))
 
-    def create(self, name: str) -> BinaryIO:
+    def create(self, name: str) -> BufferedRandom:
         """A new file, opened for writing and reading; one that exists is an OSError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return cast(BinaryIO, os.fdopen(os.open(name, flags, 0o666, dir_fd=self.descriptor), "w+b"))
+        return BufferedRandom(FileIO(os.open(name, flags, 0o666, dir_fd=self.descriptor), "r+"), _BUFFER)
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BufferedReader:
         """The regular file `name`, for reading."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         file = os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb")

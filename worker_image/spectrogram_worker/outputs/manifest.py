@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, BinaryIO
+from io import BufferedRandom, BufferedReader
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -97,7 +97,7 @@ def _software() -> dict[str, str]:
     return versions
 
 
-def describe_file(name: str, media_type: str, file: BinaryIO) -> OutputFile:
+def describe_file(name: str, media_type: str, file: BufferedRandom | BufferedReader) -> OutputFile:
     """Size and checksum of `file`, read from its start."""
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256")
@@ -166,5 +166,3 @@ def read_manifest(folder: Folder) -> PublishedManifest | None:
             return PublishedManifest(content, describe_file(MANIFEST_NAME, MANIFEST_MEDIA_TYPE, file))
     except (OSError, ValidationError):
         return None
-
-

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
@@ -146,10 +145,6 @@ class Destination:
                 self._parent.remove(self._work_name)
         except OSError as error:
             log.warning("Cannot remove the unfinished output %s: %s", self._work_name, error.strerror)
-
-    def create(self, name: str) -> BinaryIO:
-        """A new file among the results."""
-        return self.work.create(name)
 
     def _open(self) -> Folder:
         assert self._parent is not None, "find comes first"

@@ -1,0 +1,144 @@
+"""spectrogram.png: exact sizes, cells in the right pixels, what is missing shown as missing."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.outputs.cells import PictureCells, color_limits
+from spectrogram_worker.outputs.colormaps import FAMILIAR, require_colormap
+from spectrogram_worker.outputs.geometry import plan_geometry
+from spectrogram_worker.outputs.picture import Scene, draw_picture, paint_cells
+from unit.worker.jobs import START
+
+NOISE = np.random.default_rng(1).normal(-80, 5, (60, 40)).astype(np.float32)
+
+
+def scene(**changes: Any) -> Scene:
+    """A scene of 60 s around 100 MHz."""
+    values: dict[str, Any] = {
+        "title": "fm.sigmf",
+        "subtitle": "max of 3 frames",
+        "value_label": "max, dB(FS²/Hz)",
+        "times": (0.0, 60.0),
+        "frequencies": (99e6, 101e6),
+        "start_time": START,
+        "colormap": "magma",
+        "limits": None,
+    }
+    return Scene(**values | changes)
+
+
+def drawn(width: int, height: int, cells: NDArray[np.float32] = NOISE, **changes: Any) -> NDArray[np.uint8]:
+    """The picture's pixels, (height, width, 4), read back from the PNG."""
+    shown = scene(**changes)
+    file = io.BytesIO()
+    geometry = plan_geometry(width, height, with_utc=shown.start_time is not None)
+    draw_picture(file, geometry, shown, cells)
+    with Image.open(io.BytesIO(file.getvalue())) as image:
+        assert image.format == "PNG"
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (640, 400), (320, 240), (64, 64), (65, 1000), (1093, 777), (3001, 64)])
+def test_pictures_have_exactly_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
+    assert drawn(*size).shape == (size[1], size[0], 4)
+
+
+def test_nothing_is_cut_off_at_the_edges() -> None:
+    long_name = "recordings/" + "W" * 300 + "/fm_$x^2$.sigmf-meta"
+    for size in ((1600, 900), (640, 400), (320, 240)):
+        cells = np.vstack([NOISE, np.full((3, 40), np.nan, np.float32), np.full((3, 40), -np.inf, np.float32)])
+        narrow = {"frequencies": (1420.405e6 - 100, 1420.405e6 + 100), "limits": (-12345.5, -12344.5)}
+        pixels = drawn(*size, cells=cells, title=long_name, subtitle=long_name, **narrow)
+        edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        assert (edge == 255).all(), f"something touches the edge at {size}"
+
+
+def test_cells_lie_where_time_and_frequency_say() -> None:
+    cells = np.full((10, 10), -100.0, np.float32)
+    cells[9, 0] = 0.0  # last in time, lowest in frequency: the lower right corner
+    pixels = drawn(64, 64, cells=cells, limits=(-100.0, 0.0), colormap="gray")[:, :, 0]
+    assert pixels[-1, -1] == 255
+    assert pixels[0, -1] == pixels[-1, 0] == pixels[0, 0] == 0
+
+
+def test_missing_data_and_zero_power_are_not_painted_as_noise_floor() -> None:
+    table = np.zeros((256, 4), np.uint8)
+    target = np.zeros((30, 30, 4), np.uint8)
+    cells = np.array([[np.nan], [-np.inf], [-80.0]], np.float32)
+    paint_cells(target, cells, table, (-80.0, -70.0))
+    assert (target[:, :20, :3] > 0).all()
+    assert (target[:, 20:] == 0).all()
+    assert len(np.unique(target[:, :10, 0])) == 2, "no data is striped"
+    assert len(np.unique(target[:, 10:20, 0])) == 1, "zero power is plain"
+
+
+def test_a_gap_that_is_narrower_than_a_pixel_is_marked() -> None:
+    plain, marked = drawn(1600, 900), drawn(1600, 900, gaps=((30.0, 30.000001),))
+    box = plan_geometry(1600, 900, with_utc=True).axes
+    rows, columns = np.nonzero((plain != marked).any(axis=2)[box.top : box.bottom, box.left : box.right])
+    assert 1 < len(np.unique(columns)) < 20
+    assert abs(columns.mean() / box.width - 0.5) < 0.01
+    assert rows.max() < 20
+
+
+def test_a_picture_of_nothing_at_all_can_be_drawn() -> None:
+    drawn(640, 400, cells=np.full((5, 5), np.nan, np.float32))
+    drawn(640, 400, cells=np.full((5, 5), -np.inf, np.float32))
+    drawn(640, 400, cells=np.full((1, 1), -3.0, np.float32), start_time=None, times=(0.0, 1e-6))
+
+
+def test_cells_keep_a_short_burst_on_both_axes() -> None:
+    cells = PictureCells(bins=1000, columns=500, width=7, height=3)
+    for index in range(500):
+        spectrum = np.full(1000, -100.0, np.float32)
+        if index == 300:
+            spectrum[700] = -10.0
+        cells.add(index, spectrum)
+    assert cells.values.shape == (7, 3)
+    assert cells.values[300 * 7 // 500, 2] == -10.0
+    assert (cells.values == -10.0).sum() == 1
+
+
+def test_cells_are_missing_only_where_there_is_no_data_at_all() -> None:
+    cells = PictureCells(bins=2, columns=4, width=2, height=2)
+    for index, value in enumerate([np.nan, -50.0, np.nan, np.nan]):
+        cells.add(index, np.full(2, value, np.float32))
+    assert (cells.values[0] == -50.0).all()
+    assert np.isnan(cells.values[1]).all()
+
+
+def test_fewer_columns_than_pixels_are_one_cell_each() -> None:
+    assert PictureCells(bins=5, columns=4, width=100, height=100).values.shape == (4, 5)
+
+
+def test_colours_span_the_robust_percentiles() -> None:
+    cells = np.linspace(-100, 0, 100_001, dtype=np.float32)
+    cells[:2] = np.nan, -np.inf
+    assert color_limits(cells, None) == pytest.approx((-99.0, -0.2), abs=0.01)
+    assert color_limits(cells, (-30.0, -20.0)) == (-30.0, -20.0)
+
+
+def test_colours_span_at_least_ten_decibels() -> None:
+    low, high = color_limits(np.full(100, -50.0, np.float32), None)
+    assert (low, high) == pytest.approx((-55.0, -45.0))
+
+
+def test_the_list_of_colour_maps_is_matplotlibs() -> None:
+    for name in colormaps:
+        require_colormap(name)
+    assert set(FAMILIAR) <= set(colormaps)
+
+
+def test_an_unknown_colour_map_is_refused_with_names_that_exist() -> None:
+    with pytest.raises(WorkerError, match=r"there is no virids; did you mean .*viridis.*magma") as caught:
+        require_colormap("virids")
+    assert caught.value.code == 64
+    with pytest.raises(WorkerError, match="magma"):
+        require_colormap("qqqqq")

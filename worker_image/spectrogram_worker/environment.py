@@ -1,0 +1,66 @@
+"""The process's two ends: the document comes in by an environment variable, the last words go out by a file."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from spectrogram_worker.contract import ExitCode, Report, WorkerDocument
+from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Folders
+from spectrogram_worker.contract.report import clean_text
+from spectrogram_worker.errors import WorkerError
+
+_OF_THE_USER = frozenset({"input", "transform", "reduce", "frequencyRange", "output", "chunking"})
+
+log = logging.getLogger(__name__)
+
+
+def read_document(environment: Mapping[str, str]) -> WorkerDocument:
+    """The document in SPECTROGRAM_JOB.
+
+    Raises WorkerError: 64 for what a job's author wrote, 78 for what the operator or the installation did.
+    """
+    text = environment.get(ENVIRONMENT_VARIABLE)
+    if text is None:
+        raise _misconfigured(f"the environment variable {ENVIRONMENT_VARIABLE} is not set")
+    if len(os.fsencode(text)) > MAXIMUM_DOCUMENT_BYTES:
+        raise _misconfigured(f"{ENVIRONMENT_VARIABLE} is longer than {MAXIMUM_DOCUMENT_BYTES} bytes")
+    try:
+        return WorkerDocument.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = [str(part) for part in first["loc"]]
+        message = f"{'.'.join(place) or ENVIRONMENT_VARIABLE}: {first['msg']}"
+        if place and place[0] in _OF_THE_USER:
+            raise WorkerError(ExitCode.INVALID_SPEC, message) from error
+        raise _misconfigured(message) from error
+
+
+def _misconfigured(message: str) -> WorkerError:
+    return WorkerError(ExitCode.WORKER_CONFIG_ERROR, message)
+
+
+def report_without_document(environment: Mapping[str, str], error: WorkerError) -> tuple[Report, Folders]:
+    """The last words of a worker that has no valid document: with the job's identity as far as it can be read."""
+    try:
+        content = json.loads(environment.get(ENVIRONMENT_VARIABLE, ""))
+        report = Report(job_uid=content["job"]["uid"], attempt=content["job"]["attempt"])
+        folders = Folders.model_validate(content.get("folders", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        report, folders = Report(job_uid="", attempt=1), Folders()
+    return report.model_copy(update={"reason": error.code.reason, "message": clean_text(str(error))}), folders
+
+
+def write_termination_message(path: str, report: Report) -> None:
+    """Write the report where the kubelet looks for it. A job never fails for want of last words."""
+    try:
+        create = 0 if path.startswith("/dev/") else os.O_CREAT  # outside of a pod nothing belongs there
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | create | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, report.to_json().encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        log.warning("Cannot write the termination message %s: %s", path, error.strerror)

@@ -1,0 +1,186 @@
+"""Where finished columns go: each to the arrays' files and into the picture's cells, in order, as they come."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from io import BufferedRandom
+
+from spectrogram_worker.contract.document import WorkerDocument
+from spectrogram_worker.contract.parameters import OutputFormat, Reduction, Transform, WindowName
+from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
+from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
+from spectrogram_worker.outputs.cells import PictureCells
+from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.outputs.geometry import plan_geometry
+from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
+from spectrogram_worker.outputs.picture import DRAWING_BYTES, Scene, draw_picture
+from spectrogram_worker.outputs.scales import rate_text
+from spectrogram_worker.spectrum.layout import Column, Layout
+
+PICTURE_NAME = "spectrogram.png"
+PICTURE_MEDIA_TYPE = "image/png"
+_MANIFEST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """What the axes need to know of the recording: Hz, Hz, UTC of the range's first sample."""
+
+    name: str
+    sample_rate: float
+    center_frequency: float
+    start_time: datetime | None
+
+
+class Results:
+    """Takes columns in order and writes the job's files into `folder`; holds one column and the picture's cells."""
+
+    def __init__(self, folder: Folder, document: WorkerDocument, layout: Layout, signal: Signal) -> None:
+        self._folder, self._document, self._layout, self._signal = folder, document, layout, signal
+        formats, image = document.output.formats, document.output.image
+        self.columns_done = 0
+        self._columns = ColumnFiles(folder, layout) if OutputFormat.NPZ in formats else None
+        self._cells: PictureCells | None = None
+        if OutputFormat.PNG in formats:
+            self._geometry = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None)
+            self._cells = PictureCells(
+                bins=len(layout.frequencies),
+                columns=len(layout.times),
+                width=self._geometry.axes.width,
+                height=self._geometry.axes.height,
+            )
+
+    def add(self, column: Column) -> None:
+        """Take the next column."""
+        if self._columns is not None:
+            self._columns.append(column)
+        if self._cells is not None:
+            self._cells.add(column.index, column.values[0])
+        self.columns_done = column.index + 1
+
+    def write_arrays(self) -> tuple[OutputFile, ...]:
+        """Write spectrogram.npz, if the job asks for it."""
+        columns = self._columns
+        if columns is None:
+            return ()
+        metadata = array_metadata(self._document, self._layout, self._signal)
+        write = self._write(
+            ARRAYS_NAME, ARRAYS_MEDIA_TYPE, lambda file: write_arrays(file, self._layout, columns, metadata)
+        )
+        return (write,)
+
+    def draw_picture(self, gaps: tuple[tuple[int, int], ...]) -> tuple[OutputFile, ...]:
+        """Draw spectrogram.png, if the job asks for it. `gaps` are in samples after the range's first."""
+        cells = self._cells
+        if cells is None:
+            return ()
+        scene = describe_scene(self._document, self._layout, self._signal, gaps, self.columns_done)
+        self._cells = None
+        write = self._write(
+            PICTURE_NAME, PICTURE_MEDIA_TYPE, lambda file: draw_picture(file, self._geometry, scene, cells.values)
+        )
+        return (write,)
+
+    def write_manifest(self, content: bytes) -> OutputFile:
+        """Write manifest.json: the last file."""
+        return self._write(MANIFEST_NAME, MANIFEST_MEDIA_TYPE, lambda file: void(file.write(content)))
+
+    def close(self) -> None:
+        """Release files."""
+        if self._columns is not None:
+            self._columns.close()
+
+    def _write(self, name: str, media_type: str, write: Callable[[BufferedRandom], None]) -> OutputFile:
+        with self._folder.create(name) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            return describe_file(name, media_type, file)
+
+
+def void(result: object) -> None:
+    """Drop a result."""
+
+
+def output_bytes(document: WorkerDocument, layout: Layout) -> int:
+    """Bytes that the outputs take on disk at the worst moment."""
+    image, formats = document.output.image, document.output.formats
+    arrays = ColumnFiles.bytes_needed(layout) if OutputFormat.NPZ in formats else 0
+    picture = 4 * image.width * image.height if OutputFormat.PNG in formats else 0
+    return arrays + picture + _MANIFEST_BYTES
+
+
+def picture_bytes(document: WorkerDocument) -> int:
+    """Memory of the picture stage: cells and their percentiles or the canvas, and matplotlib itself."""
+    if OutputFormat.PNG not in document.output.formats:
+        return 0
+    image = document.output.image
+    return DRAWING_BYTES + 8 * image.width * image.height
+
+
+def array_metadata(document: WorkerDocument, layout: Layout, signal: Signal) -> dict[str, object]:
+    """What `metadata` in the arrays says: units and everything that the numbers depend on."""
+    transform = document.transform
+    return {
+        "units": {"frequency": "Hz", "time": "s", "power": layout.unit},
+        "scaling": transform.scaling,
+        "window": transform.window.to_document(),
+        "windowLength": transform.window_length,
+        "fftSize": transform.fft_size,
+        "hopSize": transform.hop_size,
+        "detrend": transform.detrend,
+        "precision": transform.precision,
+        "calibrationOffsetDb": transform.calibration_offset_db,
+        "reductions": [str(reduction) for reduction in layout.reductions],
+        "framesPerColumn": layout.frames_per_column,
+        "sampleRate": signal.sample_rate,
+        "centerFrequency": signal.center_frequency,
+        "startTime": signal.start_time.isoformat() if signal.start_time else None,
+        "input": document.input.path,
+        "job": document.job.title,
+    }
+
+
+def describe_scene(
+    document: WorkerDocument, layout: Layout, signal: Signal, gaps: tuple[tuple[int, int], ...], columns_done: int
+) -> Scene:
+    """The picture's words and axes. The axes end where the outer columns and bins do; all columns are equally wide."""
+    transform, image, reduction = document.transform, document.output.image, layout.reductions[0]
+    half_bin = signal.sample_rate / transform.fft_size / 2
+    column_seconds = layout.frames_per_column * transform.hop_size / signal.sample_rate
+    first = float(layout.times[0]) - column_seconds / 2
+    title, total, missing = signal.name, len(layout.times), "no data"
+    if columns_done < total:
+        title = f"{title} (partial: {columns_done} of {total} columns)"
+        missing = "no data yet"
+    return Scene(
+        title=title,
+        subtitle=" · ".join(_parameters(transform, layout, signal)),
+        value_label=f"{'power' if reduction is Reduction.NONE else reduction}, {layout.unit}",
+        times=(first, first + total * column_seconds),
+        frequencies=(float(layout.frequencies[0]) - half_bin, float(layout.frequencies[-1]) + half_bin),
+        start_time=signal.start_time,
+        colormap=image.colormap,
+        limits=(image.db_range.min, image.db_range.max) if image.db_range else None,
+        gaps=tuple((start / signal.sample_rate, stop / signal.sample_rate) for start, stop in gaps),
+        missing_label=missing,
+    )
+
+
+def _parameters(transform: Transform, layout: Layout, signal: Signal) -> list[str]:
+    window, frames = transform.window, layout.frames_per_column
+    shape = {
+        WindowName.GAUSSIAN: f" (σ {window.std_dev:g})",
+        WindowName.KAISER: f" (β {window.beta:g})",
+        WindowName.TUKEY: f" (α {window.alpha:g})",
+    }
+    length = f" of {transform.window_length}" if transform.window_length != transform.fft_size else ""
+    return [
+        f"{layout.reductions[0]} of {frames} frames per column" if frames > 1 else "every frame",
+        f"FFT {transform.fft_size}",
+        f"hop {transform.hop_size}",
+        f"{window.name}{length}{shape.get(window.name, '')}",
+        rate_text(signal.sample_rate, "S/s"),
+        f"centre {rate_text(signal.center_frequency, 'Hz')}",
+    ]

@@ -1,0 +1,57 @@
+"""One attempt from the document to the exit code: guards around it, every way to end mapped to the contract."""
+
+from contextlib import closing
+from pathlib import Path
+
+from spectrogram_worker.attempt import Attempt
+from spectrogram_worker.contract import ExitCode, WorkerDocument
+from spectrogram_worker.contract.report import clean_text
+from spectrogram_worker.ending import Ending, ending_of
+from spectrogram_worker.environment import write_termination_message
+from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup
+from spectrogram_worker.guards.safeguard import Watch
+from spectrogram_worker.guards.stop import Stop, StopRequest
+from spectrogram_worker.logs import log_ending
+from spectrogram_worker.outputs.picture import use_scratch_for_caches
+from spectrogram_worker.progress import ProgressState
+from spectrogram_worker.progress_server import ProgressServer
+
+
+def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitCode:
+    """Run one attempt; `started` is when the process began, as `time.monotonic` gives it."""
+    job, folders = document.job.title, document.folders
+    gauge = MemoryGauge(document.limits.memory_bytes, find_cgroup())
+    state = ProgressState(document.job, gauge)
+    use_scratch_for_caches(Path(folders.scratch))
+    attempts: list[Attempt] = []
+
+    def last_words(ending: Ending) -> ExitCode:
+        report = state.report(ending.code.reason, clean_text(ending.message), ending.outputs)
+        write_termination_message(folders.termination_message, report)
+        log_ending(job, ending.code.reason, ending.message, failed=ending.code is not ExitCode.DONE)
+        return ending.code
+
+    def force(ignored: Stop) -> None:
+        last_words(Ending(ignored.code, f"{ignored.message}; the computation did not react, nothing is kept"))
+        for attempt in attempts:
+            attempt.discard()
+
+    watch = Watch(
+        job,
+        stop,
+        gauge,
+        threshold_percent=document.limits.safeguard_percent,
+        soft_deadline=started + document.limits.soft_seconds,
+        force=force,
+    )
+    with ProgressServer(state, document.port), watch:
+        try:
+            attempts.append(Attempt(document, stop, gauge, state))
+            with closing(attempts[0]):
+                ending = attempts[0].run()
+        except Exception as error:
+            ending = ending_of(error)
+        stop.heed(*ExitCode)
+        if ending.code is ExitCode.DONE:
+            state.enter("done")
+    return last_words(ending)
