@@ -1,24 +1,43 @@
-# make help lists the targets.
-VENV ?= .venv
+# `make help` lists the targets. Everything is installed into .venv, from lock files with hashes.
+VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+TIER ?=
+DEMO := demo
 
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+demo: $(VENV)/installed ## write a Digital RF recording and compute its spectrogram, without a cluster
+	@mkdir -p $(DEMO)/recordings $(DEMO)/results
+	@$(BIN)/python examples/make_recording.py $(DEMO)/recordings
+	@$(BIN)/spectrogram run examples/spectrogramjob.yaml \
+		--mount recordings=$(DEMO)/recordings --mount results=$(DEMO)/results
+
+test: $(VENV)/installed ## run every tier of tests that this machine can run; TIER=unit runs one
+	@$(BIN)/python tests/run.py $(if $(TIER),--tier $(TIER)) $(if $(DEMAND_ALL),--demand-all)
+
+lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
+	@$(BIN)/python tests/run.py --tier lint
+
+crds: $(VENV)/installed ## write crds/ from the pydantic models
+	@$(BIN)/python -m spectrogram_operator.api.crd > crds/spectrogramjobs.yaml.new
+	@mv crds/spectrogramjobs.yaml.new crds/spectrogramjobs.yaml
+
+lock: ## write the lock files anew: names, versions and hashes (needs uv)
+	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt
+	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK) -o operator/requirements.txt
+	echo hatchling | uv pip compile pyproject.toml - --extra worker $(LOCK) -o worker_image/requirements.txt
+
+LOCK := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --no-header --quiet
+
 $(VENV)/installed: tests/requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes -r tests/requirements.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Preparing $(VENV): a minute or two, this once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lock: ## write the lock files anew: names, versions and hashes
-	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK_OPTIONS) -o tests/requirements.txt
-	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK_OPTIONS) -o operator/requirements.txt
-	echo hatchling | uv pip compile pyproject.toml - --extra worker $(LOCK_OPTIONS) -o worker_image/requirements.txt
-
-LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --no-header --quiet
-
-.PHONY: help lock
+.PHONY: help demo test lint crds lock
