@@ -7,11 +7,13 @@ are read or on the number of threads, and so neither does a single bit of the re
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 
 _BLOCK_BINS = 32_768
+_BATCH_BINS = 32_768
 _MAXIMUM_BLOCK_FRAMES = 64
 _MAXIMUM_SPAN = 1 << 20
 
@@ -27,38 +29,38 @@ class Framing:
     frames: int
     frames_per_column: int
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Columns; the last may reduce fewer frames."""
         return -(-self.frames // self.frames_per_column)
 
-    @property
+    @cached_property
     def block_frames(self) -> int:
         """Frames of a block; the last of a column may have fewer."""
         return min(self.frames_per_column, max(1, min(_MAXIMUM_BLOCK_FRAMES, _BLOCK_BINS // self.fft_size)))
 
-    @property
+    @cached_property
     def blocks_per_column(self) -> int:
         """Blocks of a column; the last column may have fewer."""
         return -(-self.frames_per_column // self.block_frames)
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Blocks of the whole range."""
         last = self.frames - (self.columns - 1) * self.frames_per_column
         return (self.columns - 1) * self.blocks_per_column + -(-last // self.block_frames)
 
-    @property
+    @cached_property
     def batch_blocks(self) -> int:
         """Blocks that are transformed together; the last batch may have fewer."""
-        return max(1, _BLOCK_BINS // (self.fft_size * self.block_frames))
+        return -(-_BATCH_BINS * self.blocks_per_column // (self.fft_size * self.frames_per_column))
 
-    @property
+    @cached_property
     def batch_span(self) -> int:
         """Samples from the first to the last of a batch, at most."""
         return (self.batch_blocks * self.block_frames - 1) * self.hop + self.window_length
 
-    @property
+    @cached_property
     def skips(self) -> bool:
         """True when frames lie so far apart that each is read by itself."""
         return self.hop > self.window_length and self.batch_span > _MAXIMUM_SPAN
