@@ -1,0 +1,354 @@
+"""The Helm chart: what it renders, what it refuses, and that it cannot drift from the CRD and the settings."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness import binaries
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.settings import SETTINGS, read_settings
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "spectrogram-operator"
+CRD = ROOT / "crds" / "spectrogramjobs.yaml"
+Object = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return binaries.tools() / "helm"
+
+
+class Chart:
+    """The chart rendered with some values."""
+
+    def __init__(self, helm: Path, folder: Path) -> None:
+        self._helm = helm
+        self._values = folder / "values.yaml"
+
+    def helm(self, *arguments: str, **values: Any) -> subprocess.CompletedProcess[str]:
+        self._values.write_text(json.dumps(values))
+        command = [str(self._helm), *arguments, str(CHART), "--values", str(self._values)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def render(self, **values: Any) -> list[Object]:
+        done = self.helm("template", "radio", "--namespace", "system", **values)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    def refusal(self, **values: Any) -> str:
+        done = self.helm("template", "radio", "--namespace", "system", **values)
+        assert done.returncode != 0
+        return done.stderr
+
+
+@pytest.fixture
+def chart(helm: Path, tmp_path: Path) -> Chart:
+    return Chart(helm, tmp_path)
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def the(objects: list[Object], kind: str) -> Object:
+    (found,) = of_kind(objects, kind)
+    return found
+
+
+def environment(objects: list[Object]) -> dict[str, str]:
+    (container,) = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
+def test_lint(chart: Chart) -> None:
+    done = chart.helm("lint", "--strict")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_chart_s_copy_of_the_crd_is_the_crd() -> None:
+    copy = CHART / "files" / "spectrogramjobs.yaml"
+    assert copy.read_bytes() == CRD.read_bytes(), f"copy {CRD} to {copy}"
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_crd_is_rendered_as_it_is(chart: Chart, keep: bool) -> None:
+    rendered = the(chart.render(crds={"install": True, "keep": keep}), "CustomResourceDefinition")
+    assert rendered["metadata"].pop("labels")["app.kubernetes.io/instance"] == "radio"
+    annotations = rendered["metadata"].pop("annotations", {})
+    assert annotations == ({"helm.sh/resource-policy": "keep"} if keep else {})
+    assert rendered == yaml.safe_load(CRD.read_text())
+
+
+def test_the_crd_can_be_left_out(chart: Chart) -> None:
+    assert not of_kind(chart.render(crds={"install": False}), "CustomResourceDefinition")
+
+
+OPERATOR_RULES = {
+    ("spectrogram.dev", "spectrogramjobs"): {"get", "list", "watch"},
+    ("spectrogram.dev", "spectrogramjobs/status"): {"get", "patch", "update"},
+    ("spectrogram.dev", "spectrogramjobs/finalizers"): {"update"},
+    ("", "pods"): {"get", "list", "watch", "create", "delete"},
+    ("", "events"): {"create", "patch"},
+    ("", "persistentvolumeclaims"): {"get"},
+}
+
+
+def rules(role: Object) -> dict[tuple[str, str], set[str]]:
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+    return {(rule["apiGroups"][0], name): set(rule["verbs"]) for rule in role["rules"] for name in rule["resources"]}
+
+
+def test_by_default_the_operator_may_only_what_it_needs_and_only_in_its_namespace(chart: Chart) -> None:
+    objects = chart.render()
+    role, binding = the(objects, "Role"), the(objects, "RoleBinding")
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "system"
+    assert rules(role) == OPERATOR_RULES
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Role",
+        "name": role["metadata"]["name"],
+    }
+    account = the(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "system"}]
+    assert not of_kind(objects, "ClusterRoleBinding")
+    assert environment(objects)["SPECTROGRAM_NAMESPACES"] == "system"
+
+
+def test_watched_namespaces_each_get_a_role_and_a_worker_account(chart: Chart) -> None:
+    objects = chart.render(watchNamespaces=["lab", "team-a"])
+    for kind in ("Role", "RoleBinding"):
+        assert [item["metadata"]["namespace"] for item in of_kind(objects, kind)] == ["lab", "team-a"]
+    accounts = {(a["metadata"]["namespace"], a["metadata"]["name"]) for a in of_kind(objects, "ServiceAccount")}
+    worker, operator = "radio-spectrogram-operator-worker", "radio-spectrogram-operator"
+    assert accounts == {("system", operator), ("lab", worker), ("team-a", worker)}
+    assert environment(objects)["SPECTROGRAM_NAMESPACES"] == "lab,team-a"
+    assert environment(objects)["SPECTROGRAM_WORKER_SERVICE_ACCOUNT"] == worker
+
+
+def test_scope_cluster_binds_one_cluster_role_and_makes_no_worker_accounts(chart: Chart) -> None:
+    objects = chart.render(scope="Cluster", rbac={"userRoles": False})
+    assert rules(the(objects, "ClusterRole")) == OPERATOR_RULES
+    assert the(objects, "ClusterRoleBinding")["roleRef"]["kind"] == "ClusterRole"
+    assert not of_kind(objects, "Role")
+    assert len(of_kind(objects, "ServiceAccount")) == 1
+    assert environment(objects)["SPECTROGRAM_NAMESPACES"] == ""
+    assert environment(objects)["SPECTROGRAM_WORKER_SERVICE_ACCOUNT"] == "default"
+
+
+@pytest.mark.parametrize("scope", ["Namespaced", "Cluster"])
+def test_nobody_may_read_secrets_exec_or_use_wildcards(chart: Chart, scope: str) -> None:
+    objects = chart.render(scope=scope)
+    roles = of_kind(objects, "Role") + of_kind(objects, "ClusterRole")
+    for (_, resource), verbs in (item for role in roles for item in rules(role).items()):
+        assert not resource.startswith(("secrets", "pods/", "*")), resource
+        assert not verbs & {"*", "escalate", "bind", "impersonate"}
+
+
+def test_only_the_operator_has_a_token(chart: Chart) -> None:
+    objects = chart.render()
+    assert [account["automountServiceAccountToken"] for account in of_kind(objects, "ServiceAccount")] == [False, False]
+    assert the(objects, "Deployment")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    (worker,) = (a for a in of_kind(objects, "ServiceAccount") if a["metadata"]["name"].endswith("-worker"))
+    bound = {subject["name"] for binding in of_kind(objects, "RoleBinding") for subject in binding["subjects"]}
+    assert worker["metadata"]["name"] not in bound
+
+
+def test_users_roles_are_added_to_those_of_the_cluster(chart: Chart) -> None:
+    label = "rbac.authorization.k8s.io/aggregate-to-"
+    roles = {
+        name.removeprefix(label): rules(role)
+        for role in of_kind(chart.render(), "ClusterRole")
+        for name in role["metadata"]["labels"]
+        if name.startswith(label)
+    }
+    jobs, status = ("spectrogram.dev", "spectrogramjobs"), ("spectrogram.dev", "spectrogramjobs/status")
+    assert roles == {
+        "view": {jobs: {"get", "list", "watch"}, status: {"get"}},
+        "edit": {jobs: {"create", "delete", "deletecollection", "patch", "update"}},
+        "admin": {status: {"patch", "update"}},
+    }
+
+
+def test_the_operator_runs_restricted(chart: Chart) -> None:
+    pod = the(chart.render(), "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}]
+    assert container["resources"]["limits"]["memory"]
+    # Variables of Services would be taken for settings.
+    assert pod["enableServiceLinks"] is False
+
+
+def test_one_operator_at_a_time_with_its_ports_probed_and_served(chart: Chart) -> None:
+    objects = chart.render(ports={"health": 8081, "metrics": 9091})
+    deployment, service = the(objects, "Deployment"), the(objects, "Service")
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"health": 8081, "metrics": 9091}
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": 9091, "targetPort": "metrics"}]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+    settings = read_settings(environment(objects))
+    assert (settings.health_port, settings.metrics_port) == (8081, 9091)
+
+
+def test_the_default_values_give_the_operator_s_defaults(chart: Chart) -> None:
+    settings = read_settings(environment(chart.render()))
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    account = "radio-spectrogram-operator-worker"
+    assert settings.policy == Policy(worker_image=f"spectrogram-worker:{version}", service_account=account)
+    assert settings.namespaces == ("system",)
+
+
+# One value other than the default for each entry of `settings`; numbers so large that Go would write 3.1536e+07.
+SET = {
+    "logLevel": "debug",
+    "defaultMemory": 2**31,
+    "softTimeLimit": 20_000_000,
+    "hardTimeLimit": 31_536_000,
+    "memorySafeguardThreshold": 92.5,
+    "terminationGrace": 3600,
+    "infrastructureRetries": 0,
+    "backoff": 0,
+}
+
+
+def schema_of_settings() -> dict[str, Any]:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    properties: dict[str, Any] = schema["properties"]["settings"]["properties"]
+    return properties
+
+
+def test_every_setting_can_be_set_by_values_and_every_variable_is_a_setting(chart: Chart) -> None:
+    values = {name: SET.get(name, 1_234_567) for name in schema_of_settings()}
+    worker = {"runAsUser": 1_000_650_000, "fsGroup": 1_000_650_001, "scratchSize": 2**31}
+    variables = environment(chart.render(settings=values, worker=worker))
+    assert set(variables) == {setting.name for setting in SETTINGS}
+    settings = read_settings(variables)
+    policy = settings.policy
+    assert (policy.soft_seconds, policy.hard_seconds, policy.safeguard_percent) == (20_000_000, 31_536_000, 92.5)
+    assert (policy.run_as_user, policy.fs_group, policy.scratch_bytes) == (1_000_650_000, 1_000_650_001, 2**31)
+    assert (policy.infrastructure_retries, policy.backoff_seconds, policy.stale_seconds) == (0, 0, 1_234_567)
+    assert policy.pools["default"].memory_bytes == 2**31
+    assert settings.log_level == "debug"
+
+
+def test_the_defaults_in_the_comments_are_the_operator_s() -> None:
+    commented = dict(re.findall(r"^  # (\w+): (\S+) +#", (CHART / "values.yaml").read_text(), re.MULTILINE))
+    assert set(commented) == set(schema_of_settings())
+    environ = {"SPECTROGRAM_" + re.sub(r"([A-Z])", r"_\1", name).upper(): text for name, text in commented.items()}
+    assert environ.keys() <= {setting.name for setting in SETTINGS}
+    assert read_settings(environ).policy == Policy()
+    assert {setting.name: setting.default for setting in SETTINGS}["SPECTROGRAM_LOG_LEVEL"] == commented["logLevel"]
+
+
+def test_the_replaced_system_s_names_reach_the_operator(chart: Chart) -> None:
+    environ = environment(
+        chart.render(
+            extraEnv=[
+                {"name": "CELERY_TASK_TIME_LIMIT", "value": "1200"},
+                {"name": "CELERY_WORKER_MAX_MEMORY_PER_CHILD", "value": "2147483648"},
+            ]
+        )
+    )
+    policy = read_settings(environ).policy
+    assert (policy.hard_seconds, policy.pools["default"].memory_bytes) == (1200, 2**31)
+
+
+def test_pools_reach_the_operator(chart: Chart) -> None:
+    toleration = {"key": "spectrogram.dev/pool", "operator": "Equal", "value": "large", "effect": "NoSchedule"}
+    large = {"nodeSelector": {"spectrogram.dev/pool": "large"}, "tolerations": [toleration], "maxConcurrent": 0}
+    pools = read_settings(environment(chart.render(pools={"large": large, "default": {"memory": "2Gi"}}))).policy.pools
+    assert pools["large_jobs"].node_selector == {"spectrogram.dev/pool": "large"}
+    assert pools["large_jobs"].tolerations == (toleration,)
+    assert pools["large_jobs"].max_concurrent == 0
+    assert pools["default"].memory_bytes == 2 * 2**30
+
+
+def test_images_by_registry_tag_and_digest(chart: Chart) -> None:
+    digest = "sha256:" + "0" * 64
+    image = {"registry": "registry.example.org", "repository": "radio/operator", "tag": "9", "digest": digest}
+    worker = {"image": {"registry": "localhost", "tag": "test", "pullPolicy": "Never"}}
+    objects = chart.render(image=image, worker=worker)
+    (container,) = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"registry.example.org/radio/operator:9@{digest}"
+    policy = read_settings(environment(objects)).policy
+    assert (policy.worker_image, policy.image_pull_policy) == ("localhost/spectrogram-worker:test", "Never")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scope": "cluster"}, "at '/scope': value must be one of 'Namespaced', 'Cluster'"),
+        ({"watchNamespace": ["lab"]}, "additional properties 'watchNamespace' not allowed"),
+        ({"watchNamespaces": ["Lab"]}, "at '/watchNamespaces/0': 'Lab' does not match pattern"),
+        ({"settings": {"softTimLimit": 60}}, "at '/settings': additional properties 'softTimLimit' not allowed"),
+        ({"settings": {"softTimeLimit": "60"}}, "at '/settings/softTimeLimit': got string, want null or integer"),
+        ({"settings": {"memorySafeguardThreshold": 101}}, "at '/settings/memorySafeguardThreshold': maximum"),
+        (
+            {"settings": {"softTimeLimit": 900}},
+            "settings.softTimeLimit (900 s) must be less than settings.hardTimeLimit (900 s): change one of them",
+        ),
+        (
+            {"settings": {"hardTimeLimit": 600}},
+            "settings.softTimeLimit (600 s) must be less than settings.hardTimeLimit (600 s): change one of them",
+        ),
+        ({"pools": {"huge": {}}}, "at '/pools': additional properties 'huge' not allowed"),
+        ({"pools": {"large": {"memory": "1GB"}}}, "at '/pools/large/memory': '1GB' does not match pattern"),
+        ({"pools": {"large": {"maxConcurrent": -1}}}, "at '/pools/large/maxConcurrent': minimum"),
+        ({"image": {"digest": "latest"}}, "at '/image/digest': 'latest' does not match pattern"),
+        ({"worker": {"runAsUser": 0}}, "at '/worker/runAsUser': minimum"),
+        (
+            {"scope": "Cluster", "watchNamespaces": ["lab"]},
+            "watchNamespaces has no meaning with scope Cluster, which watches every namespace: leave it empty",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_wrong(chart: Chart, values: dict[str, Any], message: str) -> None:
+    assert message in chart.refusal(**values)
+
+
+def test_the_schema_is_closed_and_of_the_draft_that_helm_3_reads() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    # What Kubernetes defines is not repeated.
+    free = {"resources", "affinity", "global", "valueFrom", "items"}
+
+    def check(name: str, node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("type") == "object" and name not in free:
+                assert node.get("additionalProperties") in (False, {"type": "string"}), name
+            for key, value in node.items():
+                check(key, value)
+
+    check("", schema)
+
+
+def test_every_object_has_the_release_s_and_the_common_labels(chart: Chart) -> None:
+    objects = chart.render(commonLabels={"team": "radio"}, crds={"install": False})
+    for item in objects:
+        labels = item["metadata"]["labels"]
+        assert (labels["app.kubernetes.io/instance"], labels["team"]) == ("radio", "radio")
+
+
+def test_the_notes_tell_where_to_put_the_first_job(chart: Chart) -> None:
+    done = chart.helm("install", "radio", "--namespace", "system", "--dry-run=client", watchNamespaces=["lab", "b"])
+    notes = done.stdout.partition("NOTES:")[2]
+    assert "runs the SpectrogramJobs of lab, b." in notes
+    assert "kubectl --namespace lab apply" in notes
