@@ -1,0 +1,1 @@
+"""`spectrogram`, also installed as `kubectl spectrogram`: what people type."""

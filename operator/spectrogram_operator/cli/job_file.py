@@ -1,0 +1,154 @@
+"""Reading the job file: every mistake becomes one line with the place in the file and what to write instead."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from spectrogram_operator.api.names import API_VERSION, KIND
+from spectrogram_operator.api.spec import ClaimName, SpectrogramJobSpec
+from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
+from spectrogram_operator.cli.fields import known_fields, likely_field
+from spectrogram_operator.cli.yaml_nodes import compose, construct, line_of, repeated_keys
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.base import Model
+from spectrogram_worker.contract.report import clean_text
+
+_MOST_COMPLAINTS = 5
+_NOT_YET = {
+    "spec.input.store": "this version reads from claims only: name one in claimName, and remove store",
+    "spec.input.url": "this version reads from claims only: name one in claimName, and remove url",
+    "spec.input.audio": "this version reads Digital RF, SigMF and raw files: convert the audio, and remove it",
+    "spec.output.store": "this version writes to claims only: name one in claimName, and remove store",
+    "spec.queueName": "this version queues by itself: remove it",
+    "spec.ttlSecondsAfterFinished": "this version keeps finished jobs: remove it",
+}
+"""Fields of the design that later versions honour."""
+
+
+class Metadata(Model):
+    """What is needed of the metadata; what else Kubernetes keeps there does not matter here."""
+
+    model_config = ConfigDict(extra="ignore")
+    name: ClaimName
+    namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] = "default"
+
+
+class JobFile(Model):
+    """A SpectrogramJob as a file holds it."""
+
+    api_version: str
+    kind: str
+    metadata: Metadata
+    spec: SpectrogramJobSpec
+    status: Any = None
+
+    def document(self) -> dict[str, Any]:
+        """What is submitted."""
+        return {"metadata": self.metadata.to_document(), "spec": self.spec.to_document()}
+
+
+def read_job_file(path: Path) -> JobFile:
+    """The job in the file. Raises CommandError: 2 where there is no file to read, else 64."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", exit_code=WRONG_USAGE) from None
+    except UnicodeDecodeError:
+        raise _invalid(path, "not a text file: write the job as YAML in UTF-8") from None
+    node = _read_yaml(path, text)
+    content = _plain(path, node)
+    found = content.get("apiVersion"), content.get("kind")
+    if found != (API_VERSION, KIND):
+        line = line_of(node, ("apiVersion",) if found[0] != API_VERSION else ("kind",))
+        message = f"apiVersion {found[0]} and kind {found[1]} are not a {KIND}"
+        raise _invalid(path, f"{message}: write apiVersion: {API_VERSION} and kind: {KIND}", line)
+    try:
+        # As strict as the API server: a file that runs here is a file that a cluster takes.
+        job = JobFile.model_validate_json(json.dumps(content), strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        complaints = dict.fromkeys(_complaints(path, node, error))
+        raise CommandError(*list(complaints)[:_MOST_COMPLAINTS], exit_code=ExitCode.INVALID_SPEC) from None
+    for field, value in (("suspend", job.spec.suspend), ("cancelled", job.spec.cancelled)):
+        if value:
+            message = f"spec.{field}: the job would not run: set it to false, or remove it"
+            raise _invalid(path, message, line_of(node, ("spec", field)))
+    return job
+
+
+def _read_yaml(path: Path, text: str) -> yaml.MappingNode:
+    try:
+        documents = compose(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        context = f" {error.context}" if error.context else ""
+        message = f"broken YAML: {error.problem}{context}"
+        raise _invalid(path, message, mark.line + 1 if mark else None) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _invalid(path, f"broken YAML: {str(error) or 'nested too deeply'}") from None
+    if not documents:
+        raise _invalid(path, "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml")
+    node, *others = documents
+    if others:
+        message = "a second YAML document starts here: put each job in a file of its own"
+        raise _invalid(path, message, others[0].start_mark.line + 1)
+    if not isinstance(node, yaml.MappingNode):
+        raise _invalid(path, "not a SpectrogramJob: write fields and values, as in apiVersion: …", 1)
+    return node
+
+
+def _plain(path: Path, node: yaml.MappingNode) -> dict[str, Any]:
+    """The content as JSON could hold it."""
+    try:
+        content = construct(node)
+        json.dumps(content)  # refuses what refers to itself
+    except yaml.MarkedYAMLError as error:
+        raise _invalid(path, f"broken YAML: {error.problem}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _invalid(path, f"cannot be written as JSON, which the API needs: {error}") from None
+    for key in repeated_keys(node):
+        raise _invalid(path, f"{key.value} stands here a second time: remove one of them", key.start_mark.line + 1)
+    return content
+
+
+def _complaints(path: Path, node: yaml.Node, error: ValidationError) -> Iterator[str]:
+    """One line for each mistake. A required field that is only misspelt is not called missing as well."""
+    details = error.errors(include_url=False, include_input=False)
+    unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+    meant = {(*detail["loc"][:-1], _likely(detail)[1]) for detail in unknown}
+    for detail in (*unknown, *(detail for detail in details if detail not in unknown)):
+        if detail["type"] == "missing" and detail["loc"] in meant:
+            continue
+        where, what = _where(detail), detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            what = _likely(detail)[0]
+        elif detail["type"] == "missing":
+            what = "this field is required: add it"
+        yield _line(path, f"{where}: {what}" if where else what, line_of(node, detail["loc"]))
+
+
+def _likely(detail: ErrorDetails) -> tuple[str, str]:
+    """What to say of an unknown field, and the field of the same object that was probably meant."""
+    where, loc = _where(detail), detail["loc"]
+    if where in _NOT_YET:
+        return f"unknown field; {_NOT_YET[where]}", "claimName"
+    path, name = likely_field(JobFile, tuple(str(part) for part in loc))
+    if path:
+        return f"unknown field; did you mean {path}?", name
+    return f"unknown field; known here: {', '.join(known_fields(JobFile, loc[:-1]))}", ""
+
+
+def _where(detail: ErrorDetails) -> str:
+    return ".".join(str(part) for part in detail["loc"] if part not in ("int", "str"))
+
+
+def _invalid(path: Path, message: str, line: int | None = None) -> CommandError:
+    return CommandError(_line(path, message, line), exit_code=ExitCode.INVALID_SPEC)
+
+
+def _line(path: Path, message: str, line: int | None) -> str:
+    return clean_text(f"{path}:{line}: {message}" if line else f"{path}: {message}", 1024)

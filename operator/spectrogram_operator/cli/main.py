@@ -1,0 +1,85 @@
+"""The commands. Each one imports what it needs when it is called, so that `--help` answers at once."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spectrogram_operator.cli.errors import CommandError
+
+app = typer.Typer(
+    help="Spectrograms of radio recordings of any length.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Without this, an application of one command would have no command names."""
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="The SpectrogramJob, as YAML.", metavar="FILE", show_default=False)],
+    mount: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The folder that stands for a claim, may be repeated. Default: a folder NAME beside FILE.",
+            metavar="NAME=DIR",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="After a failure, show the end of the worker's log.")
+    ] = False,
+) -> None:
+    """Run a job on this machine, without a cluster.
+
+    The same file, planner and worker as in a cluster: limits, retries and results are what a cluster would give.
+    Settings are read from the environment, as the operator reads them. Ctrl-C ends the worker in order and keeps what
+    is complete; a second one ends it at once.
+
+    \b
+    Exit codes:
+       0  succeeded
+       1  failed without a code of the worker: OOMKilled, DeadlineExceeded
+          (the hard time limit), Stale, WorkerError and the like
+       2  wrong usage
+      64  the job file cannot be used      74  reading or writing failed
+      65  the recording cannot be used     75  a passing error, retries exhausted
+      66  there is no such recording       78  wrong settings or installation
+      70  a bug                            82  out of memory
+      73  the output cannot be written     83  memory safeguard
+      84  soft time limit; what was complete is kept
+      85  interrupted                      86  no space left for the outputs
+    """
+    from spectrogram_operator.cli.run import run_job_file
+
+    raise typer.Exit(run_job_file(file, mount or (), verbose=verbose))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(importlib.metadata.version("spectrogram-operator"))
+
+
+def main() -> None:
+    """The entry point of `spectrogram` and of `kubectl-spectrogram`."""
+    called = Path(sys.argv[0]).name
+    name = "kubectl spectrogram" if called.startswith("kubectl-") else "spectrogram"
+    try:
+        app(prog_name=name)
+    except CommandError as error:
+        for line in error.lines:
+            print(f"{name}: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""`spectrogram run`: one job on this machine, from the file to the exit code."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import spectrogram_operator
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
+from spectrogram_operator.cli.claims import find_claims
+from spectrogram_operator.cli.display import Display, open_display, print_line
+from spectrogram_operator.cli.endings import ending, exit_code
+from spectrogram_operator.cli.errors import CommandError
+from spectrogram_operator.cli.job_file import read_job_file
+from spectrogram_operator.cli.summary import print_summary
+from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.reconcile import Reconciler
+from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.core.conditions import is_over
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.local.cluster import WORKER_COMMAND, LocalCluster
+from spectrogram_operator.local.machine import policy_of_this_machine
+from spectrogram_operator.settings import SettingsError, read_settings
+from spectrogram_worker.contract import ExitCode
+
+_LOG_LINES = 30
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_job_file(
+    file: Path,
+    mounts: Sequence[str],
+    *,
+    verbose: bool,
+    environ: Mapping[str, str] = os.environ,
+    command: Sequence[str] = WORKER_COMMAND,
+) -> int:
+    """Run the job in `file` to its end; returns the exit code. Raises CommandError for what can be known before."""
+    job = read_job_file(file)
+    claims = find_claims(file, job.spec, mounts)
+    try:
+        settings = read_settings(environ)
+    except SettingsError as error:
+        raise CommandError(str(error), exit_code=error.exit_code) from None
+    screen = Console(stderr=True)
+    # What the planner's shell logs is for operators; the display says it to people.
+    logging.getLogger(spectrogram_operator.__name__).addHandler(logging.NullHandler())
+    name = job.metadata.name
+    with open_display(screen, name) as display:
+        for warning in settings.warnings:
+            display.note(f"warning: {warning}")
+        cluster = LocalCluster(
+            claims=claims,
+            refuse=ClusterError,
+            command=command,
+            warn=lambda message: display.note(f"warning: {message}"),
+        )
+        policy = policy_of_this_machine(settings.policy, job.spec)
+        try:
+            status = asyncio.run(drive(job.document(), cluster, policy, display))
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}:{last.lineno}"
+            message = f"a bug, please report it: {type(error).__name__} in {where}: {error}"
+            raise CommandError(message, exit_code=ExitCode.INTERNAL_ERROR) from None
+    if status.phase is not Phase.SUCCEEDED and verbose and status.attempts:
+        for line in list(cluster.log_of(status.attempts[-1].pod_name))[-_LOG_LINES:]:
+            print_line(screen, f"  {line.level:<8} {line.message}", "dim")
+    print_summary(Console(), status, claims[job.spec.output.claim_name])
+    sys.stdout.flush()
+    if status.phase is not Phase.SUCCEEDED:
+        print_line(screen, ending(name, status), "bold red")
+    return exit_code(status)
+
+
+async def drive(
+    document: Mapping[str, Any], cluster: LocalCluster, policy: Policy, display: Display
+) -> SpectrogramJobStatus:
+    """Submit the job and reconcile it until it is over. No process of it is left when this returns or raises."""
+    over: asyncio.Future[SpectrogramJobStatus] = asyncio.get_running_loop().create_future()
+
+    def record(job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
+        display.update(new)
+        if is_over(new) and not over.done():
+            over.set_result(new)
+
+    async def reconcile(key: str) -> float | None:
+        try:
+            return await reconciler.reconcile(key)
+        except Exception as error:
+            # Trying again is for an API server that is away. Here nothing can be away: it is a bug.
+            if not over.done():
+                over.set_exception(error)
+            return None
+
+    queue = WorkQueue(reconcile, workers=1)
+    reconciler = Reconciler(
+        cluster=cluster,
+        view=cluster,
+        policy=policy,
+        clock=lambda: datetime.now(UTC),
+        wake=queue.add,
+        record=record,
+    )
+    cluster.watch(queue.add, reconciler.pod_is_gone)
+    key = cluster.submit(document)
+    working = asyncio.create_task(queue.run())
+    try:
+        with _interrupts(lambda: _stop_in_order(cluster, key, display), cluster.kill):
+            return await over
+    finally:
+        await cluster.close()
+        await cancelled(working)
+
+
+def _stop_in_order(cluster: LocalCluster, key: str, display: Display) -> None:
+    display.note("stopping: the worker keeps what is complete; Ctrl-C again ends it at once")
+    cluster.cancel(key)
+
+
+@contextmanager
+def _interrupts(*handlers: Callable[[], None]) -> Iterator[None]:
+    """Call the first handler at the first Ctrl-C, SIGTERM or hang-up, the next at the next, the last from then on."""
+    loop = asyncio.get_running_loop()
+    remaining = list(handlers)
+
+    def interrupt() -> None:
+        handler = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        handler()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,62 @@
+"""The table at the end of a run, and where the picture is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from spectrogram_operator.api.quantity import format_bytes
+from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.cli.endings import plain
+from spectrogram_operator.cli.units import duration, plural, with_prefix
+from spectrogram_worker.contract.report import Dataset
+
+_TITLE_WIDTH = 12
+
+
+def print_summary(console: Console, status: SpectrogramJobStatus, folder: Path) -> None:
+    """Print the table; `folder` is where the outputs' paths begin. No line is cut: paths are there to be copied."""
+    for title, value in _rows(status, folder):
+        console.print(Text(f"{title:<{_TITLE_WIDTH}}", "bold"), Text(value), soft_wrap=True, highlight=False)
+    for output in status.outputs:
+        if output.media_type == "image/png":
+            console.print(Text(f"\nThe picture is {folder / output.path}"), soft_wrap=True, highlight=False)
+
+
+def _rows(status: SpectrogramJobStatus, folder: Path) -> Iterator[tuple[str, str]]:
+    yield "Phase", str(status.phase)
+    yield "Reason", status.reason or ""
+    yield "Message", plain(status.message or "")
+    yield "Attempts", _attempts(status)
+    if status.start_time and status.completion_time:
+        yield "Time", duration((status.completion_time - status.start_time).total_seconds())
+    if status.memory and status.memory.peak_bytes and status.attempts:
+        limit = format_bytes(status.attempts[-1].memory_bytes)
+        yield "Peak memory", f"{format_bytes(status.memory.peak_bytes)} of {limit}"
+    if status.dataset and status.dataset.samples:
+        yield "Dataset", ", ".join(_dataset(status.dataset))
+    width = max((len(str(folder / output.path)) for output in status.outputs), default=0)
+    for number, output in enumerate(status.outputs):
+        path = f"{folder / output.path!s:<{width}}"
+        yield "" if number else "Outputs", f"{path}  {with_prefix(output.bytes, 'B'):>8}  {output.media_type}"
+
+
+def _attempts(status: SpectrogramJobStatus) -> str:
+    if len(status.attempts) <= 1:
+        return str(status.attempt)
+    return f"{status.attempt} ({', '.join(attempt.reason or '' for attempt in status.attempts)})"
+
+
+def _dataset(dataset: Dataset) -> Iterator[str]:
+    if dataset.bytes is not None:
+        yield with_prefix(dataset.bytes, "B")
+    yield plural(dataset.samples or 0, "sample")
+    if dataset.sample_rate:
+        yield f"{with_prefix(dataset.sample_rate, 'S/s')}, {duration((dataset.samples or 0) / dataset.sample_rate)}"
+    if dataset.center_frequency is not None:
+        yield f"centre {with_prefix(dataset.center_frequency, 'Hz')}"
+    if dataset.start_time is not None:
+        yield f"from {dataset.start_time:%Y-%m-%d %H:%M:%S} UTC"
+    if dataset.gaps:
+        yield f"{plural(dataset.gaps, 'gap')} ({plural(dataset.missing_samples or 0, 'sample')} missing)"

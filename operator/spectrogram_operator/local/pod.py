@@ -1,0 +1,203 @@
+"""One pod: a child process that lives and ends as the kubelet would have it, and the API object that tells so."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spectrogram_operator.api.quantity import parse_bytes
+from spectrogram_operator.local import launcher, pod_status
+from spectrogram_operator.local.memory_group import MemoryGroup
+from spectrogram_operator.local.worker_log import WorkerLog
+from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE
+from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
+
+NODE_NAME = "localhost"
+_LAUNCHER = (sys.executable, "-I", "-S", launcher.__file__)
+_LOG_SECONDS = 5.0
+
+
+class LocalPod:
+    """A pod of this machine, from the manifest that an API server would have been given."""
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        command: Sequence[str],
+        claims: Mapping[str, Path],
+        changed: Callable[[], None],
+        warn: Callable[[str], None],
+        unlimited: Callable[[OSError], None],
+    ) -> None:
+        """`changed` is called after every change of `body`, `warn` with each warning of the worker, `unlimited` where
+        the memory limit cannot be enforced.
+        """
+        now = datetime.now(UTC)
+        metadata = {**manifest["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": now.isoformat()}
+        self._spec = {**manifest["spec"], "nodeName": NODE_NAME}
+        self._metadata: dict[str, Any] = metadata
+        self._status = pod_status.starting(now)
+        self._command = command
+        self._claims = claims
+        self._changed = changed
+        self._unlimited = unlimited
+        self._delete = asyncio.Event()
+        self._grace_seconds: float = self._spec["terminationGracePeriodSeconds"]
+        self._process: asyncio.subprocess.Process | None = None
+        self.log = WorkerLog(warn)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The pod as an API object."""
+        return {"metadata": self._metadata, "spec": self._spec, "status": self._status}
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return str(self._metadata["name"])
+
+    async def deleted(self) -> None:
+        """Wait until somebody asks for the pod's end."""
+        await self._delete.wait()
+
+    def delete(self) -> None:
+        """Ask for the pod's end, within its grace period."""
+        if not self._delete.is_set():
+            self._metadata = {**self._metadata, "deletionTimestamp": datetime.now(UTC).isoformat()}
+            self._delete.set()
+            self._changed()
+
+    def kill(self) -> None:
+        """End the pod at once."""
+        self._grace_seconds = 0
+        self.delete()
+        if self._process is not None:
+            _kill_group(self._process)
+
+    async def run(self) -> None:
+        """Start the worker and follow it to its end. Never raises: whatever goes wrong ends the pod."""
+        with _workspace() as (scratch, message):
+            try:
+                await self._run(scratch, message)
+            except Exception as error:  # a bug must end the attempt too: nothing else would, and the job would wait
+                self._end(launcher.CANNOT_START, "StartError", f"cannot run the worker: {error!r}")
+
+    async def _run(self, scratch: Path, message: Path) -> None:
+        process = self._process = await asyncio.create_subprocess_exec(
+            *_LAUNCHER,
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, ENVIRONMENT_VARIABLE: self._document(scratch, message)},
+            cwd=scratch,
+            start_new_session=True,  # the terminal's Ctrl-C is for the command, which asks the worker in its own time
+        )
+        group = self._limit_memory(process.pid)
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            self._become(pod_status.running(self._status, datetime.now(UTC)))
+            reading = asyncio.create_task(self.log.read(process.stdout))
+            deadline = await self._until_over(process)
+            await asyncio.wait({reading}, timeout=_LOG_SECONDS)
+            reading.cancel()
+        finally:
+            _kill_group(process)
+            killed = group is not None and group.kills > 0
+            if group is not None:
+                await group.end()
+        exit_code = pod_status.exit_code_of(process.returncode or 0)
+        reason = "OOMKilled" if killed else "Completed" if exit_code == 0 else "Error"
+        self._end(exit_code, reason, self._last_words(message, exit_code), deadline=deadline)
+
+    async def _until_over(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait for the process to end, and see to it that it does. True where its deadline had to end it."""
+        exited, deleted = asyncio.create_task(process.wait()), asyncio.create_task(self.deleted())
+        seconds = self._spec["activeDeadlineSeconds"]
+        await asyncio.wait({exited, deleted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        overdue = not exited.done() and not deleted.done()
+        deleted.cancel()
+        if not exited.done():
+            process.terminate()
+            await asyncio.wait({exited}, timeout=self._grace_seconds)
+            _kill_group(process)
+        await exited
+        return overdue
+
+    def _limit_memory(self, process: int) -> MemoryGroup | None:
+        (container,) = self._spec["containers"]
+        limit = parse_bytes(container["resources"]["limits"]["memory"])
+        try:
+            group = MemoryGroup.create(self.name, limit)
+        except OSError as error:
+            self._unlimited(error)
+            return None
+        try:
+            group.add(process)
+        except OSError as error:
+            self._unlimited(error)
+            group.remove()
+            return None
+        return group
+
+    def _document(self, scratch: Path, message: Path) -> str:
+        """The worker's document with the folders of this machine in place of the mount points."""
+        (container,) = self._spec["containers"]
+        (text,) = (entry["value"] for entry in container["env"] if entry["name"] == ENVIRONMENT_VARIABLE)
+        document = WorkerDocument.model_validate_json(text)
+        volumes = {volume["name"]: self._folder(volume, scratch) for volume in self._spec["volumes"]}
+        mounts = {mount["mountPath"]: str(volumes[mount["name"]]) for mount in container["volumeMounts"]}
+        folders = document.folders
+        here = {name: mounts[getattr(folders, name)] for name in ("input", "output", "scratch")}
+        folders = folders.model_copy(update={**here, "termination_message": str(message)})
+        return document.model_copy(update={"folders": folders, "port": 0}).model_dump_json(
+            by_alias=True, exclude_none=True
+        )
+
+    def _folder(self, volume: Mapping[str, Any], scratch: Path) -> Path:
+        claim = volume.get("persistentVolumeClaim")
+        return scratch if claim is None else self._claims[claim["claimName"]]
+
+    def _last_words(self, message: Path, exit_code: int) -> str:
+        """The termination message; for a worker that left none, the end of its log (FallbackToLogsOnError)."""
+        with contextlib.suppress(OSError), message.open(errors="replace") as file:
+            if words := file.read(MAXIMUM_REPORT_BYTES):
+                return words
+        return self.log.tail[-1].message if exit_code and self.log.tail else ""
+
+    def _end(self, exit_code: int, reason: str, message: str, *, deadline: bool = False) -> None:
+        now = datetime.now(UTC)
+        self._become(
+            pod_status.ended(self._status, now, exit_code=exit_code, reason=reason, message=message, deadline=deadline)
+        )
+
+    def _become(self, status: dict[str, Any]) -> None:
+        self._status = status
+        self._changed()
+
+
+@contextlib.contextmanager
+def _workspace() -> Iterator[tuple[Path, Path]]:
+    """A folder for scratch and a file for the termination message, for as long as the pod runs."""
+    with tempfile.TemporaryDirectory(prefix="spectrogram-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder, "scratch")
+        scratch.mkdir()
+        yield scratch, Path(folder, "termination-log")
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of the process and its children: with a container's first process, all of it ends."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
