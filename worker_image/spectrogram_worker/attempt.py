@@ -23,14 +23,19 @@ from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs.colormaps import require_colormap
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
 from spectrogram_worker.outputs.publish import Destination, output_errors
-from spectrogram_worker.outputs.results import Results, Signal, output_bytes, picture_bytes
+from spectrogram_worker.outputs.results import Results, Signal, collecting_bytes, output_bytes, picture_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.spectrum.axes import transform_warnings
+from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES, MAXIMUM_READ_BYTES, ColumnStream
+
+_AXIS_BYTES = 32
+"""For each column, while the time axis is computed: the one thing that grows with a recording of which every frame is
+a column."""
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +95,8 @@ class Attempt:
         chunked = chunking.mode == "always" or (
             chunking.mode == "auto" and files > chunking.threshold_megabytes * 1_000_000
         )
+        columns = frame(selection.count, document.transform, document.reduce).columns
+        require_memory(self._gauge, _AXIS_BYTES * columns, f"the time axis of {columns} columns")
         stream = ColumnStream(
             recording,
             selection,
@@ -100,17 +107,18 @@ class Attempt:
             read_bytes=MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES,
             should_stop=self._stop.is_set,
         )
+        planned = stream.memory_bytes + collecting_bytes(document)
         estimate = estimate_memory(
             files=files,
             resident=self._gauge.look().resident,
-            transform=stream.memory_bytes,
+            transform=planned,
             picture=picture_bytes(document),
         )
         self._state.expect_memory(announce(self._job, estimate, self._gauge.limit))
         needed = output_bytes(document, stream.layout)
         log.info("Job %s: Outputs take up to %s", self._job, megabytes(needed))
         self._raise_if_stopped()
-        require_memory(self._gauge, stream.memory_bytes, "the transform")
+        require_memory(self._gauge, planned, "the transform")
         self._destination.require_space(needed)
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))

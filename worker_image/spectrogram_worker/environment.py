@@ -55,9 +55,10 @@ def report_without_document(environment: Mapping[str, str], error: WorkerError) 
 
 def write_termination_message(path: str, report: Report) -> None:
     """Write the report where the kubelet looks for it. A job never fails for want of last words."""
+    if path == Folders().termination_message and not os.path.exists(path):
+        return  # not in a pod, where the kubelet makes this file
     try:
-        create = 0 if path.startswith("/dev/") else os.O_CREAT  # outside of a pod nothing belongs there
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | create | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.write(descriptor, report.to_json().encode())
         finally:

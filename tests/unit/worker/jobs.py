@@ -58,7 +58,7 @@ def layout(*, bins: int = 8, columns: int = 6, reductions: tuple[str, ...] = ("m
     """A layout of two frames per column."""
     return Layout(
         frequencies=100e6 + (np.arange(bins) - bins // 2) * RATE / bins,
-        times=(np.arange(columns) * 2 + 1) * 0.032,
+        times=np.arange(1, 2 * columns, 2, dtype=np.float64) * 0.032,
         reductions=tuple(Reduction(name) for name in reductions),
         frames=2 * columns,
         frames_per_column=2,

@@ -54,7 +54,7 @@ def test_nothing_is_cut_off_at_the_edges() -> None:
     long_name = "recordings/" + "W" * 300 + "/fm_$x^2$.sigmf-meta"
     for size in ((1600, 900), (640, 400), (320, 240)):
         cells = np.vstack([NOISE, np.full((3, 40), np.nan, np.float32), np.full((3, 40), -np.inf, np.float32)])
-        narrow = {"frequencies": (1420.405e6 - 100, 1420.405e6 + 100), "limits": (-12345.5, -12344.5)}
+        narrow: dict[str, Any] = {"frequencies": (1420.405e6 - 100, 1420.405e6 + 100), "limits": (-12345.5, -12344.5)}
         pixels = drawn(*size, cells=cells, title=long_name, subtitle=long_name, **narrow)
         edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert (edge == 255).all(), f"something touches the edge at {size}"

@@ -63,8 +63,8 @@ def find_cgroup(memberships: Path = Path("/proc/self/cgroup"), mount: Path = Pat
     except OSError:
         return None
     candidates: list[Cgroup] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
+    for fields in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        controllers, path = fields[1:]
         if not controllers:
             candidates += map(_version_2, _folders(mount, path))
         elif "memory" in controllers.split(","):

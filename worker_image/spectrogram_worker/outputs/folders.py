@@ -7,7 +7,8 @@ from contextlib import suppress
 from io import BufferedRandom, BufferedReader, FileIO
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_BUFFER = 256 * 1024
+FILE_BUFFER = 256 * 1024
+"""Bytes that a file collects before it writes them."""
 
 
 class Folder:
@@ -31,7 +32,7 @@ class Folder:
     def create(self, name: str) -> BufferedRandom:
         """A new file, opened for writing and reading; one that exists is an OSError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return BufferedRandom(FileIO(os.open(name, flags, 0o666, dir_fd=self.descriptor), "r+"), _BUFFER)
+        return BufferedRandom(FileIO(os.open(name, flags, 0o666, dir_fd=self.descriptor), "r+"), FILE_BUFFER)
 
     def open(self, name: str) -> BufferedReader:
         """The regular file `name`, for reading."""

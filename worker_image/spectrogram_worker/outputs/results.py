@@ -11,10 +11,10 @@ from spectrogram_worker.contract.parameters import OutputFormat, Reduction, Tran
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
 from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
 from spectrogram_worker.outputs.cells import PictureCells
-from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.outputs.folders import FILE_BUFFER, Folder
 from spectrogram_worker.outputs.geometry import plan_geometry
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
-from spectrogram_worker.outputs.picture import DRAWING_BYTES, Scene, draw_picture
+from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene, draw_picture
 from spectrogram_worker.outputs.scales import rate_text
 from spectrogram_worker.spectrum.layout import Column, Layout
 
@@ -112,11 +112,18 @@ def output_bytes(document: WorkerDocument, layout: Layout) -> int:
 
 
 def picture_bytes(document: WorkerDocument) -> int:
-    """Memory of the picture stage: cells and their percentiles or the canvas, and matplotlib itself."""
-    if OutputFormat.PNG not in document.output.formats:
-        return 0
+    """Memory of the picture stage in bytes: matplotlib itself, and what each pixel takes."""
     image = document.output.image
-    return DRAWING_BYTES + 8 * image.width * image.height
+    drawn = OutputFormat.PNG in document.output.formats
+    return DRAWING_BYTES + PIXEL_BYTES * image.width * image.height if drawn else 0
+
+
+def collecting_bytes(document: WorkerDocument) -> int:
+    """Memory of the results while columns come in, in bytes: the picture's cells and the files' buffers."""
+    image = document.output.image
+    drawn = OutputFormat.PNG in document.output.formats
+    cells = PictureCells.bytes_needed(width=image.width, height=image.height) if drawn else 0
+    return cells + FILE_BUFFER * len(document.reduce.time)
 
 
 def array_metadata(document: WorkerDocument, layout: Layout, signal: Signal) -> dict[str, object]:

@@ -1,0 +1,181 @@
+"""Guards ask for a stop, the first request wins, and a stop that nobody heeds ends the process."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
+from spectrogram_worker.guards.safeguard import Watch
+from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_terminate
+
+
+class Gauge(MemoryGauge):
+    """A gauge that shows what a test sets."""
+
+    percent = 10.0
+
+    def look(self) -> MemoryUse:
+        return MemoryUse(1, 2, int(self.percent * 10), 1000)
+
+
+@dataclass
+class Stage:
+    """A watch without a thread, its clock, and what it did."""
+
+    gauge: Gauge = field(default_factory=lambda: Gauge(1000))
+    stop: StopRequest = field(default_factory=StopRequest)
+    now: float = field(default_factory=time.monotonic)
+    forced: list[Stop] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+    def watch(self, *, soft_seconds: float = 600) -> Watch:
+        return Watch(
+            "team/fm-band",
+            self.stop,
+            self.gauge,
+            threshold_percent=95.0,
+            soft_deadline=self.now + soft_seconds,
+            force=self.forced.append,
+            clock=lambda: self.now,
+            leave=self.left.append,
+        )
+
+    @property
+    def code(self) -> ExitCode | None:
+        return self.stop.stop.code if self.stop.stop else None
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture(autouse=True)
+def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def test_the_safeguard_stops_at_the_threshold_with_the_designs_words(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = stage.watch()
+    stage.gauge.percent = 94.9
+    watch.look()
+    assert stage.code is None
+    stage.gauge.percent = 96.5
+    watch.look()
+    watch.look()
+    assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
+    critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert critical == [
+        "Job team/fm-band: CRITICAL MEMORY USAGE - 96.5% exceeds threshold 95.0%",
+        "Job team/fm-band: Forcing process termination due to memory usage",
+    ]
+
+
+def test_high_use_is_logged_at_most_every_five_seconds(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    watch = stage.watch()
+    for percent, expected in ((85.0, 0), (86.0, 1)):
+        stage.gauge.percent = percent
+        watch.look()
+        assert len(caplog.records) == expected
+    for _ in range(9):
+        stage.now += 0.5
+        watch.look()
+    assert len(caplog.records) == 1
+    stage.now += 0.5
+    watch.look()
+    assert len(caplog.records) == 2
+
+
+def test_the_soft_limit_stops_once_with_the_designs_words(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    watch = stage.watch(soft_seconds=10)
+    stage.now += 9.9
+    watch.look()
+    assert stage.code is None
+    stage.now += 0.1
+    watch.look()
+    watch.look()
+    assert stage.code is ExitCode.SOFT_TIME_LIMIT_EXCEEDED
+    assert [record.getMessage() for record in caplog.records] == [
+        "Job team/fm-band: Job exceeded soft time limit during spectrogram generation"
+    ]
+
+
+def test_the_first_request_wins(stage: Stage) -> None:
+    stage.stop.request(ExitCode.INTERRUPTED, "first", patience=1)
+    stage.stop.request(ExitCode.MEMORY_SAFEGUARD_EXCEEDED, "second", patience=1)
+    assert stage.code is ExitCode.INTERRUPTED
+    assert stage.stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED)
+    assert not stage.stop.is_set_by(ExitCode.SOFT_TIME_LIMIT_EXCEEDED)
+
+
+def test_a_stop_that_nobody_heeds_ends_the_process(stage: Stage) -> None:
+    watch = stage.watch()
+    stage.gauge.percent = 99.0
+    watch.look()
+    stage.now += 4.0
+    watch.look()
+    assert stage.left == []
+    stage.now += 1.5
+    watch.look()
+    assert stage.left == [83]
+    assert [stop.code for stop in stage.forced] == [ExitCode.MEMORY_SAFEGUARD_EXCEEDED]
+
+
+def test_a_stop_that_is_heeded_needs_no_force(stage: Stage) -> None:
+    watch = stage.watch()
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
+    stage.stop.heed(ExitCode.INTERRUPTED)
+    stage.now += 500
+    watch.look()
+    assert stage.left == []
+
+
+def test_an_emergency_after_another_stop_is_still_forced(stage: Stage) -> None:
+    watch = stage.watch()
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
+    stage.stop.heed(ExitCode.INTERRUPTED)
+    stage.gauge.percent = 99.0
+    watch.look()
+    stage.now += 6
+    watch.look()
+    assert stage.left == [83]
+
+
+def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    with stage.watch():
+        stage.gauge.percent = 99.0
+        deadline = time.monotonic() + 60
+        while not stage.stop.is_set() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
+    assert caplog.records[0].getMessage() == "Memory monitor started for job team/fm-band"
+    assert caplog.records[-1].getMessage() == "Memory monitor stopped"
+
+
+def test_a_limit_that_is_passed_at_the_start_is_seen_before_anything_runs(stage: Stage) -> None:
+    stage.gauge.percent = 99.0
+    with stage.watch():
+        assert stage.stop.is_set()
+
+
+@pytest.fixture
+def restored_handler() -> Iterator[None]:
+    former = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, former)
+
+
+@pytest.mark.usefixtures("restored_handler")
+def test_terminate_is_a_request(stage: Stage) -> None:
+    stop_on_terminate(stage.stop)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stage.code is ExitCode.INTERRUPTED
