@@ -33,8 +33,7 @@ def is_over(status: SpectrogramJobStatus) -> bool:
 
 def active_attempt(status: SpectrogramJobStatus) -> Attempt | None:
     """The attempt that is reserved or runs and is not judged yet."""
-    last = status.attempts[-1] if status.attempts else None
-    return last if last is not None and last.state is not AttemptState.FINISHED else None
+    return next((entry for entry in reversed(status.attempts) if entry.state is not AttemptState.FINISHED), None)
 
 
 def with_condition(

@@ -1,9 +1,9 @@
 """The end of an attempt, and of a job: the outcome goes into status, with what follows from it."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import (
     Attempt,
     AttemptState,
@@ -12,13 +12,15 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.conditions import changed, with_attempt, with_condition
-from spectrogram_operator.core.living import ENDED_BY_OPERATOR, evidence_of
+from spectrogram_operator.core.conditions import changed, find_condition, with_attempt, with_condition
+from spectrogram_operator.core.evidence import explained
 from spectrogram_operator.core.observed import DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.outcome import Outcome
+from spectrogram_operator.core.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.progress import final_report
-from spectrogram_operator.core.retries import Stop, next_attempt
+from spectrogram_operator.core.retries import Retry, Stop, next_attempt
+from spectrogram_operator.core.sizing import named_queue
 
 ZOMBIE_PREFIX = "Detected as zombie"
 
@@ -28,128 +30,143 @@ def conclude(
 ) -> Plan:
     """The attempt is over with `outcome`: record it, then end the job or say when the next attempt starts."""
     job = observed.job
-    assert job.spec is not None
-    outcome = _explained(attempt, outcome, status)
-    finish = (observed.pod.finish_time if observed.pod else None) or now
-    report = outcome.report
-    message = f"{ZOMBIE_PREFIX}: {outcome.message}" if outcome.retry_class is RetryClass.ZOMBIE else outcome.message
-    attempt = attempt.model_copy(
-        update={
-            "state": AttemptState.FINISHED,
-            "finish_time": finish,
-            "reason": outcome.reason,
-            "retry_class": outcome.retry_class,
-            "exit_code": outcome.exit_code,
-            "peak_memory_bytes": report.memory.peak_bytes if report else _last_peak(status),
-            "message": message,
-        }
-    )
+    spec = job.spec
+    assert spec is not None
+    outcome = _rerouted_once(explained(attempt, outcome), attempt, spec, status)
+    pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
+    attempt = _finished(attempt, outcome, pod, status, now)
     status = with_attempt(status, attempt)
-    if report is not None and report.job_uid == job.uid:
-        status = final_report(status, report, attempt, now)
-    cleanup = _pod_to_delete(observed, attempt)
+    if outcome.report is not None:
+        status = final_report(status, outcome.report, attempt, now)
+    status = with_condition(
+        status, ConditionType.RUNNING, "False", reason=outcome.reason, message=attempt.message or "", now=now
+    )
     if outcome.retry_class is RetryClass.SUCCESS:
-        status = with_condition(status, ConditionType.RUNNING, "False", reason="Completed", now=now)
-        ended = end_job(status, Phase.SUCCEEDED, "Completed", message, now)
-        return Plan(status=ended, actions=cleanup, events=(Event(reason="Completed", message=message),))
-    status = with_condition(status, ConditionType.RUNNING, "False", reason=outcome.reason, message=message, now=now)
-    failed = Event(
-        warning=True, reason="AttemptFailed", message=f"attempt {attempt.number}: {outcome.reason}: {message}"
-    )
-    if job.spec.cancelled:
-        ended = end_job(status, Phase.CANCELLED, "Cancelled", f"cancelled while attempt {attempt.number} ran", now)
-        return Plan(status=ended, actions=cleanup, events=(Event(reason="Cancelled", message=message),))
-    if outcome.reason == "JobSuspended":
-        return Plan(status=_suspended(status, job, now), actions=cleanup, requeue_after=0.0)
-    queue = QueueName(attempt.pool)
-    decision = next_attempt(attempt, job.spec, queue, status.retries, job.uid, now, policy)
-    if isinstance(decision, Stop):
-        tries = f"attempt {status.retries.user + 1}/{job.spec.retry.limit + 1}: " if decision.exhausted else ""
-        text = f"{tries}{message}{f'; {decision.why}' if decision.why else ''}"
-        zombie = (Event(warning=True, reason="ZombieDetected", message=message),) if _is_zombie(attempt) else ()
-        return Plan(
-            status=end_job(status, Phase.FAILED, outcome.reason, text, now),
-            actions=cleanup,
-            events=(failed, *zombie, Event(warning=True, reason="Failed", message=f"{outcome.reason}: {text}")),
-        )
-    status = changed(
-        status,
-        phase=Phase.RETRYING,
-        reason=outcome.reason,
-        message=f"attempt {attempt.number} ended: {outcome.reason}: {message}; the next one follows",
-        queue=decision.queue,
-        retries=decision.retries,
-        attempt_text=f"{decision.retries.user + 1}/{job.spec.retry.limit + 1}",
-        next_attempt_at=decision.at,
-        pod_name=None,
-        node_name=None,
-    )
-    again = Event(
-        reason="RetryScheduled", message=f"attempt {attempt.number + 1} not before {decision.at:%H:%M:%S} UTC"
-    )
-    wait = max(0.0, (decision.at - now).total_seconds())
-    return Plan(status=status, actions=cleanup, events=(failed, again), requeue_after=wait)
+        result = _succeeded(status, outcome, pod, now)
+    elif spec.cancelled or outcome.reason == "Cancelled":
+        message = f"cancelled while attempt {attempt.number} ran"
+        ended = end_job(status, Phase.CANCELLED, "Cancelled", message, now)
+        result = Plan(status=ended, events=(Event(reason="Cancelled", message=message),))
+    elif outcome.reason == "JobSuspended":
+        result = Plan(status=suspended(status, now), requeue_after=0.0)
+    else:
+        decision = next_attempt(attempt, spec, named_queue(attempt.pool), status.retries, job.uid, now, policy)
+        if isinstance(decision, Stop):
+            result = _failed(status, attempt, spec, decision, now)
+        else:
+            result = _retried(status, attempt, spec, decision, now)
+    return replace(result, actions=_pod_to_delete(pod))
 
 
 def end_job(
     status: SpectrogramJobStatus, phase: Phase, reason: str, message: str, now: datetime
 ) -> SpectrogramJobStatus:
-    """The status of a job that is over, for good."""
+    """The status of a job that is over, for good: nothing of it runs any more, and nothing waits for a human."""
+    for passing in (ConditionType.RUNNING, ConditionType.STALLED):
+        condition = find_condition(status.conditions, passing)
+        if condition is not None and condition.status != "False":
+            status = with_condition(status, passing, "False", reason=reason, now=now)
     kind = ConditionType.COMPLETE if phase is Phase.SUCCEEDED else ConditionType.FAILED
     status = with_condition(status, kind, "True", reason=reason, message=message, now=now)
     return changed(status, phase=phase, reason=reason, message=message, completion_time=now, next_attempt_at=None)
 
 
-def _explained(attempt: Attempt, outcome: Outcome, status: SpectrogramJobStatus) -> Outcome:
-    """The outcome in the light of what is on record: who asked for the end, what was seen before the pod was gone."""
-    if outcome.retry_class is RetryClass.SUCCESS:
-        return outcome
-    if attempt.reason in ENDED_BY_OPERATOR or outcome.reason == "PodMissing":
-        known = evidence_of(attempt)
-        if known is not None:
-            return Outcome(
-                reason=known.reason,
-                retry_class=known.retry_class,
-                message=known.message,
-                exit_code=outcome.exit_code,
-                report=outcome.report,
-            )
-    if outcome.reason == "RerouteLarge" and (status.retries.reroutes > 0 or attempt.pool == QueueName.LARGE_JOBS):
-        message = "the worker asked for the large queue a second time"
-        return Outcome(
-            reason="InternalError",
-            retry_class=RetryClass.USER,
-            message=message,
-            exit_code=outcome.exit_code,
-            report=outcome.report,
-        )
-    return outcome
-
-
-def _suspended(status: SpectrogramJobStatus, job: Job, now: datetime) -> SpectrogramJobStatus:
+def suspended(status: SpectrogramJobStatus, now: datetime) -> SpectrogramJobStatus:
     """Suspending is not a failure: no counter moves, and resuming starts the next attempt."""
+    message = "suspended by spec.suspend; set it to false to go on"
     status = changed(
-        status,
-        phase=Phase.SUSPENDED,
-        reason="JobSuspended",
-        message="suspended by spec.suspend; set it to false to go on",
-        pod_name=None,
-        node_name=None,
+        status, phase=Phase.SUSPENDED, reason="JobSuspended", message=message, pod_name=None, node_name=None
     )
     return with_condition(status, ConditionType.SUSPENDED, "True", reason="JobSuspended", now=now)
 
 
-def _pod_to_delete(observed: Observed, attempt: Attempt) -> tuple[DeletePod, ...]:
+def tries(status: SpectrogramJobStatus, spec: SpectrogramJobSpec) -> str:
+    """Tries against the limit, as in 2/3."""
+    return f"{status.retries.user + 1}/{spec.retry.limit + 1}"
+
+
+def _finished(
+    attempt: Attempt, outcome: Outcome, pod: Pod | None, status: SpectrogramJobStatus, now: datetime
+) -> Attempt:
+    """The attempt as it stays on record. A node whose clock is ahead must not delay what follows."""
+    finish = pod.finish_time if pod is not None else None
+    zombie = outcome.retry_class is RetryClass.ZOMBIE
+    last_peak = status.memory.peak_bytes if status.memory else None
+    return attempt.model_copy(
+        update={
+            "state": AttemptState.FINISHED,
+            "finish_time": min(finish, now) if finish is not None else now,
+            "reason": outcome.reason,
+            "retry_class": outcome.retry_class,
+            "exit_code": outcome.exit_code,
+            "peak_memory_bytes": outcome.report.memory.peak_bytes if outcome.report else last_peak,
+            "message": f"{ZOMBIE_PREFIX}: {outcome.message}" if zombie else outcome.message,
+        }
+    )
+
+
+def _rerouted_once(
+    outcome: Outcome, attempt: Attempt, spec: SpectrogramJobSpec, status: SpectrogramJobStatus
+) -> Outcome:
+    """A worker may ask for the large queue once, where the job leaves the choice open; else it is mistaken."""
+    allowed = spec.queue == "auto" and attempt.pool != QueueName.LARGE_JOBS and status.retries.reroutes == 0
+    if outcome.reason != "RerouteLarge" or allowed:
+        return outcome
+    message = "the worker asked for the large queue, and it may not: it was moved before, or the job names its queue"
+    return replace(outcome, reason="InternalError", retry_class=RetryClass.USER, message=message)
+
+
+def _succeeded(status: SpectrogramJobStatus, outcome: Outcome, pod: Pod | None, now: datetime) -> Plan:
+    if pod is not None and pod.main is not None and pod.main.terminated_reason == "OOMKilled":
+        message = "a child process was OOM-killed, and the worker finished without it"
+        status = with_condition(
+            status, ConditionType.MEMORY_WARNING, "True", reason="ChildOOMKilled", message=message, now=now
+        )
+    ended = end_job(status, Phase.SUCCEEDED, "Completed", outcome.message, now)
+    return Plan(status=ended, events=(Event(reason="Completed", message=outcome.message),))
+
+
+def _failed(
+    status: SpectrogramJobStatus, attempt: Attempt, spec: SpectrogramJobSpec, decision: Stop, now: datetime
+) -> Plan:
+    reason = attempt.reason or "WorkerError"
+    text = f"attempt {tries(status, spec)}: {attempt.message}{f'; {decision.why}' if decision.why else ''}"
+    events = [_attempt_failed(attempt), Event(warning=True, reason="Failed", message=f"{reason}: {text}")]
+    if attempt.retry_class is RetryClass.ZOMBIE:
+        events.insert(1, Event(warning=True, reason="ZombieDetected", message=f"{reason}: {attempt.message}"))
+    return Plan(status=end_job(status, Phase.FAILED, reason, text, now), events=tuple(events))
+
+
+def _retried(
+    status: SpectrogramJobStatus, attempt: Attempt, spec: SpectrogramJobSpec, decision: Retry, now: datetime
+) -> Plan:
+    status = changed(
+        status,
+        phase=Phase.RETRYING,
+        reason=attempt.reason,
+        message=f"attempt {attempt.number} ended: {attempt.reason}: {attempt.message}; the next one follows",
+        queue=decision.queue,
+        retries=decision.retries,
+        next_attempt_at=decision.at,
+        pod_name=None,
+        node_name=None,
+    )
+    status = changed(status, attempt_text=tries(status, spec))
+    if attempt.retry_class is RetryClass.HOLD:
+        events: tuple[Event, ...] = (Event(reason="Rerouted", message=f"moved to the queue {decision.queue}"),)
+    else:
+        when = f"attempt {attempt.number + 1} not before {decision.at:%H:%M:%S} UTC"
+        events = (_attempt_failed(attempt), Event(reason="RetryScheduled", message=when))
+    return Plan(status=status, events=events, requeue_after=max(0.0, (decision.at - now).total_seconds()))
+
+
+def _attempt_failed(attempt: Attempt) -> Event:
+    message = f"attempt {attempt.number}: {attempt.reason}: {attempt.message}"
+    return Event(warning=True, reason="AttemptFailed", message=message)
+
+
+def _pod_to_delete(pod: Pod | None) -> tuple[DeletePod, ...]:
     """A worker that a sidecar outlives leaves a pod that would run on."""
-    pod = observed.pod
-    if pod is None or pod.gone or pod.finished or pod.deleting or pod.uid != attempt.pod_uid:
+    if pod is None or not pod.live or pod.deleting:
         return ()
     return (DeletePod(name=pod.name, uid=pod.uid),)
-
-
-def _last_peak(status: SpectrogramJobStatus) -> int | None:
-    return status.memory.peak_bytes if status.memory else None
-
-
-def _is_zombie(attempt: Attempt) -> bool:
-    return attempt.retry_class is RetryClass.ZOMBIE

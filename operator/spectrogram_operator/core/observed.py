@@ -26,9 +26,11 @@ class Observed:
     """One job and everything that is known of it now.
 
     `pod` is the active attempt's pod, or the last that was seen of it. `absent_since` is when a live look-up first said
-    that there is no such pod, and the newest look-up agrees; None means unknown, and unknown changes nothing (I13).
-    `foreign`: a pod of the attempt's name belongs to another owner. `report` is the worker's answer, if it was asked
-    now. `turn` is set where no attempt is active. `pods` are all pods of the job.
+    that there is no such pod (one of its name and, once that is recorded, of its UID), and the newest look-up agrees;
+    None means unknown, and unknown changes nothing (I13). `foreign`: a pod of the attempt's name belongs to another
+    owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active.
+    `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the answer to
+    the newest CreatePod, told once. `pods` are all pods of the job.
     """
 
     job: Job
@@ -37,14 +39,28 @@ class Observed:
     foreign: bool = False
     report: Report | None = None
     turn: Turn | None = None
-    missing_claims: tuple[str, ...] = ()
+    missing_claims: tuple[str, ...] | None = None
     refusal: Refusal | None = None
     pods: tuple[Pod, ...] = ()
+
+    @property
+    def own_pods(self) -> tuple[Pod, ...]:
+        """The pods that this job owns by UID, and no others (faults.md I4)."""
+        return tuple(pod for pod in self.pods if pod.owner_uid == self.job.uid and not pod.gone)
+
+    @property
+    def live_pods(self) -> tuple[Pod, ...]:
+        """Those of them that run, or may run."""
+        return tuple(pod for pod in self.own_pods if pod.live)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreatePod:
-    """Create this pod; one of the same name and owner is as good."""
+    """Create this pod; one of the same name and owner is as good.
+
+    The locked status write that comes before it is the fence against a second operator: it is made even where the
+    status does not change.
+    """
 
     manifest: Mapping[str, Any]
 

@@ -13,6 +13,9 @@ from spectrogram_operator.core.pod import Container, Pod
 from spectrogram_worker.contract import ExitCode, Report, parse_report
 from spectrogram_worker.contract.report import clean_text
 
+NEARLY_FULL = 0.9
+MAXIMUM_REASON_LENGTH = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -25,9 +28,36 @@ class Outcome:
     report: Report | None = None
 
 
-Rule = Callable[[Pod, Container | None, Report | None], Outcome | None]
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a rule judges by. `exit_code` is the worker container's; None where it never terminated."""
 
-WORKER_EXITS: dict[ExitCode, tuple[RetryClass, str]] = {
+    pod: Pod
+    exit_code: int | None = None
+    report: Report | None = None
+    memory_share: float | None = None
+
+    @property
+    def main(self) -> Container | None:
+        """The worker's container."""
+        return self.pod.main
+
+    @property
+    def main_started(self) -> bool:
+        """False where the worker's process never ran. The kubelet calls a container that it ends before its start
+        ContainerStatusUnknown, 137 (status_manager.go, TerminatePod).
+        """
+        return self.exit_code is not None and self.main_ended_as != "ContainerStatusUnknown"
+
+    @property
+    def main_ended_as(self) -> str:
+        """The kubelet's reason for the end of the worker's container, or an empty string."""
+        return self.main.terminated_reason if self.main else ""
+
+
+Rule = Callable[[Case], Outcome | None]
+
+WORKER_EXITS: dict[int, tuple[RetryClass, str]] = {
     ExitCode.INVALID_SPEC: (RetryClass.FATAL, "the worker refused the job's parameters"),
     ExitCode.INPUT_INVALID: (RetryClass.FATAL, "the recording cannot be used"),
     ExitCode.INPUT_NOT_FOUND: (RetryClass.FATAL, "there is no recording at spec.input.path"),
@@ -50,11 +80,22 @@ DISRUPTIONS = {
     "DeletionByPodGC": ("NodeLost", "the node no longer exists"),
     "TerminationByKubelet": ("NodeShutdown", "the node ended the pod"),
 }
+"""Reasons of the condition DisruptionTarget (KEP-3329)."""
+NODE_REASONS = {
+    "Shutdown": ("NodeShutdown", "the node is shutting down"),
+    "NodeShutdown": ("NodeShutdown", "the node is shutting down"),
+    "Terminated": ("NodeShutdown", "the node is shutting down"),
+    "NodeLost": ("NodeLost", "the node is lost"),
+    "Preempting": ("Preempted", "the node needed the room for a critical pod"),
+    "NodeAffinity": ("AdmissionRejected", "the node refused the pod: its labels do not fit"),
+    "TopologyAffinityError": ("AdmissionRejected", "the node refused the pod"),
+    "UnexpectedAdmissionError": ("AdmissionRejected", "the node refused the pod"),
+}
+"""Reasons that a node itself writes into a pod's status; OutOfcpu and its like come on top."""
 _EPHEMERAL_STORAGE = re.compile(
     "exceeded its local ephemeral storage limit|ephemeral local storage usage exceeds the total limit"
     "|Usage of EmptyDir volume"
 )
-_SHUTDOWN_REASONS = {"Shutdown", "NodeShutdown", "Terminated", "Preempting", "NodeLost"}
 
 
 def assess(pod: Pod, *, memory_share: float | None = None) -> Outcome | None:
@@ -63,176 +104,173 @@ def assess(pod: Pod, *, memory_share: float | None = None) -> Outcome | None:
     `memory_share` is the last memory that the worker reported, as a share of its limit: it tells an unlabelled OOM kill
     from another SIGKILL.
     """
-    main = pod.main
-    if not (pod.finished or pod.gone or pod.outlived_by_sidecar):
+    if pod.live and not pod.outlived_by_sidecar:
         return None
-    report = parse_report(main.terminated_message) if main else None
-    for rule in RULES:
-        outcome = rule(pod, main, report)
-        if outcome is not None:
-            if outcome.reason == "Killed" and memory_share is not None and memory_share >= 0.9:
-                outcome = replace(
-                    outcome,
-                    reason="SuspectedOOM",
-                    retry_class=RetryClass.ZOMBIE,
-                    message=f"killed while it used {memory_share:.0%} of its memory limit",
-                )
-            return replace(outcome, exit_code=main.exit_code if main else None, report=report)
-    raise AssertionError("the last rule matches everything")
+    exit_code = pod.main.exit_code if pod.main else None
+    case = Case(pod=pod, exit_code=exit_code, report=_own_report(pod), memory_share=memory_share)
+    outcome = next(outcome for rule in RULES if (outcome := rule(case)) is not None)
+    return replace(outcome, exit_code=exit_code, report=case.report)
 
 
 def evidence(pod: Pod) -> Outcome | None:
     """Why a pod that still runs is about to end: a disruption on record, or somebody's delete. Else None."""
-    return _disrupted(pod, pod.main, None) or _deleted(pod, pod.main, None)
+    case = Case(pod=pod)
+    return _ended_by_node(case) or _disrupted(case) or _deleted(case)
+
+
+def _own_report(pod: Pod) -> Report | None:
+    """The pod's termination message. One that speaks of another job says nothing about this one."""
+    report = parse_report(pod.main.terminated_message) if pod.main else None
+    return report if report is not None and report.job_uid == pod.owner_uid else None
 
 
 def _outcome(reason: str, retry_class: RetryClass, message: str) -> Outcome:
-    return Outcome(reason=reason, retry_class=retry_class, message=clean_text(message))
+    return Outcome(
+        reason=clean_text(reason, MAXIMUM_REASON_LENGTH), retry_class=retry_class, message=clean_text(message)
+    )
 
 
-def _succeeded(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _succeeded(case: Case) -> Outcome | None:
     """Exit 0 with a manifest is success, even where a deadline or a drain raced it (kubernetes#115688)."""
-    if main is None or main.exit_code != 0 or report is None or not report.has_manifest:
+    if case.exit_code != 0 or case.report is None or not case.report.has_manifest:
         return None
-    return _outcome("Completed", RetryClass.SUCCESS, report.message or "all outputs are published")
+    return _outcome("Completed", RetryClass.SUCCESS, case.report.message or "all outputs are published")
 
 
-def _oom_killed(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _oom_killed(case: Case) -> Outcome | None:
     """Rows 1 and 2. Beats DisruptionTarget, for both can appear (KEP-3329); exit 0 with OOMKilled is a killed child."""
-    killed = next((entry for entry in pod.containers if entry.terminated_reason == "OOMKilled"), None)
-    if killed is None:
-        return None
-    if main is not None and main.exit_code == 0:
-        return _outcome("ChildOOMKilled", RetryClass.ZOMBIE, "a child process was OOM-killed: nothing was published")
-    where = "" if killed is main else f"container {killed.name} "
-    return _outcome("OOMKilled", RetryClass.ZOMBIE, f"{where}was killed by the kernel at the memory limit")
+    if case.main_ended_as == "OOMKilled":
+        if case.exit_code == 0:
+            message = "a child process was OOM-killed: nothing was published"
+            return _outcome("ChildOOMKilled", RetryClass.ZOMBIE, message)
+        return _outcome("OOMKilled", RetryClass.ZOMBIE, "the kernel killed the worker at its memory limit")
+    killed = next((entry.name for entry in case.pod.containers if entry.terminated_reason == "OOMKilled"), None)
+    if killed is None or (case.exit_code is not None and case.exit_code < 128):
+        return None  # the worker ended by itself: another container's fate does not explain it
+    reason = "OOMKilled" if case.main_started else "InitOOMKilled"
+    return _outcome(reason, RetryClass.ZOMBIE, f"the kernel killed the container {killed} at its memory limit")
 
 
-def _output_missing(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
-    """Exit 0 alone proves nothing: somebody else's image, a cut message, a lost volume."""
-    if main is None or main.exit_code != 0:
-        return None
-    return _outcome("OutputMissing", RetryClass.USER, "the worker exited 0 without a manifest")
-
-
-def _deadline(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _deadline(case: Case) -> Outcome | None:
     """Row 4. Before the exit code, which is 137 or 143 here."""
-    if pod.reason != "DeadlineExceeded":
+    if case.pod.reason != "DeadlineExceeded":
         return None
-    if main is None or main.exit_code is None:
+    if not case.main_started:
         return _outcome("StartupTimeout", RetryClass.INFRASTRUCTURE, "the hard limit passed before the worker started")
     return _outcome("DeadlineExceeded", RetryClass.FATAL, "exceeded hard time limit: the kubelet ended the pod")
 
 
-def _evicted(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _evicted(case: Case) -> Outcome | None:
     """Rows 10 and 47."""
-    if pod.reason != "Evicted":
+    if case.pod.reason != "Evicted":
         return None
-    if _EPHEMERAL_STORAGE.search(pod.message):
-        return _outcome("EphemeralStorageExceeded", RetryClass.FATAL, pod.message)
-    return _outcome("Evicted", RetryClass.INFRASTRUCTURE, pod.message or "the node was low on a resource")
+    if _EPHEMERAL_STORAGE.search(case.pod.message):
+        return _outcome("EphemeralStorageExceeded", RetryClass.FATAL, case.pod.message)
+    return _outcome("Evicted", RetryClass.INFRASTRUCTURE, case.pod.message or "the node was low on a resource")
 
 
-def _worker_exit(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _worker_exit(case: Case) -> Outcome | None:
     """The contract's exit codes. Beats a stale DisruptionTarget, but 85 is explained by what interrupted the worker."""
-    if main is None or main.exit_code is None:
+    if case.exit_code not in WORKER_EXITS:
         return None
-    codes = [code for code in WORKER_EXITS if code == main.exit_code]
-    if not codes:
-        return None
-    if codes[0] is ExitCode.INTERRUPTED and (because := evidence(pod)) is not None:
+    code = ExitCode(case.exit_code)
+    if code is ExitCode.INTERRUPTED and (because := evidence(case.pod)) is not None:
         return because
-    retry_class, meaning = WORKER_EXITS[codes[0]]
-    return _outcome(codes[0].reason, retry_class, (report.message if report else "") or meaning)
+    retry_class, meaning = WORKER_EXITS[code]
+    return _outcome(code.reason, retry_class, (case.report.message if case.report else "") or meaning)
 
 
-def _disrupted(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _ended_by_node(case: Case) -> Outcome | None:
+    """Rows 12, 27 and 28. Says more than the condition that a kubelet sets with it, TerminationByKubelet."""
+    reason = "UnexpectedAdmissionError" if case.pod.reason.startswith("OutOf") else case.pod.reason
+    if reason not in NODE_REASONS:
+        return None
+    name, meaning = NODE_REASONS[reason]
+    return _outcome(name, RetryClass.INFRASTRUCTURE, case.pod.message or meaning)
+
+
+def _disrupted(case: Case) -> Outcome | None:
     """Rows 10–12, 17, 28: a disruption on record is never a zombie (README ruling 2)."""
-    if pod.disruption is None:
+    found = case.pod.disruption
+    if found is None:
         return None
-    reason, meaning = DISRUPTIONS.get(pod.disruption.reason, (pod.disruption.reason or "Disrupted", "disrupted"))
-    return _outcome(reason, RetryClass.INFRASTRUCTURE, pod.disruption.message or meaning)
+    reason, meaning = DISRUPTIONS.get(found.reason, ("Disrupted", f"disrupted: {found.reason or 'no reason given'}"))
+    return _outcome(reason, RetryClass.INFRASTRUCTURE, found.message or meaning)
 
 
-def _node_refused(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
-    """Rows 27 and 28 where no condition says so."""
-    if pod.reason in _SHUTDOWN_REASONS:
-        return _outcome("NodeShutdown", RetryClass.INFRASTRUCTURE, pod.message or "the node is shutting down")
-    if pod.reason in ("NodeAffinity", "UnexpectedAdmissionError") or pod.reason.startswith("OutOf"):
-        return _outcome("AdmissionRejected", RetryClass.INFRASTRUCTURE, pod.message or "the kubelet refused the pod")
-    return None
-
-
-def _deleted(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _deleted(case: Case) -> Outcome | None:
     """Row 9: a person's delete counts against the user's budget, so that deletes cannot loop."""
-    if not pod.deleting:
+    return _outcome("PodDeleted", RetryClass.USER, "the pod was deleted") if case.pod.deleting else None
+
+
+def _output_missing(case: Case) -> Outcome | None:
+    """Exit 0 alone proves nothing: somebody else's image, a cut message, a lost volume."""
+    if case.exit_code != 0 and case.pod.phase != "Succeeded":
         return None
-    return _outcome("PodDeleted", RetryClass.USER, "the pod was deleted")
+    return _outcome("OutputMissing", RetryClass.USER, "the worker exited 0 without a manifest")
 
 
-def _init_failed(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
-    """Row 24."""
-    failed = next((entry for entry in pod.init if entry.exit_code not in (None, 0)), None)
-    if failed is None:
+def _init_failed(case: Case) -> Outcome | None:
+    """Row 24. Not a sidecar's end: those of init containers that outlive their start end after the worker."""
+    failed = next((entry for entry in case.pod.init if entry.exit_code not in (None, 0)), None)
+    if failed is None or case.main_started:
         return None
     return _outcome("InitFailed", RetryClass.USER, f"init container {failed.name} exited {failed.exit_code}")
 
 
-def _not_startable(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _not_startable(case: Case) -> Outcome | None:
     """Row 23."""
-    if main is None or main.exit_code is None:
+    if case.main_ended_as not in ("StartError", "ContainerCannotRun") and case.exit_code not in (126, 127, 128):
         return None
-    if main.terminated_reason in ("StartError", "ContainerCannotRun") or 126 <= main.exit_code <= 128:
-        return _outcome(
-            "ContainerStartFailed", RetryClass.FATAL, main.terminated_message or "the container cannot start"
-        )
-    return None
+    message = case.main.terminated_message if case.main else ""
+    return _outcome("ContainerStartFailed", RetryClass.FATAL, message or "the container cannot start")
 
 
-def _container_lost(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _container_lost(case: Case) -> Outcome | None:
     """Row 29."""
-    if main is None or main.terminated_reason != "ContainerStatusUnknown":
+    if case.main_ended_as != "ContainerStatusUnknown":
         return None
     return _outcome("ContainerLost", RetryClass.INFRASTRUCTURE, "the node lost track of the container")
 
 
-def _killed(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
-    """Row 3: a kill that nobody explains. `assess` turns it into SuspectedOOM where memory was nearly full."""
-    if main is None:
-        return None
-    if main.exit_code == 137:
-        return _outcome("Killed", RetryClass.INFRASTRUCTURE, "killed by a signal (137) without a reason on record")
-    if main.exit_code == 143:
+def _killed(case: Case) -> Outcome | None:
+    """Row 3: a kill that nobody explains. Memory that was nearly full makes an unlabelled OOM kill likely."""
+    if case.exit_code == 143:
         return _outcome("Interrupted", RetryClass.USER, "ended by SIGTERM (143)")
-    return None
-
-
-def _without_status(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
-    """The pod failed, or is gone, and says nothing about its container."""
-    if main is not None and main.exit_code is not None:
+    if case.exit_code != 137:
         return None
-    if pod.gone and not pod.finished:
+    if case.memory_share is not None and case.memory_share >= NEARLY_FULL:
+        message = f"killed while it used {case.memory_share:.0%} of its memory limit"
+        return _outcome("SuspectedOOM", RetryClass.ZOMBIE, message)
+    return _outcome("Killed", RetryClass.INFRASTRUCTURE, "killed by a signal (137) without a reason on record")
+
+
+def _without_status(case: Case) -> Outcome | None:
+    """The pod failed, or is gone, and says nothing about its container."""
+    if case.exit_code is not None:
+        return None
+    if case.pod.gone and not case.pod.finished:
         return _outcome("PodMissing", RetryClass.ZOMBIE, "the pod disappeared while it ran")
-    return _outcome("PodFailedNoStatus", RetryClass.INFRASTRUCTURE, pod.message or "the pod failed without a status")
+    message = case.pod.message or "the pod failed without a status"
+    return _outcome("PodFailedNoStatus", RetryClass.INFRASTRUCTURE, message)
 
 
-def _crashed(pod: Pod, main: Container | None, report: Report | None) -> Outcome | None:
+def _crashed(case: Case) -> Outcome | None:
     """Row 8: everything else is the worker's own failure."""
-    code = main.exit_code if main else None
-    tail = main.terminated_message if main else ""
-    return _outcome("WorkerError", RetryClass.USER, f"the worker exited {code}: {tail or 'no message'}")
+    tail = case.main.terminated_message if case.main else ""
+    return _outcome("WorkerError", RetryClass.USER, f"the worker exited {case.exit_code}: {tail or 'no message'}")
 
 
 RULES: tuple[Rule, ...] = (
     _succeeded,
     _oom_killed,
-    _output_missing,
     _deadline,
     _evicted,
     _worker_exit,
+    _ended_by_node,
     _disrupted,
-    _node_refused,
     _deleted,
+    _output_missing,
     _init_failed,
     _not_startable,
     _container_lost,

@@ -16,7 +16,7 @@ _optional_time = TypeAdapter(datetime | None)
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """State of one container. `exit_code` is None until it has terminated."""
+    """State of one container. `exit_code` is None until it has terminated, and again once it was restarted."""
 
     name: str
     waiting_reason: str = ""
@@ -39,7 +39,10 @@ class PodCondition:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it."""
+    """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it.
+
+    `deletion_due` is when a pod that is being deleted should be gone: the request and its grace period.
+    """
 
     namespace: str
     name: str
@@ -54,11 +57,17 @@ class Pod:
     created: datetime | None = None
     started: datetime | None = None
     deleting: bool = False
+    deletion_due: datetime | None = None
     gone: bool = False
     main: Container | None = None
     init: tuple[Container, ...] = ()
     others: tuple[Container, ...] = ()
     conditions: Mapping[str, PodCondition] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """True while a container of the pod runs, or may run: it takes memory, and it may write outputs."""
+        return not self.finished and not self.gone
 
     @property
     def finished(self) -> bool:
@@ -81,6 +90,12 @@ class Pod:
         """The DisruptionTarget condition, where it is True (KEP-3329)."""
         condition = self.conditions.get("DisruptionTarget")
         return condition if condition is not None and condition.status == "True" else None
+
+    @property
+    def disruption_called_off(self) -> bool:
+        """True where a disruption was announced and did not come: Kubernetes takes it back after some two minutes."""
+        condition = self.conditions.get("DisruptionTarget")
+        return condition is not None and condition.status == "False"
 
     @property
     def finish_time(self) -> datetime | None:
@@ -107,6 +122,7 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
         created=_optional_time.validate_python(metadata.get("creationTimestamp")),
         started=_optional_time.validate_python(status.get("startTime")),
         deleting=bool(metadata.get("deletionTimestamp")),
+        deletion_due=_optional_time.validate_python(metadata.get("deletionTimestamp")),
         gone=gone,
         main=next((container for container in containers if container.name == MAIN_CONTAINER), None),
         init=tuple(_read_container(entry) for entry in status.get("initContainerStatuses") or ()),
@@ -118,7 +134,9 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
 def _read_container(entry: Mapping[str, Any]) -> Container:
     state = entry.get("state") or {}
     waiting = state.get("waiting") or {}
-    terminated = state.get("terminated") or (entry.get("lastState") or {}).get("terminated") or {}
+    terminated = state.get("terminated") or {}
+    if not terminated and "running" not in state:
+        terminated = (entry.get("lastState") or {}).get("terminated") or {}
     return Container(
         name=entry["name"],
         waiting_reason=waiting.get("reason") or "",

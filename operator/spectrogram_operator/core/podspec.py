@@ -17,7 +17,7 @@ from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.core.pod import MAIN_CONTAINER
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import attempt_cpu, transform_threads
+from spectrogram_operator.core.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import (
     ENVIRONMENT_VARIABLE,
@@ -65,7 +65,7 @@ def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocumen
     """What the worker of this attempt is told."""
     spec = job.spec
     assert spec is not None
-    queue = QueueName(attempt.pool)
+    queue = named_queue(attempt.pool)
     stays = spec.queue != "auto" or queue is QueueName.LARGE_JOBS
     return WorkerDocument(
         job=JobReference(
@@ -79,7 +79,7 @@ def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocumen
         chunking=spec.chunking,
         limits=Limits(
             soft_seconds=time_limits(spec, policy)[0],
-            memory_bytes=attempt.memory_bytes,
+            memory_bytes=granted_memory(attempt, policy),
             safeguard_percent=policy.safeguard_percent,
             threads=transform_threads(attempt_cpu(spec, queue, policy)),
             large_dataset_bytes=None if stays else policy.large_dataset_bytes,
@@ -91,13 +91,14 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
     """The manifest of the attempt's pod: owned by the job, Pod Security `restricted`, without an API token."""
     spec = job.spec
     assert spec is not None
-    pool = policy.pools[attempt.pool]
+    queue = named_queue(attempt.pool)
+    pool = policy.pools[queue]
     document = worker_document(job, attempt, policy)
     document_json = document.model_dump_json(by_alias=True, exclude_none=True)
     folders = Folders()
     resources = {
-        "memory": str(attempt.memory_bytes),
-        "cpu": attempt_cpu(spec, QueueName(attempt.pool), policy),
+        "memory": str(granted_memory(attempt, policy)),
+        "cpu": attempt_cpu(spec, queue, policy),
         "ephemeral-storage": str(policy.scratch_bytes),
     }
     # One claim for input and output is one volume: a pod that names a claim twice may not be schedulable. It cannot be
@@ -166,7 +167,7 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
                 "app.kubernetes.io/managed-by": "spectrogram-operator",
                 LABEL_JOB_UID: job.uid,
                 LABEL_ATTEMPT: str(attempt.number),
-                LABEL_QUEUE: attempt.pool,
+                LABEL_QUEUE: queue,
             },
             "annotations": {ANNOTATION_SPEC_HASH: document.job.spec_hash},
             "ownerReferences": [

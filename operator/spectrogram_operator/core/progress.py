@@ -1,6 +1,6 @@
 """What the worker says, in the job's status: untrusted, checked for whom it is, written rarely."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.quantity import format_bytes
@@ -14,6 +14,7 @@ from spectrogram_operator.api.status import (
 from spectrogram_operator.core.conditions import changed, holds, with_condition
 from spectrogram_operator.core.policy import Policy
 from spectrogram_worker.contract import Report
+from spectrogram_worker.contract.report import Dataset
 
 WARNING_SHARE = 0.85
 
@@ -52,7 +53,7 @@ def _with_measurements(
         memory=JobMemory(
             **{**memory.model_dump(), "limit_bytes": limit}, text=f"{format_bytes(peak)}/{format_bytes(limit)}"
         ),
-        dataset=report.dataset,
+        dataset=_in_utc(report.dataset),
     )
     if memory.current_bytes is not None and memory.current_bytes >= WARNING_SHARE * limit:
         share = memory.current_bytes / limit
@@ -75,6 +76,14 @@ def _with_measurements(
             now=now,
         )
     return status
+
+
+def _in_utc(dataset: Dataset) -> Dataset:
+    """A time without its zone is not a date-time to the API server, which would refuse the whole status."""
+    start = dataset.start_time
+    if start is None or start.utcoffset() is not None:
+        return dataset
+    return dataset.model_copy(update={"start_time": start.replace(tzinfo=UTC)})
 
 
 def _position(report: Report) -> tuple[str, int, float]:

@@ -8,7 +8,7 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.core.conditions import active_attempt, holds, is_over
 from spectrogram_operator.core.pod import Pod
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import first_queue
+from spectrogram_operator.core.sizing import current_queue, named_queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
     return Contender(
         uid=job.uid,
         key=job.key,
-        queue=active.pool if active else status.queue or first_queue(spec, policy),
+        queue=named_queue(active.pool) if active else current_queue(spec, status, policy),
         priority=spec.priority,
         created=job.created,
         active=active is not None,

@@ -21,10 +21,9 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """No other attempt. `why` completes the message: retries exhausted, never retried, …"""
+    """No other attempt. `why` completes the message: retries exhausted, at maximum memory; empty: never retried."""
 
-    why: str
-    exhausted: bool = False
+    why: str = ""
 
 
 def next_attempt(
@@ -37,14 +36,15 @@ def next_attempt(
             queue=QueueName.LARGE_JOBS,
             retries=used.model_copy(update={"reroutes": used.reroutes + 1}),
         )
-    if last.retry_class is RetryClass.INFRASTRUCTURE or _is_missing_node(last, spec):
-        budget, limit, count = "infra", policy.infrastructure_retries, used.infra
-    elif last.retry_class in (RetryClass.USER, RetryClass.MEMORY) or _is_retried_zombie(last, spec):
-        budget, limit, count = "user", spec.retry.limit, used.user
+    budget = _budget(last, spec)
+    if budget == "infra":
+        limit, count = policy.infrastructure_retries, used.infra
+    elif budget == "user":
+        limit, count = spec.retry.limit, used.user
     else:
-        return Stop(why="")
+        return Stop()
     if count >= limit:
-        return Stop(why="retries exhausted" if limit else "", exhausted=True)
+        return Stop(why="retries exhausted" if limit else "")
     if last.reason in OUT_OF_MEMORY_REASONS:
         target = queue_after(queue, last, policy)
         if target is None:
@@ -61,15 +61,20 @@ def backoff_seconds(retries: int, uid: str, policy: Policy) -> float:
     """Seconds from an attempt's end to the next: 10·2ⁿ, at most 600, ± 10 % fixed by the job's UID so that every
     re-plan agrees.
     """
-    seconds = min(policy.backoff_seconds * 2.0**retries, policy.max_backoff_seconds)
+    seconds = min(policy.backoff_seconds * 2.0 ** min(retries, 64), policy.max_backoff_seconds)
     seed = int.from_bytes(hashlib.sha256(f"{uid}/{retries}".encode()).digest()[:4], "big") / 2**32
     return float(seconds * (0.9 + 0.2 * seed))
 
 
-def _is_retried_zombie(last: Attempt, spec: SpectrogramJobSpec) -> bool:
-    return last.retry_class is RetryClass.ZOMBIE and spec.retry.zombies == "Retry"
+def _budget(last: Attempt, spec: SpectrogramJobSpec) -> str | None:
+    """Which budget pays for another attempt: user or infra; None: it is never retried.
 
-
-def _is_missing_node(last: Attempt, spec: SpectrogramJobSpec) -> bool:
-    """A pod that vanished is retried out of the infrastructure's budget, where zombies are retried at all."""
-    return _is_retried_zombie(last, spec) and last.reason not in OUT_OF_MEMORY_REASONS
+    Zombies are retried only where the job says so: an OOM kill as the worker's error, a vanished pod as a disruption.
+    """
+    if last.retry_class is RetryClass.ZOMBIE:
+        if spec.retry.zombies == "Fail":
+            return None
+        return "user" if last.reason in OUT_OF_MEMORY_REASONS else "infra"
+    if last.retry_class is RetryClass.INFRASTRUCTURE:
+        return "infra"
+    return "user" if last.retry_class in (RetryClass.USER, RetryClass.MEMORY) else None

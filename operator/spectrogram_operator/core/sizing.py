@@ -2,10 +2,11 @@
 
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes, parse_quantity
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
-from spectrogram_operator.api.status import Attempt
+from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 
 OUT_OF_MEMORY_REASONS = frozenset({"OOMKilled", "ChildOOMKilled", "SuspectedOOM", "MemoryError"})
+MAXIMUM_THREADS = 256
 _STEP = 256 * MEBIBYTE
 
 
@@ -19,6 +20,16 @@ def first_queue(spec: SpectrogramJobSpec, policy: Policy) -> QueueName:
     if wanted is not None and wanted > policy.pools[QueueName.DEFAULT].max_memory_bytes:
         return QueueName.LARGE_JOBS
     return QueueName.DEFAULT
+
+
+def named_queue(name: str) -> QueueName:
+    """The queue of this name, as a status or an attempt holds it; a name that nobody knows is the default queue."""
+    return QueueName.LARGE_JOBS if name == QueueName.LARGE_JOBS else QueueName.DEFAULT
+
+
+def current_queue(spec: SpectrogramJobSpec, status: SpectrogramJobStatus, policy: Policy) -> QueueName:
+    """The queue that the job stands in now: the one in its status, else the one it starts in."""
+    return named_queue(status.queue) if status.queue else first_queue(spec, policy)
 
 
 def requested_memory(spec: SpectrogramJobSpec) -> int | None:
@@ -53,6 +64,12 @@ def attempt_memory(spec: SpectrogramJobSpec, queue: QueueName, previous: Attempt
     return min(wanted, pool.max_memory_bytes)
 
 
+def granted_memory(attempt: Attempt, policy: Policy) -> int:
+    """Memory limit that the attempt's pod really gets, in bytes: what status says, never more than the pool allows."""
+    pool = policy.pools[named_queue(attempt.pool)]
+    return min(attempt.memory_bytes or pool.memory_bytes, pool.max_memory_bytes)
+
+
 def grown_memory(previous: Attempt) -> int:
     """More memory than an attempt had that ran out of it, in bytes, before the pool's maximum is applied.
 
@@ -80,5 +97,5 @@ def attempt_cpu(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> s
 
 
 def transform_threads(cpu: str) -> int:
-    """Threads that transform: whole cores, at least one."""
-    return max(1, int(parse_quantity(cpu)))
+    """Threads that transform: whole cores, from one to the most that a worker's document may name."""
+    return min(max(1, int(parse_quantity(cpu))), MAXIMUM_THREADS)

@@ -1,0 +1,63 @@
+"""Why an attempt is about to end, on record before it has ended: once its pod is gone nobody can tell (README ruling 4).
+
+Until an attempt is Finished its reason, class and message hold that record: why the operator itself wants the pod
+ended, or what was seen of the pod's end (a drain, somebody's delete).
+"""
+
+from dataclasses import replace
+
+from spectrogram_operator.api.status import Attempt, RetryClass
+from spectrogram_operator.core.outcome import Outcome
+
+OPERATOR_ENDINGS = {
+    "Cancelled": RetryClass.HOLD,
+    "JobSuspended": RetryClass.HOLD,
+    "PendingTimeout": RetryClass.FATAL,
+    "StartupTimeout": RetryClass.INFRASTRUCTURE,
+    "ImagePullFailed": RetryClass.FATAL,
+    "RegistryBusy": RetryClass.INFRASTRUCTURE,
+    "ContainerConfigError": RetryClass.FATAL,
+    "ContainerCreateError": RetryClass.INFRASTRUCTURE,
+    "DeadlineExceeded": RetryClass.FATAL,
+    "Stale": RetryClass.FATAL,
+}
+"""Reasons for which the operator ends a pod. They are on record before the pod is deleted, and they stay."""
+
+
+def operator_ending(reason: str, message: str) -> Outcome:
+    """The outcome of a pod that the operator ends for this reason."""
+    return Outcome(reason=reason, retry_class=OPERATOR_ENDINGS[reason], message=message)
+
+
+def ended_by_operator(attempt: Attempt) -> bool:
+    """True once the operator has decided to end the attempt's pod."""
+    return attempt.reason in OPERATOR_ENDINGS
+
+
+def with_evidence(attempt: Attempt, seen: Outcome) -> Attempt:
+    """The attempt with this on record in place of what was seen before; what the operator decided stays."""
+    if ended_by_operator(attempt):
+        return attempt
+    return attempt.model_copy(update={"reason": seen.reason, "retry_class": seen.retry_class, "message": seen.message})
+
+
+def without_evidence(attempt: Attempt) -> Attempt:
+    """The attempt with nothing on record but what the operator decided: a disruption was called off."""
+    if ended_by_operator(attempt):
+        return attempt
+    return attempt.model_copy(update={"reason": None, "retry_class": None, "message": None})
+
+
+def explained(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """The outcome in the light of the record.
+
+    A success stands. A pod that the operator ended ended for the operator's reason, whatever its exit code says. A pod
+    that is missing is explained by what was seen of it.
+    """
+    if attempt.reason is None or attempt.retry_class is None or outcome.retry_class is RetryClass.SUCCESS:
+        return outcome
+    if not ended_by_operator(attempt) and outcome.reason != "PodMissing":
+        return outcome
+    return replace(
+        outcome, reason=attempt.reason, retry_class=attempt.retry_class, message=attempt.message or attempt.reason
+    )

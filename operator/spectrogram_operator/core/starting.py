@@ -1,0 +1,180 @@
+"""From a job of which nothing runs to a pod that is asked for: refused, suspended, waiting, or the next attempt."""
+
+from datetime import datetime, timedelta
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.status import (
+    Attempt,
+    AttemptState,
+    ConditionType,
+    Phase,
+    RetryClass,
+    SpectrogramJobStatus,
+)
+from spectrogram_operator.core.conditions import (
+    active_attempt,
+    changed,
+    find_condition,
+    holds,
+    with_attempt,
+    with_condition,
+)
+from spectrogram_operator.core.ending import conclude, end_job, suspended, tries
+from spectrogram_operator.core.observed import CreatePod, Event, Observed, Plan
+from spectrogram_operator.core.outcome import Outcome
+from spectrogram_operator.core.podspec import build_pod, pod_name
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.sizing import attempt_memory, current_queue, refused_memory
+
+LOOK_AGAIN_SECONDS = 30.0
+CLAIM_SECONDS = 60.0
+
+
+def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Plan:
+    """Nothing runs: end, wait, or reserve the next attempt."""
+    job = observed.job
+    spec = job.spec
+    assert spec is not None
+    if spec.cancelled:
+        message = "cancelled by spec.cancelled"
+        return Plan(
+            status=end_job(status, Phase.CANCELLED, "Cancelled", message, now),
+            events=(Event(reason="Cancelled", message=message),),
+        )
+    queue = current_queue(spec, status, policy)
+    status = changed(status, queue=queue, attempt_text=tries(status, spec))
+    if refusal := refused_memory(spec, queue, policy):
+        return refuse(status, refusal, now)
+    if spec.suspend:
+        return Plan(status=suspended(status, now))
+    if holds(status, ConditionType.SUSPENDED):
+        status = with_condition(status, ConditionType.SUSPENDED, "False", reason="JobResumed", now=now)
+        status = changed(status, phase=Phase.PENDING, reason="JobResumed", message="resumed")
+    if status.next_attempt_at is not None and status.next_attempt_at > now:
+        return Plan(status=status, requeue_after=(status.next_attempt_at - now).total_seconds())
+    if _claims_are_missing(observed, status):
+        return _wait_for_claims(observed, status, now, policy)
+    status = with_condition(status, ConditionType.ACCEPTED, "True", reason="Valid", now=now)
+    if observed.turn is None or not observed.turn.granted:
+        limit = f": at most {observed.turn.limit} run at once" if observed.turn is not None else ""
+        return _wait_in_queue(status, "WaitingForSlot", f"waiting for a slot in the queue {queue}{limit}", now)
+    number = _next_number(status)
+    if any(pod.name != pod_name(job, number) for pod in observed.live_pods):
+        return _wait_in_queue(status, "WaitingForPodToEnd", "waiting for the previous pod to end", now)
+    return _reserve(job, status, number, queue, now, policy)
+
+
+def create_again(
+    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, now: datetime, policy: Policy
+) -> Plan:
+    """The attempt is reserved and its pod does not exist: create it, unless it is not wanted any more or was refused."""
+    job = observed.job
+    spec, refusal = job.spec, observed.refusal
+    assert spec is not None
+    ended = None
+    if spec.cancelled or spec.suspend:
+        reason = "Cancelled" if spec.cancelled else "JobSuspended"
+        ended = Outcome(reason=reason, retry_class=RetryClass.HOLD, message="ended before its pod was created")
+    elif refusal is not None and refusal.final:
+        ended = Outcome(reason=refusal.reason, retry_class=RetryClass.FATAL, message=refusal.message)
+    elif refusal is not None and _waited(attempt.reserved_time, now, policy.pending_seconds):
+        message = f"no pod could be created for {policy.pending_seconds:.0f} s: {refusal.message}"
+        ended = Outcome(reason="PendingTimeout", retry_class=RetryClass.FATAL, message=message)
+    if ended is not None:
+        return conclude(observed, status, attempt, ended, now, policy)
+    if refusal is not None:
+        return _wait_in_queue(status, refusal.reason, refusal.message, now)
+    return Plan(status=status, actions=(CreatePod(manifest=build_pod(job, attempt, policy)),))
+
+
+def refuse(status: SpectrogramJobStatus, message: str, now: datetime) -> Plan:
+    """The job as it is written can never run. A pod of it that runs is ended once the job is over."""
+    attempt = active_attempt(status)
+    if attempt is not None:
+        record = {"state": AttemptState.FINISHED, "finish_time": now, "reason": "InvalidSpec", "message": message}
+        status = with_attempt(status, attempt.model_copy(update={**record, "retry_class": RetryClass.FATAL}))
+    status = with_condition(status, ConditionType.ACCEPTED, "False", reason="InvalidSpec", message=message, now=now)
+    return Plan(
+        status=end_job(status, Phase.FAILED, "InvalidSpec", message, now),
+        events=(Event(warning=True, reason="InvalidSpec", message=message),),
+        requeue_after=0.0 if attempt is not None else None,
+    )
+
+
+def _reserve(
+    job: Job, status: SpectrogramJobStatus, number: int, queue: QueueName, now: datetime, policy: Policy
+) -> Plan:
+    """Write down that attempt `number` exists, and only then create its pod."""
+    spec = job.spec
+    assert spec is not None
+    previous = status.attempts[-1] if status.attempts else None
+    attempt = Attempt(
+        number=number,
+        state=AttemptState.CREATING,
+        pod_name=pod_name(job, number),
+        pool=queue,
+        memory_bytes=attempt_memory(spec, queue, previous, policy),
+        reserved_time=now,
+    )
+    status = changed(
+        with_attempt(status, attempt),
+        phase=Phase.STARTING,
+        reason="CreatingPod",
+        message=f"creating the pod {attempt.pod_name}",
+        attempt=number,
+        start_time=status.start_time or now,
+        next_attempt_at=None,
+        pod_name=attempt.pod_name,
+        node_name=None,
+        heartbeat_time=None,
+        last_advance_time=None,
+        progress=None,
+        memory=None,
+    )
+    for of_last_attempt in (ConditionType.STALLED, ConditionType.MEMORY_WARNING):
+        if holds(status, of_last_attempt):
+            status = with_condition(status, of_last_attempt, "False", reason="AttemptStarted", now=now)
+    status = with_condition(status, ConditionType.ADMITTED, "True", reason="Admitted", now=now)
+    return Plan(
+        status=status,
+        actions=(CreatePod(manifest=build_pod(job, attempt, policy)),),
+        events=(Event(reason="AttemptStarted", message=f"attempt {number}: creating the pod {attempt.pod_name}"),),
+    )
+
+
+def _wait_in_queue(status: SpectrogramJobStatus, reason: str, message: str, now: datetime) -> Plan:
+    status = changed(status, phase=Phase.QUEUED, reason=reason, message=message)
+    status = with_condition(status, ConditionType.ADMITTED, "False", reason=reason, message=message, now=now)
+    return Plan(status=status, requeue_after=LOOK_AGAIN_SECONDS)
+
+
+def _claims_are_missing(observed: Observed, status: SpectrogramJobStatus) -> bool:
+    """What the look at the claims said; where nobody looked, what the last look said."""
+    if observed.missing_claims is not None:
+        return bool(observed.missing_claims)
+    return holds(status, ConditionType.ACCEPTED) is False
+
+
+def _wait_for_claims(observed: Observed, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Plan:
+    """A claim that the job names does not exist: no pod could start (faults.md row 25)."""
+    before = find_condition(status.conditions, ConditionType.ACCEPTED)
+    known = before is not None and before.status == "False"
+    message = before.message if before is not None else ""
+    if observed.missing_claims:
+        names = " and ".join(observed.missing_claims)
+        message = f"no PersistentVolumeClaim {names} in the namespace {observed.job.namespace}: create it, or correct claimName"
+    status = with_condition(status, ConditionType.ACCEPTED, "False", reason="PVCNotFound", message=message, now=now)
+    event = Event(warning=True, reason="PVCNotFound", message=message)
+    if known and before is not None and _waited(before.last_transition_time, now, policy.pending_seconds):
+        return Plan(status=end_job(status, Phase.FAILED, "PVCNotFound", message, now), events=(event,))
+    status = changed(status, phase=Phase.PENDING, reason="PVCNotFound", message=message)
+    return Plan(status=status, events=() if known else (event,), requeue_after=CLAIM_SECONDS)
+
+
+def _next_number(status: SpectrogramJobStatus) -> int:
+    return max([status.attempt, *(attempt.number for attempt in status.attempts)]) + 1
+
+
+def _waited(since: datetime | None, now: datetime, seconds: float) -> bool:
+    return since is not None and now - since >= timedelta(seconds=seconds)
