@@ -17,7 +17,8 @@ MANIFEST_NAME = "manifest.json"
 
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+# A power of two: the API server reads bounds as floating point, and 2⁶³ - 1 would become negative there.
+Count = Annotated[int, Field(ge=0, le=2**62)]
 
 
 def clean_text(text: str, limit: int = MAXIMUM_MESSAGE_LENGTH) -> str:
