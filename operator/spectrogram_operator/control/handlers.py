@@ -47,7 +47,7 @@ class WatchView:
         return [pod for entries in self._pods.values() for pod in entries]
 
 
-def build_registry(service: Service) -> kopf.OperatorRegistry:
+def build_registry(service: Service, stop_flag: asyncio.Event) -> kopf.OperatorRegistry:
     """Every handler of the operator, in a registry of its own."""
     registry = kopf.OperatorRegistry()
 
@@ -63,6 +63,8 @@ def build_registry(service: Service) -> kopf.OperatorRegistry:
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
         await service.stop()
+        # After a signal kopf still waits for this flag, five seconds long.
+        stop_flag.set()
 
     @kopf.on.probe(registry=registry, id="progress")
     async def probe(**_: Any) -> str:
@@ -113,7 +115,7 @@ async def run_operator(settings: Settings, service: Service, *, stop: asyncio.Ev
     """Run until `stop` is set; `ready` is set once everything is watched."""
     logging.getLogger(__name__).info("Watching %s", ", ".join(settings.namespaces) or "all namespaces")
     await kopf.operator(
-        registry=build_registry(service),
+        registry=build_registry(service, stop),
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         standalone=True,
