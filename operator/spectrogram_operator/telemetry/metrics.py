@@ -57,9 +57,7 @@ class Metrics:
         started: datetime,
         namespaces: Sequence[str] = (),
     ) -> None:
-        """`jobs` is called at each scrape, in the scrape's thread: it must hand over a copy, not a view of what the
-        event loop changes. `namespaces` are those known from the start.
-        """
+        """`jobs` is called at each scrape, in the scrape's thread. `namespaces` are those known from the start."""
         self._known: set[str] = set()
         self._jobs = jobs
         # Registered first: a namespace that it meets has all its counters in the same scrape.
@@ -150,7 +148,8 @@ class Metrics:
 
     def _count_jobs(self) -> dict[JobPlace, int]:
         """The number of jobs by place, with a zero for each place of a known namespace that has none."""
-        tally = Tally((namespace, _queue(queue), phase or Phase.PENDING) for namespace, queue, phase in self._jobs())
+        jobs = _read_steadily(self._jobs)
+        tally = Tally((namespace, _queue(queue), phase or Phase.PENDING) for namespace, queue, phase in jobs)
         for namespace in {namespace for namespace, _, _ in tally}:
             self._meet(namespace)
         empty = {(ns, str(queue), str(phase)): 0 for ns in list(self._known) for queue in QueueName for phase in Phase}
@@ -194,6 +193,16 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _read_steadily(jobs: Callable[[], Iterable[JobPlace]]) -> list[JobPlace]:
+    """All jobs, from an index that the event loop's thread may change meanwhile: then Python raises, and we read again."""
+    for _ in range(20):
+        try:
+            return list(jobs())
+        except (KeyError, RuntimeError):
+            continue
+    return list(jobs())
 
 
 def _one_of(word: str | None, words: Sequence[str]) -> str:

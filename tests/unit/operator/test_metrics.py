@@ -146,6 +146,20 @@ def test_jobs_are_counted_at_the_scrape(rig: Rig) -> None:
     assert rig.value("spectrogram_jobs", namespace="lab", queue="none", phase="Pending") is None
 
 
+def test_jobs_that_change_during_the_scrape_are_counted_again() -> None:
+    index = {f"lab/{number}": "Running" for number in range(3)}
+
+    def jobs() -> Iterator[JobPlace]:
+        for phase in index.values():
+            yield ("lab", "default", phase)
+            index.setdefault("lab/late", "Running")
+
+    registry = CollectorRegistry()
+    Metrics(registry, jobs, version="1", started=NOW)
+    labels = {"namespace": "lab", "queue": "default", "phase": "Running"}
+    assert registry.get_sample_value("spectrogram_jobs", labels) == 4
+
+
 def test_counters_are_there_before_the_first_failure(rig: Rig) -> None:
     rig.jobs = [("met-at-the-scrape", "default", "Running")]
     first_scrape = generate_latest(rig.registry).decode()
