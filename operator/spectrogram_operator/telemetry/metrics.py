@@ -196,7 +196,7 @@ class MetricsServer:
 
 
 def _read_steadily(jobs: Callable[[], Iterable[JobPlace]]) -> list[JobPlace]:
-    """All jobs, from an index that the event loop's thread may change meanwhile: then Python raises, and we read again."""
+    """All jobs, from an index that the event loop may change meanwhile: Python raises then, and we read again."""
     for _ in range(20):
         try:
             return list(jobs())
