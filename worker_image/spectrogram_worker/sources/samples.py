@@ -48,7 +48,7 @@ class SampleType:
     def name(self) -> str:
         """The type as SigMF writes it, as in ci16_le."""
         bits = 8 * self.component.itemsize
-        order = "" if bits == 8 else "_be" if self.component.newbyteorder("<") != self.component else "_le"
+        order = "" if bits == 8 else "_be" if self._big_endian else "_le"
         return f"{'c' if self.is_complex else 'r'}{self.component.kind}{bits}{order}"
 
     @property
@@ -70,24 +70,34 @@ class SampleType:
         parts = content.view(self.component).reshape(len(samples), self.channels, self.parts)[:, self.channel]
         target = _real(samples).reshape(len(samples), self.parts)
         if self.component.kind == "f":
-            suspect = None if np.isfinite(parts).all() else ~np.isfinite(parts).all(axis=1)
+            suspect = self._not_finite(parts)
             if target.__array_interface__["data"] != parts.__array_interface__["data"]:
                 with np.errstate(over="ignore", invalid="ignore"):
                     target[...] = parts
         else:
-            suspect = self._at_minimum(parts) if self.padded else None
+            suspect = self._equal(parts, np.iinfo(self.component).min) if self.padded else None
             if self.component.kind == "u":
                 # Turning the top bit over subtracts half the range exactly, where float32 would round first.
                 parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
             np.multiply(parts, target.dtype.type(2.0 ** (1 - 8 * self.component.itemsize)), out=target)
         return suspect
 
-    def _at_minimum(self, parts: NDArray[Any]) -> NDArray[np.bool_] | None:
-        minimum = np.iinfo(self.component).min
-        found: NDArray[np.bool_] = parts[:, 0] == minimum
+    def _not_finite(self, parts: NDArray[Any]) -> NDArray[np.bool_] | None:
+        finite = np.isfinite(parts)
+        if self.padded and self._big_endian:
+            # digital_rf 2.6 pads big-endian files with a NaN in little-endian order, which reads as 6.9e-41.
+            finite &= parts != np.array(np.nan, self.component.newbyteorder("<")).view(self.component)
+        return None if finite.all() else ~finite.all(axis=1)
+
+    def _equal(self, parts: NDArray[Any], padding: Any) -> NDArray[np.bool_] | None:
+        found: NDArray[np.bool_] = parts[:, 0] == padding
         if self.is_complex:
-            found &= parts[:, 1] == minimum
+            found &= parts[:, 1] == padding
         return found if found.any() else None
+
+    @property
+    def _big_endian(self) -> bool:
+        return self.component.newbyteorder("<") != self.component
 
 
 def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleType | None:

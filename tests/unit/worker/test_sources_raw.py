@@ -1,0 +1,267 @@
+"""Raw files: every datatype, the names that receivers write, and every way in which a file can be unusable."""
+
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.parameters import InputFormat, Raw
+from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources.file_names import parameters_in_name
+from unit.worker.recordings import open_path, open_raw, read, says, write_raw
+
+KINDS = {
+    "f32": "f4",
+    "f64": "f8",
+    "i8": "i1",
+    "i16": "i2",
+    "i32": "i4",
+    "u8": "u1",
+    "u16": "u2",
+    "u32": "u4",
+}
+DATATYPES = [
+    f"{parts}{kind}{order}"
+    for parts in "rc"
+    for kind in KINDS
+    for order in (("",) if kind[1:] == "8" else ("_le", "_be"))
+]
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_every_datatype_reads_with_full_scale_one(tmp_path: Path, datatype: str, double: bool) -> None:
+    kind = datatype[1:].split("_")[0]
+    bits = int(kind[1:])
+    values: Any = np.array([-1.0, -0.5, 0.0, 0.25, 0.5, 0.75])
+    stored = np.array(values * 2.0 ** (bits - 1) if kind[0] != "f" else values)
+    stored = (stored + 2.0 ** (bits - 1) if kind[0] == "u" else stored).astype(KINDS[kind])
+    write_raw(tmp_path, stored.astype(stored.dtype.newbyteorder(">" if datatype.endswith("_be") else "<")))
+    expected = values[0::2] + 1j * values[1::2] if datatype[0] == "c" else values
+
+    recording = open_raw(tmp_path, datatype)
+    samples, missing = read(recording, double=double)
+
+    assert recording.description.sample_type == datatype
+    assert recording.description.bytes_per_sample == bits // 8 * (2 if datatype[0] == "c" else 1)
+    np.testing.assert_array_equal(samples, expected)
+    assert not missing.any()
+
+
+def test_u32_keeps_small_values_in_single_precision(tmp_path: Path) -> None:
+    """2³¹ + 5 rounds to 2³¹ in float32: the offset must go before the conversion."""
+    write_raw(tmp_path, np.array([2**31 + 5, 2**31 - 3], "<u4"))
+    samples, _ = read(open_raw(tmp_path, "ru32_le"), double=False)
+    np.testing.assert_array_equal(samples, np.array([5, -3]) / 2**31)
+
+
+@pytest.mark.parametrize("datatype", ["cf32_le", "ci16_be", "ru8", "cf64_le"])
+def test_any_piece_equals_the_whole(tmp_path: Path, datatype: str) -> None:
+    """Also pieces longer than the reader's buffer."""
+    content = np.random.default_rng(1).integers(0, 256, 2_400_000, np.uint8)
+    if "f" in datatype:
+        content = np.random.default_rng(1).normal(size=300_000).astype(f"<f{int(datatype[2:4]) // 8}")
+    write_raw(tmp_path, content)
+    recording = open_raw(tmp_path, datatype)
+    whole, _ = read(recording)
+    for start, count in ((0, 1), (7, 65_536), (123, 100_001), (recording.description.length - 3, 3)):
+        np.testing.assert_array_equal(read(recording, start, count)[0], whole[start : start + count])
+
+
+@pytest.mark.parametrize("dtype", ["<c8", ">c8", "<c16"])
+def test_samples_that_are_not_finite_are_missing(tmp_path: Path, dtype: str) -> None:
+    values = np.arange(100_000).astype(dtype)
+    values[[3, 50_000]] = np.nan
+    values[70_000] = complex(1, np.inf)
+    write_raw(tmp_path, values)
+    name = f"cf{values.dtype.itemsize * 4}_{'be' if dtype[0] == '>' else 'le'}"
+    samples, missing = read(open_raw(tmp_path, name), double=False)
+    assert np.flatnonzero(missing).tolist() == [3, 50_000, 70_000]
+    np.testing.assert_array_equal(samples, np.where(missing, 0, values).astype(np.complex64))
+
+
+def test_a_large_double_is_not_missing(tmp_path: Path) -> None:
+    """1e300 is finite, though float32 cannot hold it: the transform must say so, not leave it out."""
+    write_raw(tmp_path, np.array([1e300, 1.0]))
+    samples, missing = read(open_raw(tmp_path, "rf64_le"), double=False)
+    assert not missing.any()
+    assert np.isinf(samples[0])
+
+
+def test_what_lies_beyond_the_recording_is_missing(tmp_path: Path) -> None:
+    write_raw(tmp_path, np.ones(10, "<f4"))
+    samples, missing = read(open_raw(tmp_path, "rf32_le"), 8, 5)
+    assert missing.tolist() == [False, False, True, True, True]
+    assert samples.tolist() == [1, 1, 0, 0, 0]
+
+
+def test_an_incomplete_last_sample_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "noise.raw").write_bytes(bytes(8 * 10 + 5))
+    assert open_raw(tmp_path, "cf32_le").description.length == 10
+
+
+def test_nothing_is_mapped_into_memory(tmp_path: Path) -> None:
+    path = write_raw(tmp_path, np.zeros(100_000, "<c8"))
+    recording = open_raw(tmp_path, "cf32_le")
+    reader = recording.reader()
+    reader.read(0, np.empty(100_000, np.complex64))
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    reader.close()
+
+
+NAMES = {
+    "gqrx_20230806_151838_428000000_200000_fc.raw": (
+        "cf32_le",
+        200e3,
+        428e6,
+        datetime(2023, 8, 6, 15, 18, 38, tzinfo=UTC),
+    ),
+    "2023-08-05_08-02-00_16000000SPS_2274000000Hz.s8": ("ci8", 16e6, 2274e6, None),
+    "2023-08-17_11-41-14-373_1000000SPS_100000000Hz.f32": ("cf32_le", 1e6, 100e6, None),
+    "2023-08-05_18-02-45-1691258565.534000_8000000SPS_2284000000Hz.cs16": ("ci16_le", 8e6, 2284e6, None),
+    "03-Aug-2023 181711.798 137.912MHz.raw": (None, None, 137.912e6, None),
+    "SDRSharp_20150804_204000Z_100000000Hz_IQ.cu8": ("cu8", None, 100e6, datetime(2015, 8, 4, 20, 40, tzinfo=UTC)),
+    "noise.cf32": ("cf32_le", None, None, None),
+    "noise.raw": (None, None, None, None),
+    "gqrx_20231306_151838_428000000_200000_fc.raw": ("cf32_le", 200e3, 428e6, None),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_receivers_write_parameters_into_names(name: str) -> None:
+    found = parameters_in_name(name)
+    expected = NAMES[name]
+    assert found.datatype == expected[0]
+    assert found.sample_rate == expected[1]
+    assert found.center_frequency == (None if expected[2] is None else pytest.approx(expected[2]))
+    assert found.start_time == expected[3]
+
+
+def test_a_name_is_enough(tmp_path: Path) -> None:
+    name = "gqrx_20230806_151838_428000000_200000_fc.raw"
+    write_raw(tmp_path, np.ones(5, "<c8"), name)
+    found = open_path(tmp_path, name).description
+    assert (found.format, float(found.sample_rate), found.center_frequency) == (InputFormat.RAW, 200e3, 428e6)
+    assert found.start_time == datetime(2023, 8, 6, 15, 18, 38, tzinfo=UTC)
+
+
+def test_what_the_job_says_beats_the_name(tmp_path: Path) -> None:
+    name = "gqrx_20230806_151838_428000000_200000_fc.raw"
+    write_raw(tmp_path, np.ones(8, "<i2"), name)
+    said = Raw(datatype="ci16_le", sample_rate=5.5, center_frequency=0.0)
+    found = open_path(tmp_path, name, raw=said).description
+    assert (found.sample_type, float(found.sample_rate), found.center_frequency) == ("ci16_le", 5.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (None, "input.raw.datatype"),
+        (Raw(sample_rate=1.0), "input.raw.datatype"),
+        (Raw(datatype="cf32_le"), "input.raw.sampleRate"),
+    ],
+)
+def test_what_nobody_says_is_named(tmp_path: Path, raw: Raw | None, field: str) -> None:
+    write_raw(tmp_path, np.ones(8, "<c8"))
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "noise.raw", raw=raw)
+    assert says(caught.value, ExitCode.INVALID_SPEC, field)
+
+
+def test_a_path_with_nothing_there_is_not_found(tmp_path: Path) -> None:
+    for path in ("absent.raw", "absent/noise.raw"):
+        with pytest.raises(WorkerError) as caught:
+            open_raw(tmp_path, "cf32_le", path)
+        assert says(caught.value, ExitCode.INPUT_NOT_FOUND, path)
+
+
+def test_an_empty_file_is_invalid(tmp_path: Path) -> None:
+    write_raw(tmp_path, np.empty(0))
+    with pytest.raises(WorkerError) as caught:
+        open_raw(tmp_path, "cf32_le")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "empty")
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_invalid(tmp_path: Path) -> None:
+    path = write_raw(tmp_path, np.ones(1000, "<c8"))
+    recording = open_raw(tmp_path, "cf32_le")
+    os.truncate(path, 4000)
+    with pytest.raises(WorkerError) as caught:
+        read(recording)
+    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "byte 4000", "cut off")
+
+
+def test_a_file_without_read_permission_is_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_raw(tmp_path, np.ones(10, "<c8"))
+
+    def refuse(*_: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)  # tests may run as root, whom permissions do not stop
+    with pytest.raises(WorkerError) as caught:
+        open_raw(tmp_path, "cf32_le")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "read permission")
+
+
+def test_a_failing_disk_is_an_io_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_raw(tmp_path, np.ones(10, "<c8"))
+    recording = open_raw(tmp_path, "cf32_le")
+
+    def fail(*_: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "preadv", fail)
+    with pytest.raises(WorkerError) as caught:
+        read(recording)
+    assert says(caught.value, ExitCode.IO_ERROR, "noise.raw", "Input/output error")
+
+
+def test_a_symbolic_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    secret = write_raw(tmp_path, np.ones(10, "<c8"), "secret.raw")
+    (root / "noise.raw").symlink_to(secret)
+    (root / "folder").symlink_to(tmp_path)
+    for path in ("noise.raw", "folder/secret.raw"):
+        with pytest.raises(WorkerError) as caught:
+            open_raw(root, "cf32_le", path)
+        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the volume")
+
+
+def test_a_symbolic_link_within_the_root_is_followed(tmp_path: Path) -> None:
+    write_raw(tmp_path, np.ones(10, "<c8"), "recorded.raw")
+    (tmp_path / "noise.raw").symlink_to("recorded.raw")
+    assert open_raw(tmp_path, "cf32_le").description.length == 10
+
+
+def test_a_link_swapped_in_after_opening_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    path = write_raw(root, np.ones(10, "<c8"))
+    recording = open_raw(root, "cf32_le")
+    path.unlink()
+    path.symlink_to(write_raw(tmp_path, np.ones(10, "<c8"), "secret.raw"))
+    with pytest.raises(WorkerError) as caught:
+        recording.reader()
+    assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "noise.raw").symlink_to("other.raw")
+    (tmp_path / "other.raw").symlink_to("noise.raw")
+    with pytest.raises(WorkerError) as caught:
+        open_raw(tmp_path, "cf32_le")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "circle")
+
+
+def test_a_pipe_is_refused_and_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "noise.raw")
+    assert stat.S_ISFIFO((tmp_path / "noise.raw").stat().st_mode)
+    with pytest.raises(WorkerError) as caught:
+        open_raw(tmp_path, "cf32_le")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "not a regular file")

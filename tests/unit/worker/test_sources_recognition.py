@@ -1,0 +1,70 @@
+"""Auto: the format by content first, by name second; formats that are known but not read are named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.parameters import InputFormat, Raw
+from spectrogram_worker.errors import WorkerError
+from unit.worker.recordings import integer_pairs, open_path, says, write_digital_rf, write_raw, write_sigmf
+
+
+def test_each_format_is_recognised(tmp_path: Path) -> None:
+    write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    write_sigmf(tmp_path, bytes(80), datatype="cf32_le")
+    name = "gqrx_20230806_151838_428000000_200000_fc.raw"
+    write_raw(tmp_path, np.ones(5, "<c8"), name)
+    assert open_path(tmp_path, "recording").description.format is InputFormat.DIGITAL_RF
+    assert open_path(tmp_path, "recording/ch0").description.format is InputFormat.DIGITAL_RF
+    assert open_path(tmp_path, "signal.sigmf-data").description.format is InputFormat.SIGMF
+    assert open_path(tmp_path, name).description.format is InputFormat.RAW
+
+
+@pytest.mark.parametrize(
+    ("head", "word"),
+    [
+        (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
+        (b"RF64\0\0\0\0WAVE", "RF64"),
+        (b"fLaC", "FLAC"),
+        (b"\x93NUMPY\x01\0", "NumPy"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (bytes(257) + b"ustar", "tar"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path: Path, head: bytes, word: str) -> None:
+    (tmp_path / "noise.cf32").write_bytes(head + bytes(1000))
+    raw = Raw(sample_rate=1.0)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "noise.cf32", raw=raw)
+    assert says(caught.value, ExitCode.INPUT_INVALID, word, "input.format: Raw")
+    assert open_path(tmp_path, "noise.cf32", raw=raw, format=InputFormat.RAW).description.length > 0
+
+
+def test_a_folder_without_a_recording_is_invalid(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for format_ in (InputFormat.AUTO, InputFormat.DIGITAL_RF, InputFormat.RAW):
+        with pytest.raises(WorkerError) as caught:
+            open_path(tmp_path, "folder", format=format_)
+        assert says(caught.value, ExitCode.INPUT_INVALID, "folder")
+
+
+def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    for format_ in InputFormat:
+        with pytest.raises(WorkerError) as caught:
+            open_path(tmp_path, "absent", format=format_)
+        assert says(caught.value, ExitCode.INPUT_NOT_FOUND, "absent")
+
+
+def test_a_folder_that_is_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    (root / "recording").symlink_to(tmp_path / "recording")
+    for format_ in (InputFormat.AUTO, InputFormat.DIGITAL_RF):
+        with pytest.raises(WorkerError) as caught:
+            open_path(root, "recording", format=format_)
+        assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
