@@ -1,11 +1,18 @@
 """The cluster tier: a real control plane, without any node but those that a test creates (harness/played.py)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cluster.operator_process import Operator
+from cluster.workspace import POOL_LABEL, Workspace
 from harness.client import Client
 from harness.control_plane import ControlPlane
+from harness.played import create_node
+from harness.waiting import wait_until
+
+CRD = Path(__file__).parents[2] / "crds" / "spectrogramjobs.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +27,54 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 def namespace(control_plane: ControlPlane) -> Iterator[Client]:
     with control_plane.client().fresh_namespace() as namespace:
         yield namespace
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane: ControlPlane) -> None:
+    """The SpectrogramJob, served."""
+    client = control_plane.client()
+    client.kubectl("apply", "--filename", str(CRD))
+    wait_until(lambda: "Established" in conditions(client), what="the CRD to be established")
+
+
+def conditions(client: Client) -> set[str]:
+    """The conditions of the CRD that hold."""
+    crd = client.find("crd", "spectrogramjobs.spectrogram.dev")
+    return {entry["type"] for entry in crd["status"].get("conditions") or () if entry["status"] == "True"}
+
+
+@pytest.fixture(scope="session")
+def played_nodes(control_plane: ControlPlane) -> None:
+    """One node for each pool, large enough for any test, and tainted so that only worker pods come."""
+    for name in ("default", "large"):
+        taint = {"key": POOL_LABEL, "value": name, "effect": "NoSchedule"}
+        client, node = control_plane.client(), f"played-{name}"
+        create_node(
+            client, node, labels={POOL_LABEL: name}, taints=[taint], cpu="10000", memory="100Ti", pods="10000"
+        )
+        disk = {"ephemeral-storage": "100Ti"}
+        client.patch_status("node", node, {"capacity": disk, "allocatable": disk})
+
+
+@pytest.fixture
+def workspace(
+    control_plane: ControlPlane, crd: None, played_nodes: None, namespace: Client, tmp_path: Path
+) -> Iterator[Workspace]:
+    """A namespace with the claims `recordings` and `results`, bound."""
+    workspace = Workspace(control_plane, namespace, tmp_path)
+    try:
+        for claim in ("recordings", "results"):
+            workspace.create_claim(claim)
+        yield workspace
+    finally:
+        workspace.close()
+
+
+@pytest.fixture
+def operator(workspace: Workspace) -> Iterator[Operator]:
+    """The operator, running in the workspace; it must neither have logged an error nor have ended by itself."""
+    operator = workspace.operator().start()
+    yield operator
+    assert operator.runs
+    assert operator.stop() == 0
+    assert operator.complaints() == []

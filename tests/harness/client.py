@@ -69,6 +69,19 @@ class Client:
 
         wait_until(usable, timeout=120, what=f"the node {name}")
 
+    def wait_for_pod(self, name: str, *phases: str, timeout: float = 120) -> Any:
+        """The pod, once its phase is one of these; if that never comes, with what Kubernetes says about it."""
+
+        def in_phase() -> Any:
+            pod = self.find("pod", name)
+            return pod if pod and pod["status"].get("phase") in phases else None
+
+        try:
+            return wait_until(in_phase, timeout, what=f"the pod {name} to be {' or '.join(phases)}")
+        except TimeoutError as error:
+            error.add_note(self.kubectl("describe", "pod", name))
+            raise
+
     @contextmanager
     def fresh_namespace(self, prefix: str = "test", labels: Mapping[str, str] | None = None) -> Iterator["Client"]:
         """A client for a new namespace in which pods can be created; deleted at the end, with all that is in it."""

@@ -45,8 +45,10 @@ def create(name: str, *, reachable_from_host: bool = False) -> None:
         _ip("link", "set", _HOST_LINK, "up")
 
 
-def delete(name: str) -> None:
+def delete(name: str, *, reachable_from_host: bool = False) -> None:
     """What still runs in there keeps its network until it ends; the name is free at once."""
+    if reachable_from_host and Path("/sys/class/net", _HOST_LINK).exists():
+        _ip("link", "delete", _HOST_LINK)
     _ip("netns", "delete", name)
 
 

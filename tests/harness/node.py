@@ -86,9 +86,9 @@ class Node:
             self.parts["containerd"].wait_until(self._containerd_answers, what="containerd")
             self.import_image(images.pause_image())
             self.start_part("kubelet")
+            self.parts["kubelet"].wait_until(lambda: self._heartbeat() not in (None, before), what="a heartbeat")
             self.start_part("kube-proxy")
             self.parts["kube-proxy"].wait_until(_kube_proxy_is_healthy, what="kube-proxy")
-            self.parts["kubelet"].wait_until(lambda: self._heartbeat() not in (None, before), what="a heartbeat")
             self._client.wait_for_node(self.name)
         except BaseException:
             self.stop()

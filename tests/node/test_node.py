@@ -37,19 +37,9 @@ def status(namespace: Client, name: str) -> dict[str, Any]:
     return found
 
 
-def reached(namespace: Client, name: str, *phases: str) -> dict[str, Any]:
-    """The pod's status, once its phase is one of these."""
-
-    def now() -> dict[str, Any] | None:
-        seen = status(namespace, name)
-        return seen if seen["phase"] in phases else None
-
-    return wait_until(now, timeout=120, what=f"the pod {name} to be {' or '.join(phases)}")
-
-
 def ended(namespace: Client, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The pod's status at its end, and how its container terminated."""
-    seen = reached(namespace, name, "Succeeded", "Failed")
+    seen = namespace.wait_for_pod(name, "Succeeded", "Failed")["status"]
     return seen, seen["containerStatuses"][0]["state"]["terminated"]
 
 
@@ -157,7 +147,7 @@ def test_a_missing_image_is_never_pulled(namespace: Client) -> None:
 
 def test_containers_outlive_the_loss_of_the_kubelet(namespace: Client, node: Node) -> None:
     namespace.create(pod("lasting", "import time; time.sleep(3600)"))
-    before = reached(namespace, "lasting", "Running")["containerStatuses"][0]
+    before = namespace.wait_for_pod("lasting", "Running")["status"]["containerStatuses"][0]
 
     node.stop_part("kubelet")
     node.start_part("kubelet")
@@ -171,7 +161,7 @@ def test_containers_outlive_the_loss_of_the_kubelet(namespace: Client, node: Nod
 
 def test_a_node_comes_back_after_a_loss_of_power(namespace: Client, node: Node) -> None:
     namespace.create(pod("victim", "import time; time.sleep(3600)"))
-    reached(namespace, "victim", "Running")
+    namespace.wait_for_pod("victim", "Running")
 
     node.stop()
     assert status(namespace, "victim")["phase"] == "Running", "nobody can have told the API server"
