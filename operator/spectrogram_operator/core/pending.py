@@ -19,7 +19,7 @@ WAITING = {
     "CreateContainerConfigError": ("ContainerConfigError", 60.0),
     "CreateContainerError": ("ContainerCreateError", 180.0),
 }
-"""What a container's waiting reason means, and for how many seconds it may stand; None: the policy's image pull time."""
+"""What a container's waiting reason means, and for how many seconds it may stand (None: the image pull time)."""
 
 
 @dataclass(frozen=True, kw_only=True)

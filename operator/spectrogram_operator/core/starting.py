@@ -68,7 +68,7 @@ def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetim
 def create_again(
     observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, now: datetime, policy: Policy
 ) -> Plan:
-    """The attempt is reserved and its pod does not exist: create it, unless it is not wanted any more or was refused."""
+    """The attempt is reserved and has no pod: create it, unless nobody wants it any more or it was refused."""
     job = observed.job
     spec, refusal = job.spec, observed.refusal
     assert spec is not None
@@ -163,7 +163,8 @@ def _wait_for_claims(observed: Observed, status: SpectrogramJobStatus, now: date
     message = before.message if before is not None else ""
     if observed.missing_claims:
         names = " and ".join(observed.missing_claims)
-        message = f"no PersistentVolumeClaim {names} in the namespace {observed.job.namespace}: create it, or correct claimName"
+        namespace = observed.job.namespace
+        message = f"no PersistentVolumeClaim {names} in the namespace {namespace}: create it, or correct claimName"
     status = with_condition(status, ConditionType.ACCEPTED, "False", reason="PVCNotFound", message=message, now=now)
     event = Event(warning=True, reason="PVCNotFound", message=message)
     if known and before is not None and _waited(before.last_transition_time, now, policy.pending_seconds):
