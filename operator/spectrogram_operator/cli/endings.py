@@ -41,14 +41,15 @@ def exit_code(status: SpectrogramJobStatus) -> int:
 
 def ending(name: str, status: SpectrogramJobStatus) -> str:
     """The end of a job that did not succeed, in one line: reason, message, what to do."""
-    last = status.attempts[-1] if status.attempts else None
     if status.phase is Phase.CANCELLED:
-        kept = last.message if last is not None and last.exit_code == ExitCode.INTERRUPTED and status.outputs else ""
-        return f"{name} was interrupted{f': {kept}' if kept else ''}"
+        return f"{name} was interrupted: {'what was complete is kept' if status.outputs else 'nothing is kept'}"
+    last = status.attempts[-1] if status.attempts else None
+    message = last.message if last is not None and last.reason == status.reason else status.message
+    tries = f" after {status.attempt} attempts" if status.attempt > 1 else ""
     advice = _ADVICE.get(status.reason or "", "")
     if advice:
         advice = ": " + advice.format(memory=format_bytes(last.memory_bytes) if last else "")
-    return f"{name} failed, {status.reason}: {plain(status.message or '')}{advice}"
+    return f"{name} failed{tries}, {status.reason}: {plain(message or '')}{advice}"
 
 
 def plain(message: str) -> str:

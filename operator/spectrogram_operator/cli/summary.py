@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from spectrogram_operator.api.quantity import format_bytes
-from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.cli.endings import plain
+from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
 from spectrogram_operator.cli.units import duration, plural, with_prefix
 from spectrogram_worker.contract.report import Dataset
 
@@ -27,7 +26,8 @@ def print_summary(console: Console, status: SpectrogramJobStatus, folder: Path) 
 def _rows(status: SpectrogramJobStatus, folder: Path) -> Iterator[tuple[str, str]]:
     yield "Phase", str(status.phase)
     yield "Reason", status.reason or ""
-    yield "Message", plain(status.message or "")
+    if status.phase is Phase.SUCCEEDED:  # a failure has a line of its own, with what to do
+        yield "Message", status.message or ""
     yield "Attempts", _attempts(status)
     if status.start_time and status.completion_time:
         yield "Time", duration((status.completion_time - status.start_time).total_seconds())

@@ -40,12 +40,10 @@ class MemoryGroup:
         self._version = version
 
     @classmethod
-    def create(
-        cls, name: str, limit_bytes: int, *, memberships: Path = MEMBERSHIPS, mount: Path = MOUNT
-    ) -> "MemoryGroup":
+    def create(cls, name: str, limit_bytes: int) -> "MemoryGroup":
         """A new group near this process's own. Raises OSError where this machine does not let us."""
         refusal = OSError("this machine has no control groups for memory that this user may write")
-        for parent, version in _parents(memberships, mount):
+        for parent, version in _parents(MEMBERSHIPS, MOUNT):
             _remove_abandoned(parent)
             folder = parent / f"{PREFIX}.{os.getpid()}.{name}"
             try:

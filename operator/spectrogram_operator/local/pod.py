@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +13,13 @@ from typing import Any
 from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.local import launcher, pod_status
 from spectrogram_operator.local.memory_group import MemoryGroup
+from spectrogram_operator.local.process import Process
 from spectrogram_operator.local.worker_log import WorkerLog
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 
 NODE_NAME = "localhost"
-_LAUNCHER = (sys.executable, "-I", "-S", launcher.__file__)
 _LOG_SECONDS = 5.0
 
 
@@ -52,7 +50,7 @@ class LocalPod:
         self._unlimited = unlimited
         self._delete = asyncio.Event()
         self._grace_seconds: float = self._spec["terminationGracePeriodSeconds"]
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self.log = WorkerLog(warn)
 
     @property
@@ -81,7 +79,7 @@ class LocalPod:
         self._grace_seconds = 0
         self.delete()
         if self._process is not None:
-            _kill_group(self._process)
+            self._process.kill()
 
     async def run(self) -> None:
         """Start the worker and follow it to its end. Never raises: whatever goes wrong ends the pod."""
@@ -92,37 +90,27 @@ class LocalPod:
                 self._end(launcher.CANNOT_START, "StartError", f"cannot run the worker: {error!r}")
 
     async def _run(self, scratch: Path, message: Path) -> None:
-        process = self._process = await asyncio.create_subprocess_exec(
-            *_LAUNCHER,
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, ENVIRONMENT_VARIABLE: self._document(scratch, message)},
-            cwd=scratch,
-            start_new_session=True,  # the terminal's Ctrl-C is for the command, which asks the worker in its own time
-        )
-        group = self._limit_memory(process.pid)
+        environment = {**os.environ, ENVIRONMENT_VARIABLE: self._document(scratch, message)}
+        process = self._process = Process(self._command, environment, scratch)
+        group = self._limit_memory(process.number)
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(b"\n")
-            process.stdin.close()
-            self._become(pod_status.running(self._status, datetime.now(UTC)))
-            reading = asyncio.create_task(self.log.read(process.stdout))
-            deadline = await self._until_over(process)
-            await asyncio.wait({reading}, timeout=_LOG_SECONDS)
-            reading.cancel()
+            async with process.output() as output:
+                reading = asyncio.create_task(self.log.read(output))
+                process.go()
+                self._become(pod_status.running(self._status, datetime.now(UTC)))
+                overdue = await self._until_over(process)
+                await asyncio.wait({reading}, timeout=_LOG_SECONDS)
+                reading.cancel()
         finally:
-            _kill_group(process)
+            process.kill()
             killed = group is not None and group.kills > 0
             if group is not None:
                 await group.end()
-        exit_code = pod_status.exit_code_of(process.returncode or 0)
+        exit_code = pod_status.exit_code_of(await process.wait())
         reason = "OOMKilled" if killed else "Completed" if exit_code == 0 else "Error"
-        self._end(exit_code, reason, self._last_words(message, exit_code), deadline=deadline)
+        self._end(exit_code, reason, self._last_words(message, exit_code), deadline=overdue)
 
-    async def _until_over(self, process: asyncio.subprocess.Process) -> bool:
+    async def _until_over(self, process: Process) -> bool:
         """Wait for the process to end, and see to it that it does. True where its deadline had to end it."""
         exited, deleted = asyncio.create_task(process.wait()), asyncio.create_task(self.deleted())
         seconds = self._spec["activeDeadlineSeconds"]
@@ -132,7 +120,7 @@ class LocalPod:
         if not exited.done():
             process.terminate()
             await asyncio.wait({exited}, timeout=self._grace_seconds)
-            _kill_group(process)
+            process.kill()
         await exited
         return overdue
 
@@ -195,9 +183,3 @@ def _workspace() -> Iterator[tuple[Path, Path]]:
         scratch = Path(folder, "scratch")
         scratch.mkdir()
         yield scratch, Path(folder, "termination-log")
-
-
-def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of the process and its children: with a container's first process, all of it ends."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

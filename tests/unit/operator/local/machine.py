@@ -1,0 +1,133 @@
+"""A local cluster with fake workers, driven by the real reconciler; and jobs for it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.reconcile import Reconciler
+from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.core.conditions import is_over
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.local.cluster import LocalCluster
+
+FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+POLICY = Policy(backoff_seconds=0.05, poll_seconds=0.05, status_seconds=0.01, termination_grace_seconds=30)
+PATIENCE = 60.0
+"""Seconds after which a test that waits in vain fails."""
+
+
+def job(fate: str, **spec: Any) -> dict[str, Any]:
+    """A job whose worker meets this fate."""
+    document = {"input": {"claimName": "recordings", "path": fate}, "output": {"claimName": "results"}}
+    return {"metadata": {"name": "job"}, "spec": document | spec}
+
+
+def folders(folder: Path) -> dict[str, Path]:
+    """The claims of `job`, as folders in `folder`."""
+    claims = {name: folder / name for name in ("recordings", "results")}
+    for path in claims.values():
+        path.mkdir()
+    return claims
+
+
+class Machine:
+    """What a test sees of a run."""
+
+    def __init__(self, cluster: LocalCluster, claims: dict[str, Path]) -> None:
+        self.cluster = cluster
+        self.results = claims["results"]
+        self.statuses: list[SpectrogramJobStatus] = []
+        self.warnings: list[str] = []
+        self.errors: list[Exception] = []
+        self._changed = asyncio.Event()
+
+    def record(self, job: object, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
+        self.statuses.append(new)
+        self._changed.set()
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[SpectrogramJobStatus], bool]) -> SpectrogramJobStatus:
+        """The first status for which this holds."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if self.errors:
+                    raise self.errors[0]
+                for status in self.statuses:
+                    if condition(status):
+                        return status
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def ready(self) -> int:
+        """Wait until the worker stands; returns its process id."""
+        ready = self.results / "ready"
+        async with asyncio.timeout(PATIENCE):
+            while not (ready.exists() and ready.read_text()):
+                await asyncio.sleep(0.01)
+        return int(ready.read_text())
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, document: dict[str, Any], policy: Policy = POLICY, command: tuple[str, ...] = FAKE_WORKER
+) -> AsyncIterator[Machine]:
+    """Submit `document` and reconcile as long as the context lasts."""
+    claims = folders(folder)
+    cluster = LocalCluster(
+        claims=claims, refuse=ClusterError, command=command, warn=lambda text: machine.warnings.append(text)
+    )
+    machine = Machine(cluster, claims)
+
+    async def reconcile(key: str) -> float | None:
+        try:
+            return await reconciler.reconcile(key)
+        except Exception as error:
+            machine.fail(error)
+            return None
+
+    queue = WorkQueue(reconcile, workers=1)
+    reconciler = Reconciler(
+        cluster=cluster,
+        view=cluster,
+        policy=policy,
+        clock=lambda: datetime.now(UTC),
+        wake=queue.add,
+        record=machine.record,
+    )
+    cluster.watch(queue.add, reconciler.pod_is_gone)
+    cluster.submit(document)
+    working = asyncio.create_task(queue.run())
+    try:
+        yield machine
+    finally:
+        await cluster.close()
+        await cancelled(working)
+
+
+async def run(folder: Path, document: dict[str, Any], policy: Policy = POLICY) -> tuple[SpectrogramJobStatus, Machine]:
+    """The status of the job at its end."""
+    async with running(folder, document, policy) as machine:
+        return await machine.until(is_over), machine
+
+
+def exists(path: str) -> bool:
+    """Whether there is something at this path."""
+    return Path(path).exists()
+
+
+def alive(process: int) -> bool:
+    """Whether a process exists that has not ended."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
