@@ -60,10 +60,12 @@ def transform_warnings(transform: Transform) -> tuple[str, ...]:
 
 def column_times(description: Description, framing: Framing) -> NDArray[np.float64]:
     """Seconds from the range's first sample to the middle of each column, (T,): the mean of its frames' middles."""
-    first = np.arange(framing.columns, dtype=np.int64) * framing.frames_per_column
-    last = np.minimum(first + framing.frames_per_column, framing.frames) - 1
     # In half samples and integers: a day at 100 MHz has 9e12 samples, and half of a hop must not be lost.
-    halves = (first + last) * framing.hop + framing.window_length
+    halves = np.arange(framing.columns, dtype=np.int64) * (2 * framing.frames_per_column)
+    halves += framing.frames_per_column - 1
+    halves[-1] = (framing.columns - 1) * framing.frames_per_column + framing.frames - 1
+    halves *= framing.hop
+    halves += framing.window_length
     times: NDArray[np.float64] = halves / (2 * float(description.sample_rate))
     return times
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
-from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.errors import input_invalid, invalid_spec
 
 _BLOCK_BINS = 32_768
 _BATCH_BINS = 32_768
 _MAXIMUM_BLOCK_FRAMES = 64
 _MAXIMUM_SPAN = 1 << 20
+MAXIMUM_COLUMNS = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Framing:
 
 
 def frame(samples: int, transform: Transform, reduce: Reduce) -> Framing:
-    """The framing of a range. Raises WorkerError 65 where it is shorter than one window."""
+    """The framing of a range. Raises WorkerError: 65 where it is shorter than one window, 64 for too many columns."""
     length, hop = transform.window_length, transform.hop_size
     if samples < length:
         raise input_invalid(
@@ -82,6 +83,11 @@ def frame(samples: int, transform: Transform, reduce: Reduce) -> Framing:
             " choose a longer range, or a smaller transform.fftSize or window.length"
         )
     frames = (samples - length) // hop + 1
+    if Reduction.NONE in reduce.time and frames > MAXIMUM_COLUMNS:
+        raise invalid_spec(
+            f"reduce.time: none gives {frames} columns, more than {MAXIMUM_COLUMNS}:"
+            " choose a shorter input.range, a larger transform.hopSize, or max, mean or min"
+        )
     columns = frames if Reduction.NONE in reduce.time else min(frames, reduce.columns)
     return Framing(
         samples=samples,
