@@ -25,6 +25,7 @@ lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 crds: $(VENV)/installed ## write crds/ from the pydantic models
 	@$(BIN)/python -m spectrogram_operator.api.crd > crds/spectrogramjobs.yaml.new
 	@mv crds/spectrogramjobs.yaml.new crds/spectrogramjobs.yaml
+	@cp crds/spectrogramjobs.yaml helm/spectrogram-operator/files/spectrogramjobs.yaml
 
 lock: ## write the lock files anew: names, versions and hashes (needs uv)
 	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt

@@ -22,7 +22,15 @@ class JobMemory:
     polled: datetime | None = None
     """When the worker was last asked."""
     refusal: Refusal | None = None
-    """Why the API server did not create the pod."""
+    """Why the API server did not create the pod; creating it again waits for a while."""
+    refused: datetime | None = None
+    """When it said so."""
+
+    def standing_refusal(self, now: datetime) -> Refusal | None:
+        """The refusal that still holds: our own status writes come back as events, and must not ask again at once."""
+        if self.refusal is None or self.refused is None:
+            return None
+        return self.refusal if (now - self.refused).total_seconds() < self.refusal.wait_seconds else None
 
 
 @dataclass

@@ -148,8 +148,9 @@ class Reconciler:
                     await self._cluster.create_pod(action.manifest)
                 except ClusterError as error:
                     if not (error.code == 409 and error.reason == "AlreadyExists"):
-                        refused = refusal(error.code, error.reason, error.message)
-                        self._recollection.jobs[job.key].refusal = refused
+                        remembered = self._recollection.jobs[job.key]
+                        remembered.refusal = refusal(error.code, error.reason, error.message)
+                        remembered.refused = self._clock()
                     return replace(decided, requeue_after=0.0)
             elif isinstance(action, DeletePod):
                 await self._cluster.delete_pod(job.namespace, action.name, action.uid)
@@ -162,14 +163,13 @@ class Reconciler:
             return Observed(job=job, pods=pods)
         around = await self._look_for_pod(job, attempt, pods)
         remembered = self._recollection.jobs[job.key]
-        refused, remembered.refusal = remembered.refusal, None
         return Observed(
             job=job,
             pod=around.pod,
             absent_since=around.absent_since,
             foreign=around.foreign,
             report=await self._ask_worker(job, around.pod),
-            refusal=refused,
+            refusal=remembered.standing_refusal(self._clock()),
             pods=pods,
         )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.core.conditions import active_attempt, is_over
+from spectrogram_operator.core.pod import read_pod
 
 logger = logging.getLogger(__name__)
 
@@ -14,18 +15,21 @@ logger = logging.getLogger(__name__)
 async def sweep(
     *, cluster: Cluster, view: View, reconciler: Reconciler, wake: Callable[[str], None], clock: Callable[[], datetime]
 ) -> datetime | None:
-    """Doubt every pod that the list lacks, and look at every job that is not over. Returns when it succeeded."""
+    """Doubt every pod that the list lacks or shows in another phase, and look at every job that is not over.
+
+    So a deaf watch delays a job by one interval at most. Returns when it succeeded, None where it did not.
+    """
     jobs = [job for job in reconciler.jobs() if not is_over(job.status)]
     logger.info("Checking %d jobs for zombie detection", len(jobs))
     try:
-        present = {body["metadata"]["uid"] for body in await cluster.list_pods()}
+        listed = {pod.uid: pod.phase for pod in map(read_pod, await cluster.list_pods())}
     except ClusterError as error:
         logger.warning("The sweep could not list pods, and trusts the watch until the next: %s", error)
         return None
     for job in jobs:
         attempt = active_attempt(job.status)
         for pod in view.pods_of(job.uid):
-            if attempt is not None and pod.name == attempt.pod_name and pod.uid not in present:
+            if attempt is not None and pod.name == attempt.pod_name and listed.get(pod.uid) != pod.phase:
                 reconciler.doubt(pod.uid)
         wake(job.key)
     return clock()

@@ -1,5 +1,6 @@
 """From a job of which nothing runs to a pod that is asked for: refused, suspended, waiting, or the next attempt."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.job import Job
@@ -84,7 +85,8 @@ def create_again(
     if ended is not None:
         return conclude(observed, status, attempt, ended, now, policy)
     if refusal is not None:
-        return _wait_in_queue(status, refusal.reason, refusal.message, now)
+        waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
+        return replace(waiting, requeue_after=refusal.wait_seconds)
     return Plan(status=status, actions=(CreatePod(manifest=build_pod(job, attempt, policy)),))
 
 

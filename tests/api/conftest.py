@@ -1,0 +1,68 @@
+"""The api tier: the real operator program against a fake API server, on loopback."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import web
+
+from harness.fake_api_server import FakeApiServer
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[FakeApiServer]:
+    """A fake API server with the claims of the test's job, and `kubeconfig` in tmp_path."""
+    fake = FakeApiServer()
+    for name in ("recordings", "results"):
+        fake.put("persistentvolumeclaims", {"metadata": {"name": name}})
+    runner = web.AppRunner(fake.application(), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = site._server.sockets[0].getsockname()  # type: ignore[union-attr]
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "fake",
+        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        "clusters": [{"name": "fake", "cluster": {"server": f"http://127.0.0.1:{address[1]}"}}],
+        "users": [{"name": "fake", "user": {"token": "none"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    yield fake
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The operator's program, looking at the fake API server every second."""
+    ports = [_free_port() for _ in range(2)]
+    settings = {
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "SPECTROGRAM_SWEEP_INTERVAL": "1",
+        "SPECTROGRAM_BACKOFF": "1",
+        "SPECTROGRAM_MISSING_GRACE": "2",
+        "SPECTROGRAM_HEALTH_PORT": str(ports[0]),
+        "SPECTROGRAM_METRICS_PORT": str(ports[1]),
+    }
+    log = (tmp_path / "operator.log").open("wb")
+    command = (sys.executable, "-m", "spectrogram_operator")
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **settings}, stdout=log, stderr=log)
+    yield process
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+    log.close()
+
+    print((tmp_path / "operator.log").read_text())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

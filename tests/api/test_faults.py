@@ -1,0 +1,173 @@
+"""The operator under faults of the API server (faults.md rows 13, 31, 36–39): no job lost, no pod created twice."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.fake_api_server import FakeApiServer, Fault
+from spectrogram_worker.contract.report import OutputFile, Report
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+JOB = {
+    "apiVersion": "spectrogram.dev/v1beta1",
+    "kind": "SpectrogramJob",
+    "metadata": {"name": "fm-band", "uid": "0b5c1a52-0000-4000-8000-000000000001"},
+    "spec": {"input": {"claimName": "recordings", "path": "fm.drf"}, "output": {"claimName": "results"}},
+}
+
+
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first true value of `condition`; fails after a generous time."""
+    async with asyncio.timeout(seconds):
+        while not (value := condition()):
+            await asyncio.sleep(0.05)
+    return value
+
+
+def status(server: FakeApiServer) -> dict[str, Any]:
+    """The job's status."""
+    found = server.get("spectrogramjobs", "fm-band").get("status", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def submit(server: FakeApiServer) -> None:
+    """Create the job, as kubectl would."""
+    server.put("spectrogramjobs", json.loads(json.dumps(JOB)))
+
+
+def play(server: FakeApiServer, pod: dict[str, Any], phase: str) -> None:
+    """Change the pod's status as its kubelet would; Succeeded comes with a manifest."""
+    state: dict[str, Any] = {"running": {"startedAt": "2026-11-23T12:00:00Z"}}
+    if phase == "Succeeded":
+        manifest = OutputFile(path="fm-band/manifest.json", media_type="application/json", bytes=2, sha256="0" * 64)
+        report = Report(job_uid=str(JOB["metadata"]["uid"]), attempt=1, reason="Completed", outputs=(manifest,))  # type: ignore[index]
+        state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": report.to_json()}}
+    pod["status"] = {"phase": phase, "containerStatuses": [{"name": "worker", "state": state}]}
+    server.put("pods", pod)
+
+
+async def run_to_the_end(server: FakeApiServer) -> None:
+    """Play the one pod to success and wait for the job to say so."""
+    pod = (await until(server.pods))[0]
+    play(server, pod, "Running")
+    play(server, pod, "Succeeded")
+    await until(lambda: status(server).get("completionTime"))
+    assert status(server)["phase"] == "Succeeded"
+    assert len(server.pods()) == 1
+    assert status(server)["attempt"] == 1
+
+
+def writes_status(method: str, path: str) -> bool:
+    return method == "PUT" and path.endswith("/status")
+
+
+def creates_pod(method: str, path: str) -> bool:
+    return method == "POST" and path.endswith("/pods")
+
+
+def reads_pod(method: str, path: str) -> bool:
+    return method == "GET" and "/pods/" in path
+
+
+def lists(method: str, path: str) -> bool:
+    return method == "GET" and path.endswith("spectrogramjobs")
+
+
+@pytest.mark.parametrize("code", [409, 429, 500, 503])
+async def test_a_status_write_that_fails_is_planned_again(server: FakeApiServer, code: int) -> None:
+    server.faults.append(Fault(writes_status, code, times=3))
+    submit(server)
+    await run_to_the_end(server)
+    assert server.faults[0].times == 0
+
+
+async def test_a_status_write_whose_answer_is_lost_took_effect(server: FakeApiServer) -> None:
+    server.faults.append(Fault(writes_status, 504, stored=True, times=2))
+    submit(server)
+    await run_to_the_end(server)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_a_pod_creation_that_fails_is_tried_again_under_the_same_name(server: FakeApiServer, code: int) -> None:
+    server.faults.append(Fault(creates_pod, code))
+    submit(server)
+    await until(lambda: status(server).get("reason") == "ClusterUnavailable")
+    await run_to_the_end(server)
+
+
+async def test_a_pod_creation_whose_answer_is_lost_is_adopted(server: FakeApiServer) -> None:
+    server.faults.append(Fault(creates_pod, 504, stored=True))
+    submit(server)
+    await run_to_the_end(server)
+
+
+async def test_410_relists_and_goes_on(server: FakeApiServer) -> None:
+    submit(server)
+    pod = (await until(server.pods))[0]
+    gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+    server.break_watches({"type": "ERROR", "object": gone})
+    play(server, pod, "Succeeded")
+    await until(lambda: status(server).get("completionTime"))
+    assert len(server.pods()) == 1
+
+
+async def test_a_deaf_watch_is_made_up_for_by_the_sweep(server: FakeApiServer) -> None:
+    submit(server)
+    pod = (await until(server.pods))[0]
+    await until(lambda: status(server).get("attempts", [{}])[-1].get("podUID"))
+    server.deaf = True
+    play(server, pod, "Succeeded")
+    await until(lambda: status(server).get("completionTime"))
+    assert status(server)["phase"] == "Succeeded"
+
+
+async def test_a_pod_that_vanishes_without_an_event_is_missing_only_after_two_lookups(server: FakeApiServer) -> None:
+    submit(server)
+    pod = (await until(server.pods))[0]
+    play(server, pod, "Running")
+    await until(lambda: status(server).get("phase") == "Running")
+    server.deaf = True
+    name = pod["metadata"]["name"]
+    server.remove("pods", name)
+    await until(lambda: status(server).get("completionTime"))
+    assert status(server)["reason"] == "PodMissing"
+    assert "Detected as zombie" in status(server)["message"]
+    assert server.requests["GET", f"/api/v1/namespaces/pods/{name}"] >= 2
+
+
+async def test_unknown_is_not_missing(server: FakeApiServer) -> None:
+    submit(server)
+    pod = (await until(server.pods))[0]
+    play(server, pod, "Running")
+    await until(lambda: status(server).get("phase") == "Running")
+    # A proxy's 404 is no answer of the API server: it names no pod.
+    proxy = Fault(reads_pod, 404, times=10**6, body={"error": "no route to host"})
+    server.faults.append(proxy)
+    server.deaf = True
+    stored = server.objects.pop(("pods", "default", pod["metadata"]["name"]))
+    await until(lambda: proxy.times <= 10**6 - 4)
+    assert status(server)["phase"] == "Running"
+    server.objects["pods", "default", pod["metadata"]["name"]] = stored
+    server.faults.clear()
+    play(server, stored, "Succeeded")
+    await until(lambda: status(server).get("completionTime"))
+    assert status(server)["phase"] == "Succeeded"
+
+
+async def test_the_api_server_is_away_for_a_while(server: FakeApiServer, operator: asyncio.subprocess.Process) -> None:
+    submit(server)
+    pod = (await until(server.pods))[0]
+    away = Fault(lambda method, path: True, 503, times=60)
+    server.faults.append(away)
+    server.break_watches({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}})
+    play(server, pod, "Succeeded")
+    await until(lambda: away.times < 55)
+    away.times = 0
+    await until(lambda: status(server).get("completionTime"))
+    assert operator.returncode is None
+    assert len(server.pods()) == 1
