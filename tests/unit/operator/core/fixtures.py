@@ -1,10 +1,12 @@
-"""The pods of tests/pods/, by name."""
+"""The pods of tests/pods/, by name, for any attempt of the job that they belong to."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from pods.shapes import POD_UID, job
 from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.podspec import pod_name
 
 FOLDER = Path(__file__).parents[3] / "pods"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -16,6 +18,9 @@ def body(name: str) -> dict[str, Any]:
     return content
 
 
-def pod(name: str, *, gone: bool = False) -> Pod:
-    """The same, as the planner sees it."""
-    return read_pod(body(name), gone=gone)
+def pod(name: str, *, attempt: int = 1, gone: bool = False) -> Pod:
+    """The same as the planner sees it, as the pod of this attempt."""
+    content = body(name)
+    if attempt > 1:
+        content["metadata"] |= {"name": pod_name(job(), attempt), "uid": f"{POD_UID[:-1]}{attempt}"}
+    return read_pod(content, gone=gone)
