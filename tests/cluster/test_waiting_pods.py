@@ -1,0 +1,216 @@
+"""Jobs whose pod does not come to run: no node, no claim, no image, no quota; and what the API server refuses."""
+
+from typing import Any
+
+from cluster.operator_process import Operator
+from cluster.pod_statuses import Body, ended, succeeded, waiting
+from cluster.workspace import POOL_LABEL, Workspace, pools
+from harness.waiting import wait_until
+from spectrogram_operator.core.conditions import find_condition, holds
+
+NOWHERE = pools(default={"nodeSelector": {POOL_LABEL: "nowhere"}})
+PULL_ERROR = 'rpc error: code = NotFound desc = failed to pull image "spectrogram-worker:latest": not found'
+BACK_OFF = 'Back-off pulling image "spectrogram-worker:latest"'
+
+
+def test_a_pod_that_no_node_takes_is_pending_in_the_schedulers_words(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_POOLS=NOWHERE).start()
+    workspace.submit()
+
+    status = workspace.wait_for_status(phase="Pending", reason="Unschedulable")
+    assert "nodes are available" in (status.message or "")
+    running = find_condition(status.conditions, "Running")
+    assert running is not None
+    assert (running.status, running.reason) == ("False", "Unschedulable")
+    assert status.start_time is not None
+
+
+def test_a_pod_that_no_node_takes_for_too_long_fails_the_job(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_POOLS=NOWHERE, SPECTROGRAM_PENDING_TIMEOUT="2").start()
+    workspace.submit()
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason) == ("Failed", "PendingTimeout")
+    assert "nodes are available" in (status.message or "")
+    wait_until(lambda: workspace.pods() == [], what="the end of its pod")
+
+
+def test_a_claim_that_does_not_exist_is_named_and_awaited(workspace: Workspace, operator: Operator) -> None:
+    source = {"claimName": "survey", "path": "fm.drf"}
+    workspace.submit(input=source)
+    status = workspace.wait_for_status(phase="Pending", reason="PVCNotFound")
+    assert status.message == (
+        f"no PersistentVolumeClaim survey in the namespace {workspace.namespace}: create it, or correct claimName"
+    )
+    assert holds(status, "Accepted") is False
+    assert workspace.pods() == []
+
+    workspace.create_claim("survey")
+    pod = workspace.start()
+    assert holds(workspace.status(), "Accepted")
+    workspace.play(pod, succeeded(pod))
+    assert workspace.wait_for_end().phase == "Succeeded"
+
+
+def test_a_claim_that_never_comes_fails_the_job(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_PENDING_TIMEOUT="2").start()
+    workspace.submit(output={"claimName": "survey"})
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason, status.attempt) == ("Failed", "PVCNotFound", 0)
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_job_after_a_while(workspace: Workspace) -> None:
+    """ErrImagePull and ImagePullBackOff take turns; the clock goes on all the same."""
+    workspace.operator(SPECTROGRAM_IMAGE_PULL_TIMEOUT="4").start()
+    workspace.submit()
+    pod = workspace.wait_for_pod()
+    workspace.play(pod, waiting("ErrImagePull", PULL_ERROR))
+    first = workspace.wait_for_status(phase="Starting", reason="ImagePullFailed")
+    assert PULL_ERROR in (first.message or "")
+    assert holds(first, "Stalled")
+    workspace.play(pod, waiting("ImagePullBackOff", BACK_OFF))
+    wait_until(lambda: BACK_OFF in (workspace.status().message or ""), what="the second reason")
+    second = find_condition(workspace.status().conditions, "Stalled")
+    before = find_condition(first.conditions, "Stalled")
+    assert before is not None
+    assert second is not None
+    assert second.last_transition_time == before.last_transition_time
+    workspace.play(pod, waiting("ErrImagePull", PULL_ERROR))
+    workspace.end_deleted(pod, killed_while_waiting())
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason, status.attempt) == ("Failed", "ImagePullFailed", 1)
+    assert PULL_ERROR in (status.message or "")
+
+
+def test_an_image_that_comes_at_last_is_fine(workspace: Workspace, operator: Operator) -> None:
+    workspace.submit()
+    pod = workspace.wait_for_pod()
+    workspace.play(pod, waiting("ErrImagePull", PULL_ERROR))
+    workspace.wait_for_status(reason="ImagePullFailed")
+    workspace.start()
+
+    assert holds(workspace.status(), "Stalled") is False
+    workspace.play(pod, succeeded(pod))
+    assert workspace.wait_for_end().phase == "Succeeded"
+
+
+def test_an_image_that_may_not_be_pulled_ends_the_job_at_once(workspace: Workspace, operator: Operator) -> None:
+    workspace.submit()
+    pod = workspace.wait_for_pod()
+    workspace.play(pod, waiting("ErrImageNeverPull", 'Container image "x" is not present with pull policy of Never'))
+    workspace.end_deleted(pod, killed_while_waiting())
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason, status.attempt) == ("Failed", "ImagePullFailed", 1)
+    assert "pull policy of Never" in (status.message or "")
+
+
+def test_a_pod_whose_node_never_starts_it_is_replaced(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_STARTUP_TIMEOUT="2").start()
+    workspace.submit(retry={"limit": 0})
+    pod = workspace.wait_for_pod()
+    workspace.play(pod, waiting("ContainerCreating"))
+    workspace.end_deleted(pod, killed_while_waiting())
+    workspace.wait_for_pod(attempt=2)
+
+    status = workspace.status()
+    assert (status.attempts[0].reason, status.retries.infra) == ("StartupTimeout", 1)
+
+
+def test_a_deadline_that_no_kubelet_enforces_is_enforced_by_the_operator(
+    workspace: Workspace, operator: Operator
+) -> None:
+    workspace.submit()
+    pod = workspace.start()
+    workspace.play(pod, {"startTime": "2026-01-01T00:00:00Z"})
+    workspace.end_deleted(pod, ended(137))
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason) == ("Failed", "DeadlineExceeded")
+    assert "the kubelet did not end the pod" in (status.message or "")
+
+
+def test_a_job_waits_for_quota_at_no_cost(workspace: Workspace, operator: Operator) -> None:
+    limit_pods(workspace, 0)
+    workspace.submit(retry={"limit": 0})
+    status = workspace.wait_for_status(phase="Queued", reason="QuotaExceeded")
+    assert "exceeded quota: few" in (status.message or "")
+    assert holds(status, "Admitted") is False
+    assert status.attempt == 1
+
+    workspace.client.kubectl("patch", "quota", "few", "--patch", '{"spec": {"hard": {"pods": "1"}}}')
+    pod = workspace.start()
+    assert workspace.status().attempt == 1
+    workspace.play(pod, succeeded(pod))
+    assert workspace.wait_for_end().phase == "Succeeded"
+
+
+def test_a_limit_range_that_worker_pods_cannot_meet_is_told(workspace: Workspace, operator: Operator) -> None:
+    limit = {"type": "Container", "max": {"memory": "512Mi"}}
+    create(workspace, "LimitRange", "small", {"limits": [limit]})
+    workspace.submit()
+
+    status = workspace.wait_for_end()
+    assert (status.phase, status.reason) == ("Failed", "PodRejected")
+    assert "maximum memory usage per Container is 512Mi" in (status.message or "")
+    assert workspace.pods() == []
+
+
+def test_the_worker_pod_is_welcome_where_pod_security_is_restricted(workspace: Workspace, operator: Operator) -> None:
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    workspace.client.kubectl("label", "namespace", workspace.namespace, label)
+    workspace.submit()
+    pod = workspace.start()
+
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert [mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"]] == ["input", "output", "scratch"]
+
+
+def test_the_pod_has_the_limits_of_the_job(workspace: Workspace, operator: Operator) -> None:
+    workspace.submit("usual")
+    workspace.submit(
+        "own", resources={"memory": "2Gi", "cpu": "2"}, timeLimits={"softSeconds": 60, "hardSeconds": 90}
+    )
+
+    def limits(job: str) -> tuple[Any, ...]:
+        spec = workspace.wait_for_pod(job)["spec"]
+        resources = spec["containers"][0]["resources"]
+        assert resources["requests"] == resources["limits"]
+        return spec["activeDeadlineSeconds"], resources["limits"]["memory"], resources["limits"]["cpu"]
+
+    assert limits("usual") == (900, "1Gi", "1")
+    assert limits("own") == (90, "2Gi", "2")
+
+
+def test_a_namespace_that_is_being_deleted_gets_no_more_pods(workspace: Workspace, operator: Operator) -> None:
+    """The namespace controller takes the job away too; until then the operator must stay calm."""
+    workspace.submit(suspend=True)
+    workspace.wait_for_status(phase="Suspended")
+    keep = {"metadata": {"finalizers": ["spectrogram.test/keep"]}}
+    workspace.api.patch("spectrogramjobs", "fm-band", keep)
+    workspace.client.kubectl("delete", "namespace", workspace.namespace, "--wait=false")
+    wait_until(lambda: "deletionTimestamp" in workspace.job()["metadata"], what="the deletion of the job")
+    workspace.api.patch("spectrogramjobs", "fm-band", {"metadata": {"finalizers": []}})
+    wait_until(lambda: workspace.api.find("namespaces", workspace.namespace) is None, what="the end of the namespace")
+    assert operator.runs
+
+
+def limit_pods(workspace: Workspace, count: int) -> None:
+    """A quota, once the API server enforces it."""
+    create(workspace, "ResourceQuota", "few", {"hard": {"pods": str(count)}})
+
+    def enforced() -> bool:
+        return "used" in workspace.client.find("quota", "few").get("status", {})
+
+    wait_until(enforced, what="the quota")
+
+
+def create(workspace: Workspace, kind: str, name: str, spec: Body) -> None:
+    workspace.client.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+
+def killed_while_waiting() -> Body:
+    """What a kubelet leaves of a container that never ran."""
+    return ended(137, reason="ContainerStatusUnknown", message="The container could not be located")

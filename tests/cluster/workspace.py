@@ -1,0 +1,267 @@
+"""A namespace with what a job needs: claims that are bound, a node to run on, an operator with its own account."""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.api import Api
+from cluster.operator_process import Operator
+from cluster.pod_statuses import running
+from harness.client import Client
+from harness.control_plane import ControlPlane
+from harness.waiting import wait_until
+from spectrogram_operator.api.status import SpectrogramJobStatus
+
+Body = dict[str, Any]
+
+ACCOUNT = "spectrogram-operator"
+OPERATOR_RULES: list[Body] = [
+    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs/status"], "verbs": ["update"]},
+    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs/finalizers"], "verbs": ["update"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "create", "delete"]},
+    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+POOL_LABEL = "spectrogram.test/pool"
+TERMINAL = ("Succeeded", "Failed", "Cancelled")
+
+
+def job_body(name: str = "fm-band", **spec: Any) -> Body:
+    """A valid job of six lines; `spec` adds to it."""
+    metadata = {"name": name}
+    source, target = {"claimName": "recordings", "path": "fm.drf"}, {"claimName": "results"}
+    return {
+        "apiVersion": "spectrogram.dev/v1beta1",
+        "kind": "SpectrogramJob",
+        "metadata": metadata,
+        "spec": {"input": source, "output": target, **spec},
+    }
+
+
+def pool(node: str, **settings: Any) -> Body:
+    """A pool whose pods go to the played node `node`, and that never limits what a test does not want limited."""
+    toleration = {"key": POOL_LABEL, "operator": "Equal", "value": node, "effect": "NoSchedule"}
+    return {"nodeSelector": {POOL_LABEL: node}, "tolerations": [toleration], "maxConcurrent": 1000, **settings}
+
+
+def pools(default: Mapping[str, Any] | None = None, large: Mapping[str, Any] | None = None) -> str:
+    """SPECTROGRAM_POOLS for the played nodes, with additions to each pool."""
+    return json.dumps({"default": pool("default", **(default or {})), "large_jobs": pool("large", **(large or {}))})
+
+
+class Workspace:
+    """The namespace of one test."""
+
+    def __init__(self, control_plane: ControlPlane, client: Client, folder: Path) -> None:
+        self.control_plane = control_plane
+        self.client = client
+        self.namespace = client.namespace
+        self.folder = folder
+        self.api = Api(control_plane, client.namespace)
+        self.volumes: list[str] = []
+        self.operators: list[Operator] = []
+        self.expected_errors: list[str] = []
+        self._kubeconfig: Path | None = None
+
+    # What a user and the platform team do.
+
+    def create_claim(self, name: str) -> None:
+        """A claim and the volume that it is bound to: the scheduler looks at both."""
+        volume = f"{self.namespace}-{name}"
+        size = {"storage": "1Gi"}
+        self.api.create(
+            "persistentvolumes",
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume},
+                "spec": {
+                    "capacity": size,
+                    "accessModes": ["ReadWriteMany"],
+                    "hostPath": {"path": "/nowhere"},
+                    "storageClassName": "",
+                    "claimRef": {"namespace": self.namespace, "name": name},
+                    "persistentVolumeReclaimPolicy": "Retain",
+                },
+            },
+        )
+        self.volumes.append(volume)
+        self.api.create(
+            "persistentvolumeclaims",
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name},
+                "spec": {
+                    "accessModes": ["ReadWriteMany"],
+                    "resources": {"requests": size},
+                    "storageClassName": "",
+                    "volumeName": volume,
+                },
+            },
+        )
+        wait_until(
+            lambda: self.api.get("persistentvolumeclaims", name)["status"].get("phase") == "Bound",
+            what=f"the claim {name} to be bound",
+        )
+
+    def submit(self, name: str = "fm-band", **spec: Any) -> Body:
+        return self.api.create("spectrogramjobs", job_body(name, **spec))
+
+    def change(self, name: str = "fm-band", **spec: Any) -> Body:
+        return self.api.patch("spectrogramjobs", name, {"spec": spec})
+
+    # What is there.
+
+    def job(self, name: str = "fm-band") -> Body:
+        return self.api.get("spectrogramjobs", name)
+
+    def status(self, name: str = "fm-band") -> SpectrogramJobStatus:
+        return SpectrogramJobStatus.model_validate(self.job(name).get("status", {}))
+
+    def pods(self, job: str = "") -> list[Body]:
+        """The pods of all jobs or of one, by name."""
+        pods = self.api.list("pods", labelSelector="app.kubernetes.io/name=spectrogram-worker")
+        owned = [pod for pod in pods if not job or pod["metadata"]["ownerReferences"][0]["name"] == job]
+        return sorted(owned, key=lambda pod: str(pod["metadata"]["name"]))
+
+    def events(self, job: str = "fm-band") -> list[str]:
+        """Reasons of what the operator told people about a job, oldest first."""
+        events = self.api.list("events", fieldSelector=f"involvedObject.name={job},involvedObject.kind=SpectrogramJob")
+        return [event["reason"] for event in sorted(events, key=lambda one: int(one["metadata"]["resourceVersion"]))]
+
+    # Waiting.
+
+    def wait_for_status(self, name: str = "fm-band", **expected: Any) -> SpectrogramJobStatus:
+        """Until these fields of the job's status have these values."""
+
+        def as_expected() -> SpectrogramJobStatus | None:
+            status = self.status(name)
+            seen.update({field: getattr(status, field) for field in expected})
+            return status if seen == expected else None
+
+        seen: dict[str, Any] = {}
+        try:
+            return wait_until(as_expected, timeout=90, what=f"{name}: {expected}")
+        except TimeoutError as error:
+            error.add_note(f"The status of {name}: {self.status(name)!r}")
+            raise
+
+    def wait_for_end(self, name: str = "fm-band") -> SpectrogramJobStatus:
+        def ended() -> SpectrogramJobStatus | None:
+            status = self.status(name)
+            return status if status.completion_time else None
+
+        try:
+            return wait_until(ended, timeout=90, what=f"the end of {name}")
+        except TimeoutError as error:
+            error.add_note(f"The status of {name}: {self.status(name)!r}")
+            raise
+
+    def wait_for_pod(self, job: str = "fm-band", attempt: int = 1) -> Body:
+        """The pod of this attempt, once the scheduler has put it on a node."""
+
+        def created() -> Body | None:
+            return next((pod for pod in self.pods(job) if pod["metadata"]["name"].endswith(f"-a{attempt}")), None)
+
+        return self.wait_for_node(wait_until(created, what=f"the pod of attempt {attempt} of {job}"))
+
+    def wait_for_node(self, pod: Body) -> Body:
+        def scheduled() -> Body | None:
+            found = self.api.get("pods", pod["metadata"]["name"])
+            return found if found["spec"].get("nodeName") else None
+
+        return wait_until(scheduled, what=f"a node for {pod['metadata']['name']}")
+
+    # What its kubelet does.
+
+    def play(self, pod: Body, status: Mapping[str, Any]) -> Body:
+        return self.api.patch_pod_status(pod["metadata"]["name"], status)
+
+    def start(self, job: str = "fm-band", attempt: int = 1, *, ip: str = "") -> Body:
+        """The pod of this attempt, running, and the job said so."""
+        pod = self.play(self.wait_for_pod(job, attempt), running(ip=ip))
+        self.wait_for_status(job, phase="Running", attempt=attempt)
+        return pod
+
+    def wait_for_deletion(self, pod: Body) -> Body:
+        """Until somebody asked for the pod's end. It is still there, as it is until its kubelet has ended it."""
+
+        def deleting() -> Body | None:
+            found = self.api.get("pods", pod["metadata"]["name"])
+            return found if "deletionTimestamp" in found["metadata"] else None
+
+        return wait_until(deleting, what=f"the deletion of {pod['metadata']['name']}")
+
+    def end_deleted(self, pod: Body, status: Mapping[str, Any]) -> None:
+        """A kubelet's part in the deletion of a pod: its container ends, then the pod is gone."""
+        self.wait_for_deletion(pod)
+        self.play(pod, status)
+        self.bury(pod)
+
+    def bury(self, pod: Body) -> None:
+        """The pod is gone from the API server, at once."""
+        self.api.delete("pods", pod["metadata"]["name"], gracePeriodSeconds=0)
+
+    # The operator.
+
+    def operator(self, main: str = "spectrogram_operator", **settings: str) -> Operator:
+        """A process of the operator that watches this namespace, not started yet."""
+        log = self.folder / f"operator-{len(self.operators)}.log"
+        defaults = {"SPECTROGRAM_POOLS": pools()}
+        operator = Operator(self.kubeconfig, [self.namespace], log, {**defaults, **settings}, main)
+        self.operators.append(operator)
+        return operator
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Of the operator's service account, which has its Role and nothing else."""
+        if self._kubeconfig is None:
+            self._kubeconfig = self._create_account()
+        return self._kubeconfig
+
+    def _create_account(self) -> Path:
+        self.client.kubectl("create", "serviceaccount", ACCOUNT)
+        group, role = "rbac.authorization.k8s.io", {"name": ACCOUNT}
+        self.api.create("roles", {"metadata": role, "rules": OPERATOR_RULES})
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}
+        reference = {"apiGroup": group, "kind": "Role", "name": ACCOUNT}
+        self.api.create("rolebindings", {"metadata": role, "subjects": [subject], "roleRef": reference})
+        token = self.client.kubectl("create", "token", ACCOUNT).strip()
+        authority = base64.b64encode(self.control_plane.certificates.authority.read_bytes()).decode()
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": "tests",
+                    "cluster": {"server": self.control_plane.server, "certificate-authority-data": authority},
+                }
+            ],
+            "users": [{"name": ACCOUNT, "user": {"token": token}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": ACCOUNT}}],
+            "current-context": "tests",
+        }
+        path = self.folder / "operator.kubeconfig"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    def check_operators(self) -> None:
+        """No operator ended by itself, or logged an error that its test does not expect."""
+        for operator in self.operators:
+            assert operator.stop() == 0
+            complaints = [line for line in operator.complaints() if not any(text in line for text in self.expected_errors)]
+            assert complaints == []
+
+    def close(self) -> None:
+        for operator in self.operators:
+            operator.kill()
+            print(f"--- {operator.log.name}\n{operator.tail()}")
+        for volume in self.volumes:
+            self.api.delete("persistentvolumes", volume)
+        self.api.close()
