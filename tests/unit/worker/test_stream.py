@@ -267,6 +267,14 @@ def test_gaps_are_counted_once_and_listed() -> None:
     assert (found.gaps.count, found.gaps.missing_samples) == (4, 4012)
 
 
+def test_gaps_where_two_reads_overlap_are_counted_once() -> None:
+    samples = np.random.default_rng(1).normal(size=50_000)
+    samples[::777] = np.nan
+    found = stream(MemoryRecording(samples), Transform(fft_size=64, hop_size=3), threads=2, read_bytes=1)
+    taken(found)
+    assert (found.gaps.count, found.gaps.missing_samples) == (65, 65)
+
+
 def test_gaps_count_from_the_recordings_first_sample() -> None:
     samples, transform = gapped()
     found = stream(MemoryRecording(samples), transform, start=8_000, count=7_001)

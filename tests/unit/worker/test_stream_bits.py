@@ -1,5 +1,6 @@
 """Not one bit depends on how much is read at a time or on the number of threads: property tests."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform, Window, WindowName
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.spectrum.framing import frame
+from spectrogram_worker.spectrum.items import cut
 from unit.worker.signals import MemoryRecording, stream, taken
 
 READ_BYTES = [1, 1000, 10_000, 65_536, 512 * 1024, 8 * 2**20]
@@ -82,6 +85,24 @@ def test_a_long_recording_gives_the_same_bits(columns: int) -> None:
     expected = outcome(job, 1, 1)
     for threads, read_bytes in ((1, 8 * 2**20), (2, 512 * 1024), (3, 300_000), (4, 1)):
         assert outcome(job, threads, read_bytes) == expected
+
+
+@given(job=jobs(), read_bytes=st.sampled_from(READ_BYTES))
+def test_items_are_whole_batches(job: tuple[NDArray[Any], Transform, Reduce], read_bytes: int) -> None:
+    """So the frames that are transformed together are the same for every read size: some FFTs round by their company."""
+    samples, transform, reduce = job
+    framing = frame(len(samples), transform, reduce)
+    items = cut(framing, transform, is_complex=True, reductions=len(reduce.time), read_bytes=read_bytes)
+    blocks = [items.blocks_of(item) for item in range(items.count)]
+    assert blocks[0][0] == 0
+    assert blocks[-1][1] == framing.blocks
+    assert all(stop == start for (_, stop), (start, _) in pairwise(blocks))
+    assert all(start % framing.batch_blocks == 0 for start, _ in blocks)
+    frames = [framing.block(number) for number in range(framing.blocks)]
+    assert frames[0][0] == 0
+    assert frames[-1][1] == framing.frames
+    assert all(stop == start for (_, stop), (start, _) in pairwise(frames))
+    assert all(start // framing.frames_per_column == (stop - 1) // framing.frames_per_column for start, stop in frames)
 
 
 def test_chunks_leave_no_seams() -> None:
