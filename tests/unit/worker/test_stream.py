@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Reduction, Transform, Window, WindowName
 from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.spectrum.axes import transform_warnings
+from spectrogram_worker.spectrum.power import PowerKernel
 from unit.worker.recordings import says
 from unit.worker.signals import ALL, RATE, MemoryRecording, frame_powers, hann, reduced, stream, taken
 
@@ -270,9 +272,10 @@ def test_gaps_are_counted_once_and_listed() -> None:
 def test_gaps_where_two_reads_overlap_are_counted_once() -> None:
     samples = np.random.default_rng(1).normal(size=50_000)
     samples[::777] = np.nan
+    samples[20_000:30_000] = np.nan
     found = stream(MemoryRecording(samples), Transform(fft_size=64, hop_size=3), threads=2, read_bytes=1)
     taken(found)
-    assert (found.gaps.count, found.gaps.missing_samples) == (65, 65)
+    assert (found.gaps.count, found.gaps.missing_samples) == (53, 10_052)
 
 
 def test_gaps_count_from_the_recordings_first_sample() -> None:
@@ -325,6 +328,41 @@ def test_closing_the_columns_ends_the_threads(threads: int) -> None:
     next(columns)
     columns.close()
     assert recording.open_readers == 0
+
+
+def test_work_under_way_is_given_up_when_the_columns_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is reading when the consumer leaves transforms nothing any more."""
+    closed = threading.Event()
+    transformed: list[bool] = []
+    original = PowerKernel.reduce
+
+    def count(*arguments: Any) -> list[int]:
+        transformed.append(closed.is_set())
+        return original(*arguments)
+
+    def linger(start: int) -> None:
+        if start:
+            closed.wait(60)
+
+    monkeypatch.setattr(PowerKernel, "reduce", count)
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=linger)
+    found = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=2)
+    columns: Any = found.columns()
+    next(columns)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", _announcing(closed))
+    columns.close()
+    assert transformed
+    assert not any(transformed)
+
+
+def _announcing(closed: threading.Event) -> Any:
+    original = ThreadPoolExecutor.shutdown
+
+    def shutdown(pool: ThreadPoolExecutor, *arguments: Any, **options: Any) -> None:
+        closed.set()
+        original(pool, *arguments, **options)
+
+    return shutdown
 
 
 @pytest.mark.parametrize("error", [input_invalid("noise.raw was cut off"), MemoryError("no room"), OSError(5, "disk")])

@@ -89,7 +89,7 @@ def test_a_long_recording_gives_the_same_bits(columns: int) -> None:
 
 @given(job=jobs(), read_bytes=st.sampled_from(READ_BYTES))
 def test_items_are_whole_batches(job: tuple[NDArray[Any], Transform, Reduce], read_bytes: int) -> None:
-    """So the frames that are transformed together are the same for every read size: some FFTs round by their company."""
+    """So the frames that are transformed together are the same for every read size: an FFT may round by company."""
     samples, transform, reduce = job
     framing = frame(len(samples), transform, reduce)
     items = cut(framing, transform, is_complex=True, reductions=len(reduce.time), read_bytes=read_bytes)
