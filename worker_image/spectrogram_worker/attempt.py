@@ -22,7 +22,7 @@ from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs.colormaps import require_colormap
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
-from spectrogram_worker.outputs.publish import Destination, output_errors
+from spectrogram_worker.outputs.publish import Destination, at_path, output_errors
 from spectrogram_worker.outputs.results import Results, Signal, collecting_bytes, output_bytes, picture_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
@@ -58,7 +58,9 @@ class Attempt:
             require_colormap(self._document.output.image.colormap)
         published = self._destination.find()
         if published is not None:
-            return Ending(ExitCode.DONE, f"an earlier attempt published {self._destination.path}", published)
+            self._state.begin_transform(columns=published.columns, samples=0)
+            self._state.advance(published.columns)
+            return Ending(ExitCode.DONE, f"an earlier attempt published {self._destination.path}", published.files)
         self._destination.prepare()
         self._raise_if_stopped()
         self._state.enter("reading")
@@ -140,6 +142,8 @@ class Attempt:
         """Write and publish: everything, or after a stop what there is."""
         total = len(stream.layout.times)
         stopped = self._stop.stop if results.columns_done < total else None
+        if stopped is None and results.columns_done < total:
+            raise RuntimeError(f"the transform ended after {results.columns_done} of {total} columns")
         self._stop.heed(*(ExitCode if stopped else (ExitCode.INTERRUPTED, ExitCode.SOFT_TIME_LIMIT_EXCEEDED)))
         if stopped and results.columns_done == 0:
             return Ending(stopped.code, f"{stopped.message}; no column was complete, nothing is kept")
@@ -189,8 +193,7 @@ class Attempt:
         )
         with output_errors(self._destination.path):
             files += (results.write_manifest(manifest),)
-        path = self._destination.publish(partial=stopped is not None)
-        return tuple(file.model_copy(update={"path": f"{path}/{file.path}"}) for file in files)
+        return at_path(self._destination.publish(partial=stopped is not None), files)
 
     def _ending(self, outputs: tuple[OutputFile, ...], stopped: Stop | None, columns: str) -> Ending:
         self._log_memory("job_complete")

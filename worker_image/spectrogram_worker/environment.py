@@ -11,6 +11,7 @@ from spectrogram_worker.contract import ExitCode, Report, WorkerDocument
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Folders
 from spectrogram_worker.contract.report import clean_text
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.logs import log_ending
 
 _OF_THE_USER = frozenset({"input", "transform", "reduce", "frequencyRange", "output", "chunking"})
 
@@ -42,15 +43,19 @@ def _misconfigured(message: str) -> WorkerError:
     return WorkerError(ExitCode.WORKER_CONFIG_ERROR, message)
 
 
-def report_without_document(environment: Mapping[str, str], error: WorkerError) -> tuple[Report, Folders]:
-    """The last words of a worker that has no valid document: with the job's identity as far as it can be read."""
+def end_without_a_run(environment: Mapping[str, str], code: ExitCode, message: str) -> ExitCode:
+    """Last words of a worker that could not even begin: with the job's identity, as far as it can be read."""
     try:
         content = json.loads(environment.get(ENVIRONMENT_VARIABLE, ""))
         report = Report(job_uid=content["job"]["uid"], attempt=content["job"]["attempt"])
         folders = Folders.model_validate(content.get("folders", {}))
     except (ValueError, KeyError, TypeError, AttributeError):
         report, folders = Report(job_uid="", attempt=1), Folders()
-    return report.model_copy(update={"reason": error.code.reason, "message": clean_text(str(error))}), folders
+    message = clean_text(message)
+    log_ending(None, code.reason, message, failed=True)
+    report = report.model_copy(update={"reason": code.reason, "message": message})
+    write_termination_message(folders.termination_message, report)
+    return code
 
 
 def write_termination_message(path: str, report: Report) -> None:

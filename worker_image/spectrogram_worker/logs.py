@@ -32,7 +32,8 @@ def configure_logging(job: str | None = None, attempt: int | None = None, stream
     """Send every log record, and every Python warning, to `stream` (standard output) as lines of JSON."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLines(job, attempt))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)  # what libraries find worth saying is seldom news of the job
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a reader that went away must not fill standard error
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from spectrogram_worker.attempt import Attempt
 from spectrogram_worker.contract import ExitCode, WorkerDocument
-from spectrogram_worker.contract.report import clean_text
 from spectrogram_worker.ending import Ending, ending_of
 from spectrogram_worker.environment import write_termination_message
 from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup
@@ -26,7 +25,7 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
     attempts: list[Attempt] = []
 
     def last_words(ending: Ending) -> ExitCode:
-        report = state.report(ending.code.reason, clean_text(ending.message), ending.outputs)
+        report = state.report(ending.code.reason, ending.message, ending.outputs)
         write_termination_message(folders.termination_message, report)
         log_ending(job, ending.code.reason, ending.message, failed=ending.code is not ExitCode.DONE)
         return ending.code

@@ -12,7 +12,7 @@ import pytest
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
 from spectrogram_worker.guards.safeguard import Watch
-from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_terminate
+from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_signals
 
 
 class Gauge(MemoryGauge):
@@ -167,15 +167,28 @@ def test_a_limit_that_is_passed_at_the_start_is_seen_before_anything_runs(stage:
 
 
 @pytest.fixture
-def restored_handler() -> Iterator[None]:
-    former = signal.getsignal(signal.SIGTERM)
+def restored_handlers() -> Iterator[None]:
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGTERM, former)
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("restored_handler")
-def test_terminate_is_a_request(stage: Stage) -> None:
-    stop_on_terminate(stage.stop)
-    os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)
-    assert stage.code is ExitCode.INTERRUPTED
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("restored_handlers")
+def test_signals_are_requests(stage: Stage, number: signal.Signals) -> None:
+    stop_on_signals(stage.stop)
+    os.kill(os.getpid(), number)
+    os.kill(os.getpid(), number)
+    assert stage.stop.stop is not None
+    assert (stage.code, stage.stop.stop.message) == (ExitCode.INTERRUPTED, f"interrupted by {number.name}")
+
+
+def test_last_words_that_fail_do_not_save_the_process(stage: Stage) -> None:
+    watch = stage.watch()
+    watch._force = lambda stop: stage.forced[0]  # type: ignore[assignment]
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=0)
+    stage.now += 1
+    with pytest.raises(IndexError):
+        watch.look()
+    assert stage.left == [85]

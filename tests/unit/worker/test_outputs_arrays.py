@@ -44,6 +44,7 @@ def test_members_are_stored_and_whole(tmp_path: Path) -> None:
     with zipfile.ZipFile(written(tmp_path / "a")) as archive:
         assert archive.testzip() is None
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert {member.date_time[0] for member in archive.infolist()} == {1980}, "no clock in the bytes"
 
 
 def test_a_partial_result_has_the_finished_columns(tmp_path: Path) -> None:

@@ -45,7 +45,10 @@ def drawn(width: int, height: int, cells: NDArray[np.float32] = NOISE, **changes
         return np.asarray(image)
 
 
-@pytest.mark.parametrize("size", [(1600, 900), (640, 400), (320, 240), (64, 64), (65, 1000), (1093, 777), (3001, 64)])
+@pytest.mark.parametrize(
+    "size",
+    [(1600, 900), (640, 400), (320, 240), (64, 64), (65, 1000), (1093, 777), (113, 116), (2051, 459), (3001, 64)],
+)
 def test_pictures_have_exactly_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
     assert drawn(*size).shape == (size[1], size[0], 4)
 
@@ -112,6 +115,9 @@ def test_cells_are_missing_only_where_there_is_no_data_at_all() -> None:
         cells.add(index, np.full(2, value, np.float32))
     assert (cells.values[0] == -50.0).all()
     assert np.isnan(cells.values[1]).all()
+    coarse = PictureCells(bins=2, columns=1, width=1, height=1)
+    coarse.add(0, np.array([np.nan, -50.0], np.float32))
+    assert coarse.values == -50.0
 
 
 def test_fewer_columns_than_pixels_are_one_cell_each() -> None:

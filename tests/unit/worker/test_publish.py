@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.outputs.manifest import describe_file
-from spectrogram_worker.outputs.publish import Destination, output_errors
+from spectrogram_worker.outputs.publish import Destination, Published, output_errors
 from unit.worker.jobs import job
 
 
@@ -41,6 +40,7 @@ def write(place: Destination, *, text: str = "result", complete: bool = True, **
         "version": 1,
         "job": job(**changes).to_document(),
         "complete": complete,
+        "columns": 7,
         "outputs": [entry.to_document()],
     }
     with place.work.create("manifest.json") as file:
@@ -59,7 +59,7 @@ def publish(root: Path, path: str = "fm-band", *, text: str = "result", partial:
         place.close()
 
 
-def found(root: Path, path: str = "fm-band", **changes: Any) -> tuple[OutputFile, ...] | None:
+def found(root: Path, path: str = "fm-band", **changes: Any) -> Published | None:
     """What an attempt finds before it starts."""
     place = destination(root, path, **changes)
     try:
@@ -99,10 +99,11 @@ def test_what_is_not_published_leaves_nothing_behind(root: Path) -> None:
 
 def test_a_job_finds_what_it_published(root: Path) -> None:
     publish(root, "a/fm-band")
-    outputs = found(root, "a/fm-band", attempt=2)
-    assert outputs is not None
-    assert [output.path for output in outputs] == ["a/fm-band/result.txt", "a/fm-band/manifest.json"]
-    assert all(output.sha256 and output.bytes for output in outputs)
+    published = found(root, "a/fm-band", attempt=2)
+    assert published is not None
+    assert [file.path for file in published.files] == ["a/fm-band/result.txt", "a/fm-band/manifest.json"]
+    assert all(file.sha256 and file.bytes for file in published.files)
+    assert published.columns == 7
 
 
 def test_results_with_a_file_missing_or_cut_short_are_not_taken_for_done(root: Path) -> None:

@@ -231,6 +231,7 @@ def test_a_second_attempt_finds_the_results_of_the_first(tmp_path: Path) -> None
     second = run(tmp_path, job=job(attempt=2).to_document()).assert_orderly(ExitCode.DONE)
     assert second.outputs == first.outputs
     assert "earlier attempt" in second.message
+    assert second.progress.percent == 100
 
 
 @pytest.mark.usefixtures("recording")
@@ -337,8 +338,10 @@ def test_a_transform_that_cannot_fit_is_82_before_it_is_tried(tmp_path: Path, en
 
 
 def test_a_time_axis_that_cannot_fit_is_82(tmp_path: Path, endless: Path) -> None:
-    report = run(tmp_path, reduce={"time": ["none"]}).assert_orderly(ExitCode.MEMORY_ERROR)
-    assert "time axis" in report.message
+    selection = document(tmp_path)["input"] | {"range": {"samples": 32 * 4_000_000}}
+    limits = {"softSeconds": 600, "memoryBytes": 150_000_000}
+    ended = run(tmp_path, input=selection, reduce={"time": ["none"]}, limits=limits)
+    assert "time axis of 3999999 columns" in ended.assert_orderly(ExitCode.MEMORY_ERROR).message
 
 
 @pytest.mark.usefixtures("recording")

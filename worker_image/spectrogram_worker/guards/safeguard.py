@@ -73,8 +73,10 @@ class Watch:
         ignored = self._stop.ignored
         if ignored and ignored.overdue(now) and not self._finished.is_set():
             log.critical("Job %s: %s, no reaction for %.0f s", self._job, ignored.message, ignored.patience)
-            self._force(ignored)
-            self._leave(ignored.code)
+            try:
+                self._force(ignored)
+            finally:
+                self._leave(ignored.code)
 
     def _look_at_memory(self, use: MemoryUse, now: float) -> None:
         if use.percent >= self._threshold:

@@ -63,13 +63,15 @@ class StopRequest:
         return next((stop for stop in self._stops if stop.code not in self._heeded), None)
 
 
-def stop_on_terminate(stop: StopRequest) -> None:
-    """Turn SIGTERM into a request to stop with 85.
+def stop_on_signals(stop: StopRequest) -> None:
+    """Turn SIGTERM, and SIGINT from a keyboard, into a request to stop with 85.
 
-    As process 1 of a container, a worker without a handler would not even notice the signal.
+    As process 1 of a container, a worker without a handler would not even notice SIGTERM.
     """
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        stop.request(ExitCode.INTERRUPTED, "interrupted by SIGTERM", patience=INTERRUPTED_PATIENCE)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        stop.request(ExitCode.INTERRUPTED, f"interrupted by {name}", patience=INTERRUPTED_PATIENCE)
 
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)

@@ -1,5 +1,6 @@
 """Files below one folder, reached by descriptor: no name on the way may be a symbolic link that leads elsewhere."""
 
+import errno
 import os
 import shutil
 import stat
@@ -9,6 +10,15 @@ from io import BufferedRandom, BufferedReader, FileIO
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_BUFFER = 256 * 1024
 """Bytes that a file collects before it writes them."""
+
+
+def synchronize(descriptor: int) -> None:
+    """Have a file or folder on disk. Some network file systems cannot say that they have; they are taken at that."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 class Folder:
@@ -73,7 +83,7 @@ class Folder:
 
     def synchronize(self) -> None:
         """Have the folder's entries on disk before anything else happens."""
-        os.fsync(self.descriptor)
+        synchronize(self.descriptor)
 
     def close(self) -> None:
         """Release the descriptor."""

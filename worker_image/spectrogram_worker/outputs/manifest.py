@@ -121,6 +121,7 @@ class _Content(_Lenient):
     version: int
     job: _Job
     complete: bool
+    columns: int = Field(default=0, ge=0)
     outputs: tuple[OutputFile, ...] = Field(max_length=64)
 
 

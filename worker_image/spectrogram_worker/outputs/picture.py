@@ -5,8 +5,8 @@ matplotlib is imported when a picture is drawn and not before.
 """
 
 import os
-import tempfile
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,11 +56,9 @@ def use_scratch_for_caches(scratch: Path) -> None:
     """Let matplotlib keep its font cache in `scratch`: a container's root file system is read-only."""
     if "MPLCONFIGDIR" not in os.environ:
         folder = scratch / "matplotlib"
-        try:
+        with suppress(OSError):  # without scratch, matplotlib looks for a place itself
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            folder = Path(tempfile.mkdtemp(prefix="matplotlib-"))
-        os.environ["MPLCONFIGDIR"] = str(folder)
+            os.environ["MPLCONFIGDIR"] = str(folder)
 
 
 def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArray[np.float32]) -> None:

@@ -49,6 +49,19 @@ class Occupant:
     manifest: PublishedManifest | None = None
 
 
+@dataclass(frozen=True)
+class Published:
+    """Results that stand in their place: the files, with paths relative to the claim, and the number of columns."""
+
+    files: tuple[OutputFile, ...]
+    columns: int
+
+
+def at_path(folder: str, files: tuple[OutputFile, ...]) -> tuple[OutputFile, ...]:
+    """The files with their paths relative to the claim instead of `folder`."""
+    return tuple(file.model_copy(update={"path": f"{folder}/{file.path}"}) for file in files)
+
+
 class Destination:
     """The place of one job's results, below the folder `root`. `prepare` comes first; `close` last.
 
@@ -76,8 +89,8 @@ class Destination:
         assert self._work is not None, "prepare comes first"
         return self._work
 
-    def find(self) -> tuple[OutputFile, ...] | None:
-        """Open the place. Returns the files that this job has published here already, or None where it has not.
+    def find(self) -> Published | None:
+        """Open the place. Returns what this job has published here already, or None where it has not.
 
         Raises OutputNotWritable (73) where something else is in the way.
         """
@@ -209,7 +222,7 @@ class Destination:
                 continue
         return False
 
-    def _published(self, manifest: PublishedManifest) -> tuple[OutputFile, ...] | None:
+    def _published(self, manifest: PublishedManifest) -> Published | None:
         """The published files, if every one is there in its full size."""
         folder = self._open().folder(self._name)
         try:
@@ -219,8 +232,8 @@ class Destination:
                     return None
         finally:
             folder.close()
-        own = manifest.own_entry
-        return tuple(f.model_copy(update={"path": f"{self.path}/{f.path}"}) for f in (*manifest.files, own))
+        files = (*manifest.files, manifest.own_entry)
+        return Published(at_path(self.path, files), manifest.content.columns)
 
     def _put_in_place(self, name: str, *, replace: bool) -> None:
         parent = self._open()

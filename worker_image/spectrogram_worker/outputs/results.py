@@ -1,6 +1,5 @@
 """Where finished columns go: each to the arrays' files and into the picture's cells, in order, as they come."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from spectrogram_worker.contract.parameters import OutputFormat, Reduction, Tran
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
 from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
 from spectrogram_worker.outputs.cells import PictureCells
-from spectrogram_worker.outputs.folders import FILE_BUFFER, Folder
+from spectrogram_worker.outputs.folders import FILE_BUFFER, Folder, synchronize
 from spectrogram_worker.outputs.geometry import plan_geometry
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
 from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene, draw_picture
@@ -65,10 +64,11 @@ class Results:
         if columns is None:
             return ()
         metadata = array_metadata(self._document, self._layout, self._signal)
-        write = self._write(
-            ARRAYS_NAME, ARRAYS_MEDIA_TYPE, lambda file: write_arrays(file, self._layout, columns, metadata)
-        )
-        return (write,)
+
+        def write(file: BufferedRandom) -> None:
+            write_arrays(file, self._layout, columns, metadata)
+
+        return (self._write(ARRAYS_NAME, ARRAYS_MEDIA_TYPE, write),)
 
     def draw_picture(self, gaps: tuple[tuple[int, int], ...]) -> tuple[OutputFile, ...]:
         """Draw spectrogram.png, if the job asks for it. `gaps` are in samples after the range's first."""
@@ -77,30 +77,27 @@ class Results:
             return ()
         scene = describe_scene(self._document, self._layout, self._signal, gaps, self.columns_done)
         self._cells = None
-        write = self._write(
-            PICTURE_NAME, PICTURE_MEDIA_TYPE, lambda file: draw_picture(file, self._geometry, scene, cells.values)
-        )
-        return (write,)
+
+        def write(file: BufferedRandom) -> None:
+            draw_picture(file, self._geometry, scene, cells.values)
+
+        return (self._write(PICTURE_NAME, PICTURE_MEDIA_TYPE, write),)
 
     def write_manifest(self, content: bytes) -> OutputFile:
         """Write manifest.json: the last file."""
-        return self._write(MANIFEST_NAME, MANIFEST_MEDIA_TYPE, lambda file: void(file.write(content)))
+        return self._write(MANIFEST_NAME, MANIFEST_MEDIA_TYPE, lambda file: file.write(content))
 
     def close(self) -> None:
         """Release files."""
         if self._columns is not None:
             self._columns.close()
 
-    def _write(self, name: str, media_type: str, write: Callable[[BufferedRandom], None]) -> OutputFile:
+    def _write(self, name: str, media_type: str, write: Callable[[BufferedRandom], object]) -> OutputFile:
         with self._folder.create(name) as file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            synchronize(file.fileno())
             return describe_file(name, media_type, file)
-
-
-def void(result: object) -> None:
-    """Drop a result."""
 
 
 def output_bytes(document: WorkerDocument, layout: Layout) -> int:
