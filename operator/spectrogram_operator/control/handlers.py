@@ -5,7 +5,9 @@ Only kopf's low-level handlers are used: they keep no finalizer and no annotatio
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import kopf
@@ -58,7 +60,7 @@ def build_registry(service: Service, stop_flag: asyncio.Event) -> kopf.OperatorR
 
     @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+        return _service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -95,6 +97,18 @@ def build_registry(service: Service, stop_flag: asyncio.Event) -> kopf.OperatorR
         service.queue.add(key)
 
     return registry
+
+
+def _service_account(**arguments: Any) -> kopf.ConnectionInfo | None:
+    """As the pod's account, at the address that every pod has in its environment: a cluster may have no DNS.
+
+    client-go and kubernetes.aio do the same; kopf alone asks for kubernetes.default.svc.
+    """
+    found = kopf.login_with_service_account(**arguments)
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}") for name in ("HOST", "PORT"))
+    if found is None or not host or not port:
+        return found
+    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
