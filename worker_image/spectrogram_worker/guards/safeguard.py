@@ -15,6 +15,7 @@ from typing import Self
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
 from spectrogram_worker.guards.stop import Stop, StopRequest
+from spectrogram_worker.logs import megabytes
 
 LOOK_SECONDS = 0.5
 WARNING_SECONDS = 5.0
@@ -82,11 +83,11 @@ class Watch:
         if use.percent >= self._threshold:
             if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
                 return
-            share = f"{use.percent:.1f}% exceeds threshold {self._threshold:.1f}%"
-            log.critical("Job %s: CRITICAL MEMORY USAGE - %s", self._job, share)
+            percent, threshold = f"{use.percent:.1f}%", f"{self._threshold:.1f}%"
+            log.critical("Job %s: CRITICAL MEMORY USAGE - %s exceeds threshold %s", self._job, percent, threshold)
             log.critical("Job %s: Forcing process termination due to memory usage", self._job)
-            message = f"memory use of {share} of {use.limit} bytes"
+            message = f"memory use of {percent} of {megabytes(use.limit)} exceeds the threshold of {threshold}"
             self._stop.request(ExitCode.MEMORY_SAFEGUARD_EXCEEDED, message, patience=MEMORY_PATIENCE)
         elif use.percent > WARNING_PERCENT and now >= self._next_warning:
             self._next_warning = now + WARNING_SECONDS
-            log.warning("Job %s: High memory usage - %.1f%% of %d bytes", self._job, use.percent, use.limit)
+            log.warning("Job %s: High memory usage - %.1f%% of %s", self._job, use.percent, megabytes(use.limit))

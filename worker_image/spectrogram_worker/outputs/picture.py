@@ -206,7 +206,7 @@ def _legend(figure: Any, geometry: Geometry, bar: Box, scene: Scene, cells: NDAr
         if shown:
             line += 1
             left = bar.left - 0.5 * geometry.text
-            middle = 1 - (bar.bottom + (1.5 * line - 0.2) * geometry.text) / geometry.height
+            middle = 1 - (bar.bottom + (1.4 * line + 1.0) * geometry.text) / geometry.height  # below the tick labels
             swatch = geometry.text / geometry.width, geometry.text / geometry.height
             corner = (left / geometry.width, middle - swatch[1] / 2)
             figure.add_artist(Rectangle(corner, *swatch, color=[part / 255 for part in color]))
