@@ -8,10 +8,13 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from spectrogram_operator.control.cluster import ClusterError
+
 Reconcile = Callable[[str], Awaitable[float | None]]
 
 _FIRST_BACKOFF_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 60.0
+logger = logging.getLogger(__name__)
 
 
 class WorkQueue:
@@ -81,10 +84,14 @@ class WorkQueue:
             try:
                 delay = await self._reconcile(key)
                 self._failures.pop(key, None)
-            except Exception:
-                # The one place that catches everything: a bug or an API server that is away must not end the worker.
+            except ClusterError as error:
                 delay = self._backoff(key)
-                logging.getLogger(__name__).exception("Reconciling %s failed, trying again in %.0f s", key, delay)
+                logger.warning("Reconciling %s failed, trying again in %.0f s: %s", key, delay, error)
+                self._on_error()
+            except Exception:
+                # The one place that catches everything: a bug must not end the worker.
+                delay = self._backoff(key)
+                logger.exception("Reconciling %s failed, trying again in %.0f s", key, delay)
                 self._on_error()
             finally:
                 self._in_flight.discard(key)
