@@ -19,6 +19,10 @@ from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.report import clean_text
 
 _MOST_COMPLAINTS = 5
+_NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
+_DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
+_PATTERNS = {"name": _NAME, "namespace": _NAME, "claimName": _NAME, "start": _DURATION, "duration": _DURATION}
+"""What to say instead of a regular expression, by the field's name."""
 _NOT_YET = {
     "spec.input.store": "this version reads from claims only: name one in claimName, and remove store",
     "spec.input.url": "this version reads from claims only: name one in claimName, and remove url",
@@ -112,23 +116,43 @@ def _plain(path: Path, node: yaml.MappingNode) -> dict[str, Any]:
         raise _invalid(path, f"cannot be written as JSON, which the API needs: {error}") from None
     for key in repeated_keys(node):
         raise _invalid(path, f"{key.value} stands here a second time: remove one of them", key.start_mark.line + 1)
-    return content
+    plain: dict[str, Any] = _without_nulls(content)
+    return plain
+
+
+def _without_nulls(content: Any) -> Any:
+    """A field without a value counts as absent, as for the API server."""
+    if isinstance(content, dict):
+        return {key: _without_nulls(value) for key, value in content.items() if value is not None}
+    return [_without_nulls(entry) for entry in content] if isinstance(content, list) else content
 
 
 def _complaints(path: Path, node: yaml.Node, error: ValidationError) -> Iterator[str]:
-    """One line for each mistake. A required field that is only misspelt is not called missing as well."""
-    details = error.errors(include_url=False, include_input=False)
+    """One line for each mistake. What only follows from another one is left out."""
+    details = error.errors(include_url=False)
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
     meant = {(*detail["loc"][:-1], _likely(detail)[1]) for detail in unknown}
+    said = set()
     for detail in (*unknown, *(detail for detail in details if detail not in unknown)):
-        if detail["type"] == "missing" and detail["loc"] in meant:
-            continue
-        where, what = _where(detail), detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            what = _likely(detail)[0]
-        elif detail["type"] == "missing":
-            what = "this field is required: add it"
-        yield _line(path, f"{where}: {what}" if where else what, line_of(node, detail["loc"]))
+        loc, where = detail["loc"], _where(detail)
+        is_around_another = any(other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in details)
+        if loc not in meant and not is_around_another and where not in said:
+            said.add(where)
+            yield _line(path, f"{where}: {_what(detail)}" if where else _what(detail), line_of(node, loc))
+
+
+def _what(detail: ErrorDetails) -> str:
+    """What to change, in the words of somebody who writes a job."""
+    match detail["type"]:
+        case "extra_forbidden":
+            return _likely(detail)[0]
+        case "missing":
+            return "this field is required: add it"
+        case "string_pattern_mismatch":
+            return f"{detail['input']!r} {_PATTERNS.get(str(detail['loc'][-1]), detail['msg'])}"
+    if detail["loc"][-1:] in (("int",), ("str",)) and detail["type"].endswith("_type"):
+        return "write a quantity: a number with an optional unit, as in 512Mi or 2"
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def _likely(detail: ErrorDetails) -> tuple[str, str]:

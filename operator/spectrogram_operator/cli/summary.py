@@ -17,7 +17,8 @@ _TITLE_WIDTH = 12
 def print_summary(console: Console, status: SpectrogramJobStatus, folder: Path) -> None:
     """Print the table; `folder` is where the outputs' paths begin. No line is cut: paths are there to be copied."""
     for title, value in _rows(status, folder):
-        console.print(Text(f"{title:<{_TITLE_WIDTH}}", "bold"), Text(value), soft_wrap=True, highlight=False)
+        row = Text.assemble((f"{title:<{_TITLE_WIDTH}}", "bold"), value)
+        console.print(row, soft_wrap=True, highlight=False)
     for output in status.outputs:
         if output.media_type == "image/png":
             console.print(Text(f"\nThe picture is {folder / output.path}"), soft_wrap=True, highlight=False)

@@ -48,7 +48,7 @@ class LocalPod:
         self._claims = claims
         self._changed = changed
         self._unlimited = unlimited
-        self._delete = asyncio.Event()
+        self._deleted, self._asked, self._expired = asyncio.Event(), asyncio.Event(), False
         self._grace_seconds: float = self._spec["terminationGracePeriodSeconds"]
         self._process: Process | None = None
         self.log = WorkerLog(warn)
@@ -64,15 +64,21 @@ class LocalPod:
         return str(self._metadata["name"])
 
     async def deleted(self) -> None:
-        """Wait until somebody asks for the pod's end."""
-        await self._delete.wait()
+        """Wait until somebody has deleted the pod."""
+        await self._deleted.wait()
 
     def delete(self) -> None:
         """Ask for the pod's end, within its grace period."""
-        if not self._delete.is_set():
+        if not self._deleted.is_set():
             self._metadata = {**self._metadata, "deletionTimestamp": datetime.now(UTC).isoformat()}
-            self._delete.set()
+            self._deleted.set()
+            self._asked.set()
             self._changed()
+
+    def expire(self) -> None:
+        """The pod's deadline has passed: end it within its grace period."""
+        self._expired = self._expired or not self._asked.is_set()
+        self._asked.set()
 
     def kill(self) -> None:
         """End the pod at once."""
@@ -98,7 +104,7 @@ class LocalPod:
                 reading = asyncio.create_task(self.log.read(output))
                 process.go()
                 self._become(pod_status.running(self._status, datetime.now(UTC)))
-                overdue = await self._until_over(process)
+                await self._until_over(process)
                 await asyncio.wait({reading}, timeout=_LOG_SECONDS)
                 reading.cancel()
         finally:
@@ -108,21 +114,20 @@ class LocalPod:
                 await group.end()
         exit_code = pod_status.exit_code_of(await process.wait())
         reason = "OOMKilled" if killed else "Completed" if exit_code == 0 else "Error"
-        self._end(exit_code, reason, self._last_words(message, exit_code), deadline=overdue)
+        self._end(exit_code, reason, self._last_words(message, exit_code))
 
-    async def _until_over(self, process: Process) -> bool:
-        """Wait for the process to end, and see to it that it does. True where its deadline had to end it."""
-        exited, deleted = asyncio.create_task(process.wait()), asyncio.create_task(self.deleted())
-        seconds = self._spec["activeDeadlineSeconds"]
-        await asyncio.wait({exited, deleted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        overdue = not exited.done() and not deleted.done()
-        deleted.cancel()
+    async def _until_over(self, process: Process) -> None:
+        """Wait for the process to end; once somebody or its deadline asks for its end, see to it that it comes."""
+        exited, asked = asyncio.create_task(process.wait()), asyncio.create_task(self._asked.wait())
+        deadline = asyncio.get_running_loop().call_later(self._spec["activeDeadlineSeconds"], self.expire)
+        await asyncio.wait({exited, asked}, return_when=asyncio.FIRST_COMPLETED)
+        deadline.cancel()
+        asked.cancel()
         if not exited.done():
             process.terminate()
             await asyncio.wait({exited}, timeout=self._grace_seconds)
             process.kill()
         await exited
-        return overdue
 
     def _limit_memory(self, process: int) -> MemoryGroup | None:
         (container,) = self._spec["containers"]
@@ -165,8 +170,8 @@ class LocalPod:
                 return words
         return self.log.tail[-1].message if exit_code and self.log.tail else ""
 
-    def _end(self, exit_code: int, reason: str, message: str, *, deadline: bool = False) -> None:
-        now = datetime.now(UTC)
+    def _end(self, exit_code: int, reason: str, message: str) -> None:
+        now, deadline = datetime.now(UTC), self._expired
         self._become(
             pod_status.ended(self._status, now, exit_code=exit_code, reason=reason, message=message, deadline=deadline)
         )

@@ -18,7 +18,7 @@ from spectrogram_operator.local.cluster import LocalCluster
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 POLICY = Policy(backoff_seconds=0.05, poll_seconds=0.05, status_seconds=0.01, termination_grace_seconds=30)
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a test that waits in vain fails."""
 
 
@@ -69,11 +69,16 @@ class Machine:
 
     async def ready(self) -> int:
         """Wait until the worker stands; returns its process id."""
-        ready = self.results / "ready"
-        async with asyncio.timeout(PATIENCE):
-            while not (ready.exists() and ready.read_text()):
-                await asyncio.sleep(0.01)
-        return int(ready.read_text())
+        return await ready(self.results)
+
+
+async def ready(results: Path) -> int:
+    """Wait until a worker with this output folder stands; returns its process id."""
+    file = results / "ready"
+    async with asyncio.timeout(PATIENCE):
+        while not (file.exists() and file.read_text()):
+            await asyncio.sleep(0.01)
+    return int(file.read_text())
 
 
 @asynccontextmanager

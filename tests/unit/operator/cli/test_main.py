@@ -1,0 +1,94 @@
+"""The command line: help, version, wrong usage, and the texts that only a terminal shows."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from spectrogram_operator.api.status import JobMemory, JobProgress, Phase, SpectrogramJobStatus
+from spectrogram_operator.cli.display import BarDisplay, LineDisplay, open_display
+from spectrogram_operator.cli.endings import ending, exit_code
+from spectrogram_operator.cli.units import duration, plural, with_prefix
+from spectrogram_worker.contract import ExitCode
+from unit.operator.cli.commands import REAL, finish, spectrogram
+
+
+def running(percent: float, **changes: object) -> SpectrogramJobStatus:
+    """The status of a job that runs."""
+    progress = JobProgress(percent=percent, stage="spectrogram", samples_per_second=12e6, eta_seconds=83)
+    memory = JobMemory(text="123Mi/1Gi")
+    status = SpectrogramJobStatus(phase=Phase.RUNNING, attempt=1, progress=progress, memory=memory)
+    return status.model_copy(update=changes)
+
+
+def test_help_answers_without_what_only_a_run_needs() -> None:
+    done = spectrogram("run", "--help")
+    assert done.returncode == 0
+    for code in ExitCode:
+        assert f" {code.value}  " in done.stdout or code is ExitCode.REROUTE_LARGE
+    program = (
+        "import sys; sys.argv = ['spectrogram', '--help']\n"
+        "from spectrogram_operator.cli.main import main\n"
+        "try: main()\nexcept SystemExit: print([m for m in ('numpy', 'kopf', 'rich', 'yaml') if m in sys.modules])"
+    )
+    assert finish((REAL[0], "-c", program)).stdout.splitlines()[-1] == "[]"
+
+
+def test_a_run_needs_no_cluster_s_libraries() -> None:
+    program = "import sys, spectrogram_operator.cli.run; print({'kopf', 'kubernetes', 'numpy'} & set(sys.modules))"
+    assert finish((REAL[0], "-c", program)).stdout.strip() == "set()"
+
+
+def test_version() -> None:
+    done = spectrogram("version")
+    assert (done.returncode, done.stdout) == (0, "0.1.0\n")
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("walk",), ("run", "a", "b"), ("run", "a", "--no-such")])
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    done = spectrogram(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_the_bar_shows_percent_stage_rate_time_left_and_memory() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160)
+    display = open_display(console, "fm-band")
+    assert isinstance(display, BarDisplay)
+    with display:
+        display.update(running(43))
+        display.note("warning: [red]memory[/red] is high")
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    for words in ("fm-band", "43 %", "spectrogram", "12 MS/s", "1 min 23 s left", "memory 123Mi/1Gi", "[red]memory"):
+        assert words in shown
+
+
+def test_without_a_terminal_there_is_a_line_for_each_tenth() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    display = open_display(console, "fm-band")
+    assert isinstance(display, LineDisplay)
+    with display:
+        for percent in (0.0, 3.0, 43.0, 44.0, 99.0):
+            display.update(running(percent))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[1] == "fm-band: spectrogram, 43 %, 12 MS/s, 1 min 23 s left, memory 123Mi/1Gi"
+    assert [line.split(",")[1] for line in lines] == [" 0 %", " 43 %", " 99 %"]
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_each_reason_of_the_worker_has_its_code(code: ExitCode) -> None:
+    assert exit_code(SpectrogramJobStatus(phase=Phase.FAILED, reason=code.reason)) == code
+
+
+def test_other_ends_have_a_code_too() -> None:
+    assert exit_code(SpectrogramJobStatus(phase=Phase.FAILED, reason="OOMKilled")) == 1
+    assert exit_code(SpectrogramJobStatus(phase=Phase.CANCELLED, reason="Cancelled")) == 85
+    failed = SpectrogramJobStatus(phase=Phase.FAILED, reason="InvalidSpec", message="say it otherwise")
+    assert ending("fm-band", failed) == "fm-band failed, InvalidSpec: say it otherwise"
+
+
+def test_units() -> None:
+    assert [with_prefix(value, "Hz") for value in (0, 12, 2.4e6, 1e9)] == ["0 Hz", "12 Hz", "2.4 MHz", "1 GHz"]
+    assert [duration(seconds) for seconds in (0.04, 59.94, 125, 3780)] == ["0.0 s", "59.9 s", "2 min 5 s", "1 h 3 min"]
+    assert [plural(count, "gap") for count in (0, 1, 2)] == ["0 gaps", "1 gap", "2 gaps"]
