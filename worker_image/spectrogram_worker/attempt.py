@@ -22,6 +22,7 @@ from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs.colormaps import require_colormap
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
+from spectrogram_worker.outputs.picture import use_scratch_for_caches
 from spectrogram_worker.outputs.publish import Destination, at_path, output_errors
 from spectrogram_worker.outputs.results import Results, Signal, collecting_bytes, output_bytes, picture_bytes
 from spectrogram_worker.progress import ProgressState
@@ -56,6 +57,7 @@ class Attempt:
         self._log_memory("job_start")
         if OutputFormat.PNG in self._document.output.formats:
             require_colormap(self._document.output.image.colormap)
+            use_scratch_for_caches(Path(self._document.folders.scratch))
         published = self._destination.find()
         if published is not None:
             self._state.begin_transform(columns=published.columns, samples=0)

@@ -1,7 +1,6 @@
 """One attempt from the document to the exit code: guards around it, every way to end mapped to the contract."""
 
 from contextlib import closing
-from pathlib import Path
 
 from spectrogram_worker.attempt import Attempt
 from spectrogram_worker.contract import ExitCode, WorkerDocument
@@ -11,7 +10,6 @@ from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup
 from spectrogram_worker.guards.safeguard import Watch
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import log_ending
-from spectrogram_worker.outputs.picture import use_scratch_for_caches
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.progress_server import ProgressServer
 
@@ -21,7 +19,6 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
     job, folders = document.job.title, document.folders
     gauge = MemoryGauge(document.limits.memory_bytes, find_cgroup())
     state = ProgressState(document.job, gauge)
-    use_scratch_for_caches(Path(folders.scratch))
     attempts: list[Attempt] = []
 
     def last_words(ending: Ending) -> ExitCode:

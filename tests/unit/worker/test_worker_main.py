@@ -324,6 +324,22 @@ def test_a_document_that_is_none_is_78(tmp_path: Path, content: str | None) -> N
     assert ended.messages[0].startswith("WorkerConfigError - ")
 
 
+@pytest.mark.usefixtures("recording")
+def test_a_picture_without_any_scratch_is_78_before_anything_is_read(tmp_path: Path) -> None:
+    patch = """
+import os, tempfile
+os.environ.pop("MPLCONFIGDIR", None)
+def nowhere(): raise FileNotFoundError(2, "No usable temporary directory")
+tempfile.gettempdir = nowhere
+"""
+    folders = document(tmp_path)["folders"] | {"scratch": str(tmp_path / "termination/scratch")}
+    (tmp_path / "termination").write_text("")
+    ended = run(tmp_path, patch=patch, folders=folders)
+    assert "scratch" in ended.assert_orderly(ExitCode.WORKER_CONFIG_ERROR).message
+    folders["scratch"] = "/dev/null/scratch"
+    run(tmp_path, folders=folders).assert_orderly(ExitCode.DONE)
+
+
 def test_a_wrong_limit_is_the_operators_fault(tmp_path: Path) -> None:
     report = run(tmp_path, limits={"softSeconds": 0, "memoryBytes": 1}).assert_orderly(ExitCode.WORKER_CONFIG_ERROR)
     assert report.message.startswith("limits.softSeconds")

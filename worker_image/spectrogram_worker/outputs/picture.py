@@ -5,8 +5,8 @@ matplotlib is imported when a picture is drawn and not before.
 """
 
 import os
+import tempfile
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.cells import color_limits
 from spectrogram_worker.outputs.geometry import Box, Geometry
 from spectrogram_worker.outputs.scales import frequency_scale, time_scale, utc_ticks
@@ -53,12 +55,23 @@ class Scene:
 
 
 def use_scratch_for_caches(scratch: Path) -> None:
-    """Let matplotlib keep its font cache in `scratch`: a container's root file system is read-only."""
-    if "MPLCONFIGDIR" not in os.environ:
-        folder = scratch / "matplotlib"
-        with suppress(OSError):  # without scratch, matplotlib looks for a place itself
-            folder.mkdir(parents=True, exist_ok=True)
-            os.environ["MPLCONFIGDIR"] = str(folder)
+    """Let matplotlib keep its font cache in `scratch`: a container's root file system is read-only.
+
+    Without `scratch` matplotlib uses a temporary folder. Raises WorkerError (78) where there is none of those either,
+    before anything is computed: matplotlib cannot be imported then.
+    """
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    folder = scratch / "matplotlib"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["MPLCONFIGDIR"] = str(folder)
+    except OSError as error:
+        try:
+            tempfile.gettempdir()
+        except OSError:
+            message = f"a picture needs a scratch folder that can be written: {scratch}: {error.strerror}"
+            raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, message) from error
 
 
 def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArray[np.float32]) -> None:
