@@ -1,6 +1,7 @@
 """The pods of tests/pods/, by name, for any attempt of the job that they belong to."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 def body(name: str) -> dict[str, Any]:
     """The API object in tests/pods/NAME.json."""
-    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    content: dict[str, Any] = json.loads(_text(name))
     return content
 
 
@@ -24,3 +25,8 @@ def pod(name: str, *, attempt: int = 1, gone: bool = False) -> Pod:
     if attempt > 1:
         content["metadata"] |= {"name": pod_name(job(), attempt), "uid": f"{POD_UID[:-1]}{attempt}"}
     return read_pod(content, gone=gone)
+
+
+@cache
+def _text(name: str) -> str:
+    return (FOLDER / f"{name}.json").read_text()
