@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,17 +83,29 @@ class Api:
                 raise
 
     def watch(self, resource: str) -> Iterator[tuple[str, Body]]:
-        """Every event from now on, what exists first, in the order of the server. Ends with the connection."""
-        connection = self._connect()
-        query = "watch=true&resourceVersion=&timeoutSeconds=3600"
-        connection.request("GET", f"{self._path(resource)}?{query}", headers={"User-Agent": USER_AGENT})
-        for line in connection.getresponse():
-            event = json.loads(line)
-            yield event["type"], event["object"]
+        """Every event from now on, what exists first, in the order of the server. Ends when the server ends it."""
+        self._connection = self._connect()
+        try:
+            query = "watch=true&timeoutSeconds=3600"
+            self._connection.request("GET", f"{self._path(resource)}?{query}", headers={"User-Agent": USER_AGENT})
+            with self._connection.getresponse() as answer:
+                if answer.status != 200:
+                    raise ApiError(answer.status, json.loads(answer.read()))
+                for line in answer:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+        finally:
+            self.close()
+
+    def interrupt(self) -> None:
+        """End the watch that another thread follows."""
+        if self._connection is not None and self._connection.sock is not None:
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, content_type: str = "") -> Body:
         headers = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.audit import Audit
 from cluster.operator_process import Operator
 from cluster.workspace import POOL_LABEL, Workspace
 from harness.client import Client
@@ -16,14 +17,20 @@ CRD = Path(__file__).parents[2] / "crds" / "spectrogramjobs.yaml"
 
 
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return Audit(tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture(scope="session")
+def control_plane(audit: Audit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     flags = {
+        "kube-apiserver": audit.flags,
         "kube-controller-manager": [
             # Nobody sends the heartbeats of the tests' own nodes; they are to stay ready all the same.
             "--node-monitor-grace-period=24h",
             # A claim that is made just before its volume is known is bound at the next of these looks.
             "--pvclaimbinder-sync-period=500ms",
-        ]
+        ],
     }
     with ControlPlane(tmp_path_factory.mktemp("control-plane"), flags=flags) as control_plane:
         yield control_plane

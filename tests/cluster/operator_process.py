@@ -37,6 +37,7 @@ class Operator:
         self.health_port, self.metrics_port = free_port(), free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("SPECTROGRAM", "CELERY", "JOB_"))},
+            "PYTHONPATH": str(Path(__file__).parents[1]),
             "KUBECONFIG": str(kubeconfig),
             "SPECTROGRAM_NAMESPACES": ",".join(namespaces),
             "SPECTROGRAM_HEALTH_PORT": str(self.health_port),
@@ -104,4 +105,5 @@ def _is_error(line: str) -> bool:
         entry = json.loads(line)
     except ValueError:
         return bool(line.strip())
-    return str(entry.get("level", "")).lower() in ("error", "critical")
+    # A status or a pod that the API server finds invalid is never right, although the operator takes it calmly.
+    return entry["level"] in ("error", "critical") or " 422 Invalid" in entry["message"]

@@ -9,6 +9,7 @@ from cluster.operator_process import Operator
 from cluster.pod_statuses import Body, deadline_exceeded, ended, failed, oom_killed, succeeded
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.core.conditions import find_condition, holds
 from spectrogram_worker.contract import ExitCode
 
@@ -290,5 +291,4 @@ def test_the_reason_of_a_failure_is_in_the_condition_too(workspace: Workspace, o
 def memory_limit(pod: Body) -> int:
     (container,) = pod["spec"]["containers"]
     assert container["resources"]["requests"] == container["resources"]["limits"]
-    limit = container["resources"]["limits"]["memory"]
-    return int(limit[:-2]) * {"Gi": GIBIBYTE, "Mi": 2**20}[limit[-2:]] if limit[-1] == "i" else int(limit)
+    return parse_bytes(container["resources"]["limits"]["memory"])
