@@ -121,15 +121,16 @@ def test_contiguous_files_are_read_without_the_library(
 def test_gaps_are_known_without_reading_samples(tmp_path: Path) -> None:
     """The trap of read_vector, which raises on any gap."""
     pairs = integer_pairs(1000)
-    write_digital_rf(tmp_path, [(0, pairs[:400]), (1500, pairs[400:700]), (2500, pairs[700:])], file_milliseconds=1)
+    stored = [(0, pairs[:400]), (1500, pairs[400:700]), (2500, pairs[700:800]), (2700, pairs[800:])]
+    write_digital_rf(tmp_path, stored, file_milliseconds=1)
     recording = open_path(tmp_path, "recording")
 
     blocks = library_blocks(tmp_path)
-    assert blocks == [(0, 400), (1500, 1800), (2500, 2800)]
-    assert recording.description.gaps == ((400, 1500), (1800, 2500))
-    assert recording.description.length == 2800
+    assert blocks == [(0, 400), (1500, 1800), (2500, 2600), (2700, 2900)]
+    assert recording.description.gaps == ((400, 1500), (1800, 2500), (2600, 2700))
+    assert recording.description.length == 2900
     samples, missing = read(recording)
-    present = np.zeros(2800, np.bool_)
+    present = np.zeros(2900, np.bool_)
     for start, stop in blocks:
         present[start:stop] = True
     np.testing.assert_array_equal(missing, ~present)

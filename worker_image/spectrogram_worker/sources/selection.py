@@ -31,7 +31,7 @@ def select(description: Description, wanted: Range | None) -> Selection:
     rate, length = description.sample_rate, description.length
     start = wanted.start_sample or 0
     if wanted.start is not None:
-        start = _nearest(Fraction(duration_seconds(wanted.start)).limit_denominator(10**9) * rate)
+        start = _nearest(Fraction(duration_seconds(wanted.start)) * rate)
     elif wanted.start_time is not None:
         start = _sample_at(description, wanted.start_time)
     if start >= length:
@@ -43,7 +43,7 @@ def select(description: Description, wanted: Range | None) -> Selection:
     if wanted.samples is not None:
         count = wanted.samples
     elif wanted.duration is not None:
-        count = _nearest(Fraction(duration_seconds(wanted.duration)).limit_denominator(10**9) * rate)
+        count = _nearest(Fraction(duration_seconds(wanted.duration)) * rate)
     if count > length - start:
         warning = (
             f"input.range reaches {count - (length - start)} samples past the end of the recording"

@@ -36,13 +36,18 @@ def plan_layout(
     Raises WorkerError 65 where the range is shorter than the window, or the band holds no bin.
     """
     framing = frame(samples, transform, reduce)
+    return layout_of(description, framing, choose_bins(description, transform, band), transform, reduce)
+
+
+def layout_of(description: Description, framing: Framing, bins: Bins, transform: Transform, reduce: Reduce) -> Layout:
+    """The layout of bins and frames that are chosen already."""
     return Layout(
-        frequencies=choose_bins(description, transform, band).frequencies,
+        frequencies=bins.frequencies,
         times=column_times(description, framing),
         reductions=reduce.time,
         frames=framing.frames,
         frames_per_column=framing.frames_per_column,
-        samples=samples,
+        samples=framing.samples,
         unit=UNITS[transform.scaling],
     )
 

@@ -20,6 +20,7 @@ class ColumnBuilder:
         self._framing = framing
         self._bins = bins
         self._reductions = tuple(reductions)
+        self._stretches = _stretches(bins.order)
         self._sums: list[NDArray[Any]] = []
         self._sum_frames = 0
 
@@ -76,15 +77,27 @@ class ColumnBuilder:
         The logarithm is taken in the transform's precision. Zero power is −inf, a column without frames NaN.
         """
         result = np.empty((len(frames), len(values), len(self._bins.order)), np.float32)
-        offsets = self._bins.offsets.astype(dtype)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for place, (power, reduction) in enumerate(zip(values, self._reductions, strict=True)):
-                kept = power[:, self._bins.order]
                 if reduction is Reduction.MEAN:
-                    kept = np.divide(kept, frames[:, np.newaxis], dtype=np.float64)
-                logarithm = np.log10(kept.astype(dtype, copy=False))
-                logarithm *= 10
-                logarithm += offsets
-                result[:, place] = logarithm
-        result[frames == 0] = np.nan
+                    power = np.divide(power, frames[:, np.newaxis], dtype=np.float64)
+                levels = result[:, place] if dtype == np.float32 else np.empty(result[:, place].shape, dtype)
+                for target, source in self._stretches:
+                    np.log10(power[:, source], out=levels[:, target], dtype=dtype, casting="same_kind")
+                levels *= 10
+                levels += self._bins.offsets.astype(dtype)
+                if levels.dtype != result.dtype:
+                    result[:, place] = levels
+        if not frames.all():
+            result[frames == 0] = np.nan
         return result
+
+
+def _stretches(order: NDArray[np.intp]) -> list[tuple[slice, slice]]:
+    """`order` as pairs of slices (into the result, into the transform's output): one or two, and far faster."""
+    starts = [0, *(np.flatnonzero(np.diff(order) != 1) + 1).tolist()]
+    stops = [*starts[1:], len(order)]
+    return [
+        (slice(start, stop), slice(int(order[start]), int(order[start]) + stop - start))
+        for start, stop in zip(starts, stops, strict=True)
+    ]

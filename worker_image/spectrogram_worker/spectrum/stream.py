@@ -18,7 +18,7 @@ from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Trans
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Recording
 from spectrogram_worker.sources.selection import Selection
-from spectrogram_worker.spectrum.axes import choose_bins, plan_layout
+from spectrogram_worker.spectrum.axes import choose_bins, layout_of
 from spectrogram_worker.spectrum.columns import ColumnBuilder
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.gaps import Gaps
@@ -52,7 +52,9 @@ class ColumnStream:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         description = recording.description
-        self.layout = plan_layout(description, selection.count, transform, reduce, band)
+        self._framing = frame(selection.count, transform, reduce)
+        bins = choose_bins(description, transform, band)
+        self.layout = layout_of(description, self._framing, bins, transform, reduce)
         self.gaps = Gaps()
         self.frames_without_data = 0
         self.stopped = False
@@ -60,7 +62,6 @@ class ColumnStream:
         self._selection = selection
         self._transform = transform
         self._reductions = reduce.time
-        self._framing = frame(selection.count, transform, reduce)
         self._items = cut(
             self._framing,
             transform,
@@ -68,7 +69,7 @@ class ColumnStream:
             reductions=len(reduce.time),
             read_bytes=min(read_bytes, MAXIMUM_READ_BYTES),
         )
-        self._builder = ColumnBuilder(self._framing, choose_bins(description, transform, band), reduce.time)
+        self._builder = ColumnBuilder(self._framing, bins, reduce.time)
         self._threads = min(threads, self._items.count)
         self._should_stop = should_stop
         self._closed = Event()
