@@ -24,6 +24,7 @@ from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.queueing import Contender, Turn, contender, take_turn, waiting_order
 from spectrogram_operator.core.refusals import refusal
 from spectrogram_operator.core.sizing import first_queue
+from spectrogram_operator.telemetry.logs import CHECK_FAILED
 from spectrogram_worker.contract import Report, parse_report
 
 MAXIMUM_CONFLICTS = 5
@@ -184,7 +185,7 @@ class Reconciler:
         try:
             body = await self._cluster.read_pod(job.namespace, attempt.pod_name)
         except ClusterError as error:
-            logger.warning("Error checking if job %s is running on worker: %s", job.key, error)
+            logger.warning(CHECK_FAILED, job.key, error)
             return _Surroundings(pod=last)
         live = read_pod(body) if body is not None else None
         if live is not None and live.owner_uid == job.uid and attempt.pod_uid in (None, live.uid):

@@ -14,8 +14,9 @@ from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.control.sweep import sweep
 from spectrogram_operator.control.workqueue import WorkQueue, cancelled
 from spectrogram_operator.settings import Settings
-from spectrogram_operator.telemetry.logs import log_transition
+from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition
 from spectrogram_operator.telemetry.metrics import JobPlace, Metrics
+from spectrogram_operator.telemetry.transitions import transition
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Service:
         self._view: View | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
+        self._zombies = 0
         self._metrics = Metrics(
             registry, self._places, version=version, started=clock(), namespaces=settings.namespaces
         )
@@ -88,6 +90,10 @@ class Service:
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self._metrics.record(old, new, job.namespace)
         log_transition(logger, job.key, old, new)
+        happened = transition(old, new)
+        if happened.zombies and happened.result == "failed":
+            self._zombies += 1
+            logger.warning(ZOMBIE_MARKED, job.key, extra={"job": job.key})
 
     def _places(self) -> Iterator[JobPlace]:
         """Namespace, queue and phase of every job, for the gauge. Called in the scrape's thread: works on a copy."""
@@ -102,3 +108,6 @@ class Service:
             )
             if swept is not None:
                 self._metrics.sweep_succeeded(swept)
+            if self._zombies:
+                logger.info(ZOMBIES_CLEANED_UP, self._zombies)
+                self._zombies = 0

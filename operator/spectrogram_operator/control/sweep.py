@@ -8,6 +8,7 @@ from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.core.conditions import active_attempt, is_over
 from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.telemetry.logs import CHECKING
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ async def sweep(
     So a deaf watch delays a job by one interval at most. Returns when it succeeded, None where it did not.
     """
     jobs = [job for job in reconciler.jobs() if not is_over(job.status)]
-    logger.info("Checking %d jobs for zombie detection", len(jobs))
+    logger.info(CHECKING, len(jobs))
     try:
         listed = {pod.uid: pod.phase for pod in map(read_pod, await cluster.list_pods())}
     except ClusterError as error:
