@@ -55,7 +55,7 @@ def _with_measurements(
         ),
         dataset=_in_utc(report.dataset),
     )
-    if memory.current_bytes is not None and memory.current_bytes >= WARNING_SHARE * limit:
+    if memory.current_bytes and limit and memory.current_bytes >= WARNING_SHARE * limit:
         share = memory.current_bytes / limit
         return with_condition(
             status,

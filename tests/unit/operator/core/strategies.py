@@ -245,7 +245,7 @@ def observations(draw: st.DrawFn) -> Observed:
         turn=draw(st.sampled_from([None, turn])),
         missing_claims=draw(st.sampled_from([None, (), (), ("recordings",), ("r" * 253, "s" * 253)])),
         refusal=draw(st.sampled_from([None, None, refusal])),
-        pods=(*((seen,) if seen else ()), *others),
+        pods=tuple({pod.uid: pod for pod in [*others, *([seen] if seen else [])]}.values()),
     )
 
 
