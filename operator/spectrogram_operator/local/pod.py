@@ -49,7 +49,6 @@ class LocalPod:
         self._changed = changed
         self._unlimited = unlimited
         self._deleted, self._asked, self._expired = asyncio.Event(), asyncio.Event(), False
-        self._grace_seconds: float = self._spec["terminationGracePeriodSeconds"]
         self._process: Process | None = None
         self.log = WorkerLog(warn)
 
@@ -82,7 +81,6 @@ class LocalPod:
 
     def kill(self) -> None:
         """End the pod at once."""
-        self._grace_seconds = 0
         self.delete()
         if self._process is not None:
             self._process.kill()
@@ -125,7 +123,7 @@ class LocalPod:
         asked.cancel()
         if not exited.done():
             process.terminate()
-            await asyncio.wait({exited}, timeout=self._grace_seconds)
+            await asyncio.wait({exited}, timeout=self._spec["terminationGracePeriodSeconds"])
             process.kill()
         await exited
 

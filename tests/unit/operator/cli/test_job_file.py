@@ -129,9 +129,9 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
         ),
         (
             "claimName: results",
-            "claimName: results, formats: [png, zarr]",
+            "claimName: results, formats: [zarr]",
             6,
-            "spec.output.formats.1: Input should be 'png' or 'npz'",
+            "spec.output.formats.0: Input should be 'png' or 'npz'",
         ),
         ("", "transform: {fftSize: '64'}", 7, "spec.transform.fftSize: Input should be a valid integer"),
         ("", "suspend: true", 7, "spec.suspend: the job would not run: set it to false, or remove it"),

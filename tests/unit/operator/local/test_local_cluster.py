@@ -196,7 +196,11 @@ async def test_a_deleted_pod_is_gone_once_it_has_ended(tmp_path: Path) -> None:
     assert (status.phase, status.reason) == (Phase.FAILED, "PodDeleted")
 
 
-async def test_no_child_of_a_worker_outlives_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memberships", [str(memory_group.MEMBERSHIPS), "/nonexistent"])
+async def test_no_child_of_a_worker_outlives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memberships: str
+) -> None:
+    monkeypatch.setattr(memory_group, "MEMBERSHIPS", Path(memberships))
     status, _ = await run(tmp_path, job("child"))
     assert status.phase is Phase.SUCCEEDED
     assert not alive(int((tmp_path / "results/child").read_text()))
