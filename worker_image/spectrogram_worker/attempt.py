@@ -49,8 +49,14 @@ class Attempt:
         self._job = document.job.title
         recording = Path(document.folders.input) / document.input.path
         self._destination = Destination(document.folders.output, document.output_path, document.job, recording)
-        self.discard = self._destination.discard
-        self.close = self._destination.close
+
+    def discard(self) -> None:
+        """Remove the unfinished work at once, from any thread: the process is about to be ended."""
+        self._destination.discard()
+
+    def close(self) -> None:
+        """Remove what was not published and release everything."""
+        self._destination.close()
 
     def run(self) -> Ending:
         """Run to the end. Raises WorkerError, MemoryError and OSError where there is no result."""

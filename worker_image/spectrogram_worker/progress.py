@@ -74,11 +74,6 @@ class ProgressState:
             seconds[self._stage] = seconds.get(self._stage, 0.0) + self._clock() - self._stage_began
             return seconds
 
-    @property
-    def columns_done(self) -> int:
-        """Columns that are done."""
-        return self._columns_done
-
     def report(self, reason: str = "", message: str = "", outputs: tuple[OutputFile, ...] = ()) -> Report:
         """The state now, as GET /progress and the termination message give it."""
         use = self._gauge.look()

@@ -12,7 +12,6 @@ _STEPS = (
     *(3600 * hours for hours in (1, 2, 3, 6, 12)),
     *(86400 * days for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
 )
-_MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def utc_ticks(start: datetime, first: float, last: float, most: int) -> tuple[li
     span = last - first
     step = next((step for step in _STEPS if span / step <= most), None)
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    if step is None or span / step > _MOST_STEPS or span < 2e-6:
+    if step is None or span < 2e-6:
         return [], [], f"{start:%Y-%m-%d}"
     since_midnight = (start - midnight) / timedelta(seconds=1)
     ticks = range(math.ceil((since_midnight + first) / step), math.floor((since_midnight + last) / step) + 1)
