@@ -1,0 +1,165 @@
+"""Memory, pools and threads of an attempt (faults.md §9; README rulings 3 and 8)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
+from spectrogram_operator.api.status import Attempt, AttemptState, SpectrogramJobStatus
+from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool
+from spectrogram_operator.core.sizing import (
+    OUT_OF_MEMORY_REASONS,
+    attempt_cpu,
+    attempt_memory,
+    current_queue,
+    first_queue,
+    granted_memory,
+    grown_memory,
+    queue_after,
+    refused_memory,
+    transform_threads,
+)
+from unit.operator.core.play import build_job
+
+DEFAULT, LARGE = QueueName.DEFAULT, QueueName.LARGE_JOBS
+POLICY = Policy()
+
+
+def spec(*, size: str | None = None, queue: str = "auto", **resources: Any) -> SpectrogramJobSpec:
+    """A spec with this size hint, queue and resources."""
+    recording = {"claimName": "recordings", "path": "fm.drf"} | ({"size": size} if size else {})
+    found = build_job(input=recording, queue=queue, resources=resources).spec
+    assert found is not None
+    return found
+
+
+def attempt(memory: int, *, pool: str = "default", reason: str = "MemoryError", peak: int | None = None) -> Attempt:
+    """A finished attempt with this memory limit."""
+    return Attempt(
+        number=1,
+        state=AttemptState.FINISHED,
+        pod_name="a1",
+        pool=pool,
+        memory_bytes=memory,
+        reason=reason,
+        peak_memory_bytes=peak,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_spec", "queue"),
+    [
+        (spec(), DEFAULT),
+        (spec(size="500M"), DEFAULT),
+        (spec(size="500000001"), LARGE),
+        (spec(size="12Gi"), LARGE),
+        (spec(size="12Gi", queue="default"), DEFAULT),
+        (spec(queue="large_jobs"), LARGE),
+        (spec(memory="4Gi"), DEFAULT),
+        (spec(memory="4.1Gi"), LARGE),
+        (spec(memory="4.1Gi", queue="default"), DEFAULT),
+    ],
+)
+def test_the_queue_a_job_starts_in(given_spec: SpectrogramJobSpec, queue: QueueName) -> None:
+    assert first_queue(given_spec, POLICY) is queue
+
+
+@pytest.mark.parametrize(
+    ("named", "queue"), [(None, LARGE), ("default", DEFAULT), ("large_jobs", LARGE), ("x", DEFAULT)]
+)
+def test_the_queue_in_status_beats_the_hint(named: str | None, queue: QueueName) -> None:
+    assert current_queue(spec(size="12Gi"), SpectrogramJobStatus(queue=named), POLICY) is queue
+
+
+@pytest.mark.parametrize(
+    ("given_spec", "queue", "refused"),
+    [
+        (spec(memory="4Gi"), DEFAULT, False),
+        (spec(memory="4.1Gi"), DEFAULT, True),
+        (spec(memory="16Gi"), LARGE, False),
+        (spec(memory="17Gi"), LARGE, True),
+        (spec(), DEFAULT, False),
+    ],
+)
+def test_memory_that_no_pod_of_the_queue_may_have(
+    given_spec: SpectrogramJobSpec, queue: QueueName, refused: bool
+) -> None:
+    assert bool(refused_memory(given_spec, queue, POLICY)) is refused
+
+
+@pytest.mark.parametrize(
+    ("given_spec", "queue", "previous", "gibibytes"),
+    [
+        (spec(), DEFAULT, None, 1),
+        (spec(), LARGE, None, 4),
+        (spec(memory="2Gi"), DEFAULT, None, 2),
+        (spec(), LARGE, attempt(GIBIBYTE, reason="RerouteLarge"), 4),
+        (spec(), DEFAULT, attempt(GIBIBYTE), 1.5),
+        (spec(), DEFAULT, attempt(GIBIBYTE, reason="OOMKilled"), 1.5),
+        (spec(), DEFAULT, attempt(2 * GIBIBYTE, reason="Drained"), 2),
+        (spec(), DEFAULT, attempt(3 * GIBIBYTE), 4),
+        (spec(), LARGE, attempt(4 * GIBIBYTE), 6),
+    ],
+)
+def test_the_memory_of_an_attempt(
+    given_spec: SpectrogramJobSpec, queue: QueueName, previous: Attempt | None, gibibytes: float
+) -> None:
+    assert attempt_memory(given_spec, queue, previous, POLICY) == gibibytes * GIBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("limit", "peak", "mebibytes"),
+    [(1024, None, 1536), (1024, 1024, 1536), (1024, 2000, 2560), (64, None, 256), (64, 200, 512), (300, 0, 512)],
+)
+def test_growth_is_half_as_much_again_or_a_fifth_above_the_peak(limit: int, peak: int | None, mebibytes: int) -> None:
+    last = attempt(limit * MEBIBYTE, peak=None if peak is None else peak * MEBIBYTE)
+    assert grown_memory(last) == mebibytes * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("queue", "limit", "after"),
+    [
+        (DEFAULT, 1, DEFAULT),
+        (DEFAULT, 3, LARGE),
+        (DEFAULT, 4, LARGE),
+        (LARGE, 10, LARGE),
+        (LARGE, 15, LARGE),
+        (LARGE, 16, None),
+        (DEFAULT, 16, None),
+    ],
+)
+def test_where_more_memory_is_to_be_had(queue: QueueName, limit: int, after: QueueName | None) -> None:
+    assert queue_after(queue, attempt(limit * GIBIBYTE), POLICY) is after
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2**40), st.sampled_from([DEFAULT, LARGE]), st.sampled_from(sorted(OUT_OF_MEMORY_REASONS)))
+def test_after_running_out_the_next_attempt_has_more_or_there_is_none(
+    limit: int, queue: QueueName, reason: str
+) -> None:
+    last = attempt(limit, reason=reason)
+    after = queue_after(queue, last, POLICY)
+    if after is not None:
+        memory = attempt_memory(spec(), after, last, POLICY)
+        assert limit < memory <= POLICY.pools[after].max_memory_bytes
+
+
+@pytest.mark.parametrize(("recorded", "bytes_"), [(0, GIBIBYTE), (2**30, 2**30), (2**62, 4 * GIBIBYTE)])
+def test_a_pod_never_gets_no_limit_nor_more_than_its_pool(recorded: int, bytes_: int) -> None:
+    assert granted_memory(attempt(recorded), POLICY) == bytes_
+
+
+@pytest.mark.parametrize(
+    ("cpu", "threads"), [("50m", 1), ("1", 1), ("1500m", 1), ("2", 2), ("2.9", 2), ("1e3", 256), ("1e60", 256)]
+)
+def test_whole_cores_are_threads(cpu: str, threads: int) -> None:
+    assert transform_threads(cpu) == threads
+
+
+def test_cpu_is_the_job_s_else_the_pool_s() -> None:
+    pool = Pool(memory_bytes=GIBIBYTE, max_memory_bytes=GIBIBYTE, cpu="3")
+    policy = Policy(pools={DEFAULT: pool, LARGE: pool})
+    assert attempt_cpu(spec(), DEFAULT, policy) == "3"
+    assert attempt_cpu(spec(cpu=2), DEFAULT, policy) == "2"
