@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from spectrogram_worker.contract import ExitCode, Report, WorkerDocument
+from spectrogram_worker.contract.base import REFUSED_VALUE
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Folders
 from spectrogram_worker.contract.report import clean_text
 from spectrogram_worker.errors import WorkerError
@@ -31,9 +32,10 @@ def read_document(environment: Mapping[str, str]) -> WorkerDocument:
     try:
         return WorkerDocument.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         place = [str(part) for part in first["loc"]]
-        message = f"{'.'.join(place) or ENVIRONMENT_VARIABLE}: {first['msg']}"
+        value = f"{first['input']!r} " if first["type"] == REFUSED_VALUE else ""
+        message = f"{'.'.join(place) or ENVIRONMENT_VARIABLE}: {value}{first['msg'].removeprefix('Value error, ')}"
         if place and place[0] in _OF_THE_USER:
             raise WorkerError(ExitCode.INVALID_SPEC, message) from error
         raise _misconfigured(message) from error

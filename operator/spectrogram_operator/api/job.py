@@ -1,5 +1,6 @@
 """A SpectrogramJob as a whole, read from what the API server holds."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_worker.contract.base import REFUSED_VALUE
 from spectrogram_worker.contract.report import clean_text
 
 _timestamp = TypeAdapter(datetime)
@@ -43,7 +45,9 @@ def read_job(body: Mapping[str, Any]) -> Job:
     metadata = body["metadata"]
     spec, invalid = None, ""
     try:
-        spec = SpectrogramJobSpec.model_validate(body.get("spec") or {})
+        # As strict as the API server, which takes no "1024" for a number and no field name but its own.
+        document = json.dumps(body.get("spec") or {})
+        spec = SpectrogramJobSpec.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         invalid = describe(error)
     try:
@@ -68,10 +72,12 @@ def read_job(body: Mapping[str, Any]) -> Job:
 def describe(error: ValidationError, prefix: str = "spec") -> str:
     """What to change, in one line: the first three complaints with the path of the field."""
     complaints = []
-    for complaint in error.errors(include_url=False, include_input=False)[:3]:
+    for complaint in error.errors(include_url=False)[:3]:
         where = ".".join([prefix, *(str(part) for part in complaint["loc"] if part not in ("int", "str"))])
         what = complaint["msg"].removeprefix("Value error, ")
         if complaint["type"] == "extra_forbidden":
             what = "unknown field"
+        elif complaint["type"] == REFUSED_VALUE:
+            what = f"{complaint['input']!r} {what}"
         complaints.append(f"{where}: {what}")
     return clean_text("; ".join(complaints))

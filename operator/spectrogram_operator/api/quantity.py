@@ -10,9 +10,14 @@ _SUFFIXES |= {suffix: Decimal(1000) ** (power + 1) for power, suffix in enumerat
 _SUFFIXES |= {suffix: Decimal(1024) ** (power + 1) for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])}
 
 
+def is_quantity(text: int | str) -> bool:
+    """True for what `parse_quantity` can read."""
+    return re.fullmatch(QUANTITY_PATTERN, str(text)) is not None
+
+
 def parse_quantity(text: int | str) -> Decimal:
     """The value of a quantity in its base unit (bytes, cores). Raises ValueError for anything else."""
-    if re.fullmatch(QUANTITY_PATTERN, str(text)) is None:
+    if not is_quantity(text):
         raise ValueError(f"{text!r} is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi")
     match = re.fullmatch(r"([0-9.]+)(?:[eE]([0-9]+)|([A-Za-z]*))", str(text))
     assert match is not None

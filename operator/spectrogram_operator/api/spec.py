@@ -7,10 +7,10 @@ the platform team (README.md of the chart).
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 
-from spectrogram_operator.api.quantity import QUANTITY_PATTERN, parse_bytes, parse_quantity
-from spectrogram_worker.contract.base import Model, Rule
+from spectrogram_operator.api.quantity import QUANTITY_PATTERN, is_quantity, parse_bytes, parse_quantity
+from spectrogram_worker.contract.base import Model, Rule, pattern_rule
 from spectrogram_worker.contract.parameters import (
     Chunking,
     FrequencyRange,
@@ -20,27 +20,22 @@ from spectrogram_worker.contract.parameters import (
     Transform,
 )
 
-
-def _quantity(value: int | str) -> int | str:
-    parse_quantity(value)
-    return value
-
-
 Quantity = Annotated[
     int | str,
-    AfterValidator(_quantity),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "pattern": QUANTITY_PATTERN,
-            "maxLength": 32,
-        }
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}),
+    Rule(
+        cel=f"type(self) == int ? self >= 0 : self.matches('{QUANTITY_PATTERN}')".replace("\\", "\\\\"),
+        message="is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi",
+        holds=is_quantity,
     ),
 ]
 ClaimName = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+    StringConstraints(max_length=253),
+    pattern_rule(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+        "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends",
+    ),
 ]
 
 
@@ -77,13 +72,13 @@ class Resources(Model):
     rules = (
         Rule(
             cel="!has(self.memory) || (type(self.memory) == int ? self.memory >= 67108864"
-            " : quantity(self.memory).compareTo(quantity('64Mi')) >= 0)",
+            " : !isQuantity(self.memory) || quantity(self.memory).compareTo(quantity('64Mi')) >= 0)",
             message="memory must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi",
             holds=lambda r: r.memory is None or parse_bytes(r.memory) >= 64 * 2**20,
         ),
         Rule(
             cel="!has(self.cpu) || (type(self.cpu) == int ? self.cpu >= 1"
-            " : quantity(self.cpu).compareTo(quantity('50m')) >= 0)",
+            " : !isQuantity(self.cpu) || quantity(self.cpu).compareTo(quantity('50m')) >= 0)",
             message="cpu must be at least 50m: write cores, as in 2, or thousandths, as in 500m",
             holds=lambda r: r.cpu is None or parse_quantity(r.cpu) * 1000 >= 50,
         ),

@@ -15,14 +15,11 @@ from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.fields import known_fields, likely_field
 from spectrogram_operator.cli.yaml_nodes import compose, construct, line_of, repeated_keys
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.base import Model
+from spectrogram_worker.contract.base import REFUSED_VALUE, Model
 from spectrogram_worker.contract.report import clean_text
 
 _MOST_COMPLAINTS = 5
 _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
-_DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
-_PATTERNS = {"name": _NAME, "namespace": _NAME, "claimName": _NAME, "start": _DURATION, "duration": _DURATION}
-"""What to say instead of a regular expression, by the field's name."""
 _NOT_YET = {
     "spec.input.store": "this version reads from claims only: name one in claimName, and remove store",
     "spec.input.url": "this version reads from claims only: name one in claimName, and remove url",
@@ -149,7 +146,9 @@ def _what(detail: ErrorDetails) -> str:
         case "missing":
             return "this field is required: add it"
         case "string_pattern_mismatch":
-            return f"{detail['input']!r} {_PATTERNS.get(str(detail['loc'][-1]), detail['msg'])}"
+            return f"{detail['input']!r} {_NAME}"
+        case _ if detail["type"] == REFUSED_VALUE:
+            return f"{detail['input']!r} {detail['msg']}"
     if detail["loc"][-1:] in (("int",), ("str",)) and detail["type"].endswith("_type"):
         return "write a quantity: a number with an optional unit, as in 512Mi or 2"
     return detail["msg"].removeprefix("Value error, ")

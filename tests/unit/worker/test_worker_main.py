@@ -253,7 +253,8 @@ def test_a_high_estimate_warns_and_the_job_runs(tmp_path: Path) -> None:
         ({"output": {"image": {"colormap": "virids"}}}, "viridis"),
         ({"transform": {"hopSize": 0}}, "transform.hopSize"),
         ({"input": {"path": "../secret"}}, "input"),
-        ({"output": {"path": "."}}, "output.path"),
+        ({"output": {"path": "."}}, "output: path must name a folder below the claim"),
+        ({"input": {"path": "signal.cf32", "range": {"start": "soon"}}}, "input.range.start: 'soon' is no duration"),
     ],
 )
 @pytest.mark.usefixtures("recording")

@@ -1,24 +1,69 @@
 """The base of every model that crosses a process border: camelCase names, closed field lists, rules stated once.
 
 A `Rule` is written once and enforced three times: by the API server (its CEL goes into the CRD), by the planner and by
-the worker (its Python form runs as a validator). Tests hold the forms against each other.
+the worker (its Python form runs as a validator). Tests hold the forms against each other, on a real API server. Rules
+stand where a schema's own message would be a regular expression, and where the API server's schema does not hold: it
+takes the integer 0 for a number of at least 0.1.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+REFUSED_VALUE = "refused_value"
+"""Type of pydantic's error where a value breaks a rule of its own; the message goes on after the value."""
 
 
 class Rule(NamedTuple):
-    """One condition over several fields: `cel` for the API server, `holds` for Python, `message` says what to write."""
+    """One condition: `cel` for the API server, `holds` for Python, `message` says what to write instead.
+
+    Over several fields of a model it stands in the model's `rules`. On one value it is an annotation of the value's
+    type; what it says then is read after the value: "'soon' is no duration: write …".
+    """
 
     cel: str
     message: str
     holds: Callable[[Any], bool]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-kubernetes-validations": [{"rule": self.cel, "message": self.message}]}
+
+    def _checked(self, value: Any) -> Any:
+        if not self.holds(value):
+            raise PydanticCustomError(REFUSED_VALUE, "{rule}", {"rule": self.message})
+        return value
+
+
+def pattern_rule(pattern: str, message: str) -> Rule:
+    """The rule that a text matches `pattern` as a whole: a regular expression that RE2 and Python read alike."""
+    cel = f"self.matches('^({pattern})$')".replace("\\", "\\\\")
+    return Rule(cel=cel, message=message, holds=lambda text: re.fullmatch(pattern, text) is not None)
+
+
+def unique_rule() -> Rule:
+    """The rule that no entry of a list stands twice."""
+    return Rule(
+        cel="self.all(x, self.exists_one(y, y == x))",
+        message="names an entry twice: remove one of them",
+        holds=lambda entries: len(set(entries)) == len(entries),
+    )
+
+
+def at_least_rule(least: float, unit: str) -> Rule:
+    """The rule of a lower bound that is no whole number; the API server's own check rounds it down."""
+    return Rule(
+        cel=f"self >= {least:f}".rstrip("0"),
+        message=f"is too small: write at least {least:g} {unit}",
+        holds=lambda value: bool(value >= least),
+    )
 
 
 class Model(BaseModel):

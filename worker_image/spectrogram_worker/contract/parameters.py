@@ -6,17 +6,28 @@ Every attribute's docstring is what `kubectl explain` shows: it states unit, def
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from spectrogram_worker.contract.base import Model, Rule, relative_path_rule
+from spectrogram_worker.contract.base import (
+    Model,
+    Rule,
+    at_least_rule,
+    pattern_rule,
+    relative_path_rule,
+    unique_rule,
+)
 
-DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
-Entry = TypeVar("Entry")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
-Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
+Duration = Annotated[
+    str,
+    StringConstraints(max_length=32),
+    pattern_rule(
+        r"[0-9]+(\.[0-9]+)?(ms|s|m|h)", "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
+    ),
+]
 Frequency = Annotated[float, Field(ge=-1e15, le=1e15)]
 
 
@@ -26,12 +37,6 @@ def duration_seconds(text: Duration) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m or h, as in 10s")
     return float(match[1]) * _SECONDS[match[2]]
-
-
-def _unique(values: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("each entry may stand once: remove the repeated one")
-    return values
 
 
 class InputFormat(StrEnum):
@@ -76,9 +81,9 @@ class OutputFormat(StrEnum):
 class Raw(Model):
     """How samples lie in a raw file: it has no header that could say so."""
 
-    datatype: Annotated[str, StringConstraints(max_length=7)] | None = None
+    datatype: Annotated[str, StringConstraints(max_length=32)] | None = None
     """SigMF name of the sample type: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
-    sample_rate: Annotated[float, Field(ge=1e-6, le=1e15)] | None = None
+    sample_rate: Annotated[float, Field(le=1e15), at_least_rule(1e-6, "Hz")] | None = None
     """Samples per second, in Hz."""
     center_frequency: Frequency | None = None
     """Frequency at the centre of the band, in Hz. Default: 0."""
@@ -121,7 +126,21 @@ class Range(Model):
                 and not (r.duration is not None and (r.start_sample is not None or r.samples is not None))
             ),
         ),
+        Rule(
+            cel="!has(self.duration) || self.duration.matches('[1-9]')",
+            message="duration must be more than 0: remove it to process to the end",
+            holds=lambda r: r.duration is None or duration_seconds(r.duration) > 0,
+        ),
     )
+
+
+ChannelName = Annotated[
+    str,
+    StringConstraints(max_length=128),
+    pattern_rule(
+        "[A-Za-z0-9_][A-Za-z0-9_. +-]*", "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
+    ),
+]
 
 
 class RecordingSelection(Model):
@@ -131,7 +150,7 @@ class RecordingSelection(Model):
     """Where the recording is, relative to the claim: a file, or the folder of a Digital RF recording. No '..', no leading '/'."""
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
-    channel: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. +-]*$", max_length=128)] | None = None
+    channel: ChannelName | None = None
     """Digital RF: the channel's name. SigMF: the channel's index, from 0. Default: the only one there is."""
     subchannel: Annotated[int, Field(ge=0, le=4095)] = 0
     """Digital RF: index of the subchannel, from 0. Default: 0."""
@@ -151,7 +170,7 @@ class Window(Model):
     """Name of the window. Default: gaussian."""
     length: Annotated[int, Field(ge=8, le=1_048_576)] | None = None
     """Samples in the window, 8 to fftSize; a shorter one is padded with zeros to fftSize. Default: fftSize."""
-    std_dev: Annotated[float, Field(ge=0.1, le=1e6)] = 100.0
+    std_dev: Annotated[float, Field(le=1e6), at_least_rule(0.1, "samples")] = 100.0
     """gaussian: standard deviation in samples. Default: 100."""
     beta: Annotated[float, Field(ge=0, le=100)] = 8.6
     """kaiser: shape. Default: 8.6."""
@@ -194,7 +213,7 @@ class Transform(Model):
 class Reduce(Model):
     """How frames become columns: consecutive frames are reduced in linear power before dB is taken."""
 
-    time: Annotated[tuple[Reduction, ...], Field(min_length=1, max_length=3), AfterValidator(_unique)] = (
+    time: Annotated[tuple[Reduction, ...], Field(min_length=1, max_length=3), unique_rule()] = (
         Reduction.MAX,
         Reduction.MEAN,
     )
@@ -248,7 +267,11 @@ MAXIMUM_PIXELS = 16_000_000
 class Image(Model):
     """The picture, spectrogram.png."""
 
-    colormap: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", max_length=64)] = "magma"
+    colormap: Annotated[
+        str,
+        StringConstraints(max_length=64),
+        pattern_rule("[A-Za-z0-9_]+", "is no colour map: write a name of matplotlib's, as in magma or viridis"),
+    ] = "magma"
     """Any colour map of matplotlib: magma viridis plasma inferno cividis turbo jet hot cool rainbow … Default: magma."""
     width: Annotated[int, Field(ge=64, le=16_384)] = 1600
     """Width of the whole picture in pixels, 64 to 16384. Default: 1600."""
@@ -270,14 +293,21 @@ class OutputSelection(Model):
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     """The folder to create, relative to the claim. No '..', no leading '/'. Default: the job's name."""
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=2), AfterValidator(_unique)] = (
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=2), unique_rule()] = (
         OutputFormat.PNG,
         OutputFormat.NPZ,
     )
     """Files to write: png (picture), npz (NumPy arrays). manifest.json is always written. Default: [png, npz]."""
     image: Image = Image()
     """The picture's size and colours."""
-    rules = (relative_path_rule("path"),)
+    rules = (
+        relative_path_rule("path"),
+        Rule(
+            cel="!has(self.path) || self.path.split('/').exists(p, p != '' && p != '.')",
+            message="path must name a folder below the claim: write its name, or remove path to take the job's name",
+            holds=lambda o: o.path is None or any(part not in ("", ".") for part in o.path.split("/")),
+        ),
+    )
 
 
 class Chunking(Model):
