@@ -1,0 +1,82 @@
+"""The operator in a cluster as its users get it: images made by its Dockerfiles, its chart, and what the example needs.
+
+python -m harness.installation     builds both images, unless the cache has them, and prints where they are
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import images
+from harness.client import Client
+from harness.waiting import HarnessError
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm" / "spectrogram-operator"
+EXAMPLE = ROOT / "examples" / "spectrogramjob.yaml"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+_REGISTRY, _TAG = "localhost", "test"
+
+
+def image_archives() -> list[Path]:
+    """The archives of both images. What is not in the cache is built, which needs a network."""
+    return [
+        images.build_image(ROOT / f"Dockerfile.{name}", f"{_REGISTRY}/spectrogram-{name}:{_TAG}", ROOT)
+        for name in ("operator", "worker")
+    ]
+
+
+def install(client: Client, release: str, values: Mapping[str, Any]) -> None:
+    """Install the chart into the client's namespace, or upgrade it; ends when the operator is ready."""
+    image = {"registry": _REGISTRY, "tag": _TAG}
+    content = {**values, "image": image, "worker": {"image": {**image, **values.get("workerImage", {})}}}
+    content.pop("workerImage", None)
+    command = ("upgrade", "--install", release, str(CHART), "--values=-", "--wait", "--timeout=5m")
+    client.helm(*command, input=json.dumps(content))
+
+
+def create_claim(client: Client, name: str, folder: Path, node: str) -> None:
+    """A claim of the client's namespace, and the volume behind it: a folder of this machine, on this node.
+
+    A `local` volume and not a `hostPath`: only there does the kubelet honour fsGroup.
+    """
+    terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]
+    common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    volume = {
+        **common,
+        "capacity": {"storage": "10Gi"},
+        "claimRef": {"namespace": client.namespace, "name": name},
+        "local": {"path": str(folder)},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
+    }
+    claim = {**common, "resources": {"requests": {"storage": "10Gi"}}}
+    client.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"{client.namespace}-{name}"},
+            "spec": volume,
+        },
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": claim},
+    )
+
+
+def write_recording(folder: Path) -> None:
+    """The recording that the example reads, unless it is there. Everybody may read it: workers are not root."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "demo.drf").exists():
+        command = [sys.executable, str(ROOT / "examples" / "make_recording.py"), str(folder)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise HarnessError(f"the recording could not be written:\n{done.stdout}")
+    for path in (folder, *folder.rglob("*")):
+        os.chmod(path, 0o755 if path.is_dir() else 0o644)
+
+
+if __name__ == "__main__":
+    print(*image_archives(), sep="\n")
