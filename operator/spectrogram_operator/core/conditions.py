@@ -11,8 +11,10 @@ from spectrogram_operator.api.status import (
     ConditionType,
     SpectrogramJobStatus,
 )
+from spectrogram_worker.contract.report import clean_text
 
 MAXIMUM_ATTEMPTS = 10
+MAXIMUM_MESSAGE_LENGTH = 1024
 
 
 def holds(status: SpectrogramJobStatus, kind: str) -> bool | None:
@@ -51,7 +53,7 @@ def with_condition(
         type=kind,
         status=value,
         reason=reason,
-        message=message,
+        message=clean_text(message, MAXIMUM_MESSAGE_LENGTH),
         observed_generation=status.observed_generation,
         last_transition_time=old.last_transition_time if old is not None and old.status == value else now,
     )
@@ -77,5 +79,7 @@ def with_attempt(status: SpectrogramJobStatus, attempt: Attempt) -> SpectrogramJ
 
 
 def changed(status: SpectrogramJobStatus, **updates: Any) -> SpectrogramJobStatus:
-    """A copy of the status with these fields changed."""
+    """A copy of the status with these fields changed; a message is cut to what the schema takes."""
+    if updates.get("message"):
+        updates["message"] = clean_text(updates["message"], MAXIMUM_MESSAGE_LENGTH)
     return status.model_copy(update=updates)

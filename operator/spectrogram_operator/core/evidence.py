@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from spectrogram_operator.api.status import Attempt, RetryClass
 from spectrogram_operator.core.outcome import Outcome
+from spectrogram_worker.contract.report import clean_text
 
 OPERATOR_ENDINGS = {
     "Cancelled": RetryClass.HOLD,
@@ -58,6 +59,5 @@ def explained(attempt: Attempt, outcome: Outcome) -> Outcome:
         return outcome
     if not ended_by_operator(attempt) and outcome.reason != "PodMissing":
         return outcome
-    return replace(
-        outcome, reason=attempt.reason, retry_class=attempt.retry_class, message=attempt.message or attempt.reason
-    )
+    message = clean_text(attempt.message or attempt.reason)
+    return replace(outcome, reason=attempt.reason, retry_class=attempt.retry_class, message=message)

@@ -15,7 +15,7 @@ from spectrogram_operator.core.policy import Policy
 from unit.operator.core.schema import check_status
 from unit.operator.core.strategies import MOST_MEMORY, observations, policies, times
 
-EXAMPLES = 400
+EXAMPLES = 200
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
