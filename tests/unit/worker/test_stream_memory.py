@@ -31,7 +31,7 @@ print(json.dumps({"grew": status("VmHWM") - before, "estimate": found.memory_byt
 """
 
 
-def measured(root: Path, samples: int, fft_size: int, hop: int, read_bytes: int = 512 * 1024) -> dict[str, int]:
+def measured(root: Path, samples: int, fft_size: int, hop: int, read_bytes: int = 2**21) -> dict[str, int]:
     """Bytes by which the process grew over a transform of silence, and its estimate."""
     name = f"{samples}.raw"
     with (root / name).open("wb") as file:
@@ -48,9 +48,9 @@ def measured(root: Path, samples: int, fft_size: int, hop: int, read_bytes: int 
 def test_the_peak_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     short = measured(tmp_path, 2**22, 1024, 512)
     long = measured(tmp_path, 2**25, 1024, 512)
-    assert abs(long["estimate"] - short["estimate"]) < 2e6
-    assert abs(long["grew"] - short["grew"]) < 3e6
-    assert long["grew"] < 10e6
+    assert long["estimate"] < short["estimate"] + 1e6
+    assert long["grew"] < short["grew"] + 3e6
+    assert long["grew"] < 16e6
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_the_peak_does_not_grow_with_the_recording(tmp_path: Path) -> None:
 )
 def test_the_peak_stays_below_the_estimate(tmp_path: Path, fft_size: int, hop: int, read_bytes: int) -> None:
     """The trap: an estimate without fft / hop was wrong by a factor of 1000 for 65536 / 100."""
-    found = measured(tmp_path, 2**20 if hop == 100 else 2**22, fft_size, hop, read_bytes)
+    found = measured(tmp_path, 2**17 if hop == 100 else 2**22, fft_size, hop, read_bytes)
     assert found["grew"] <= found["estimate"] + 2e6

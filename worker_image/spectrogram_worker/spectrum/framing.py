@@ -54,7 +54,7 @@ class Framing:
     @cached_property
     def batch_blocks(self) -> int:
         """Blocks that are transformed together; the last batch may have fewer."""
-        return -(-_BATCH_BINS * self.blocks_per_column // (self.fft_size * self.frames_per_column))
+        return max(1, round(_BATCH_BINS * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
 
     @cached_property
     def batch_span(self) -> int:

@@ -25,7 +25,7 @@ from spectrogram_worker.spectrum.gaps import Gaps
 from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.layout import Column
 
-DEFAULT_READ_BYTES = 512 * 1024
+DEFAULT_READ_BYTES = 2 * 2**20
 MAXIMUM_READ_BYTES = 8 * 2**20
 
 
