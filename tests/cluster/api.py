@@ -1,4 +1,4 @@
-"""A namespace of the API server, in-process: kubectl takes a tenth of a second for what a test asks thousands of times."""
+"""A namespace of the API server, in-process: kubectl takes a tenth of a second for what tests ask very often."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ _GROUPS = {
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
-_CLUSTER_SCOPED = {"persistentvolumes", "nodes", "namespaces", "priorityclasses"}
+_CLUSTER_SCOPED = {"persistentvolumes", "namespaces"}
 _CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from cluster.audit import Audit
 from cluster.operator_process import Operator
@@ -13,7 +15,9 @@ from harness.control_plane import ControlPlane
 from harness.played import create_node
 from harness.waiting import wait_until
 
-CRD = Path(__file__).parents[2] / "crds" / "spectrogramjobs.yaml"
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "crds" / "spectrogramjobs.yaml"
+CHART = ROOT / "helm" / "spectrogram-operator"
 
 
 @pytest.fixture(scope="session")
@@ -62,22 +66,28 @@ def played_nodes(control_plane: ControlPlane) -> None:
     for name in ("default", "large"):
         taint = {"key": POOL_LABEL, "value": name, "effect": "NoSchedule"}
         client, node = control_plane.client(), f"played-{name}"
-        create_node(
-            client, node, labels={POOL_LABEL: name}, taints=[taint], cpu="10000", memory="100Ti", pods="10000"
-        )
+        create_node(client, node, labels={POOL_LABEL: name}, taints=[taint], cpu="10000", memory="100Ti", pods="10000")
         disk = {"ephemeral-storage": "100Ti"}
         client.patch_status("node", node, {"capacity": disk, "allocatable": disk})
 
 
+@pytest.fixture(scope="session")
+def operator_rules(control_plane: ControlPlane) -> list[dict[str, Any]]:
+    """What the chart lets the operator do in a namespace that it watches."""
+    template = control_plane.client().helm("template", "release", str(CHART), "--show-only=templates/rbac.yaml")
+    role = next(manifest for manifest in yaml.safe_load_all(template) if manifest["kind"] == "Role")
+    rules: list[dict[str, Any]] = role["rules"]
+    return rules
+
+
 @pytest.fixture
 def workspace(
-    control_plane: ControlPlane, crd: None, played_nodes: None, namespace: Client, tmp_path: Path
+    control_plane: ControlPlane, crd: None, played_nodes: None, operator_rules: list[dict[str, Any]], tmp_path: Path
 ) -> Iterator[Workspace]:
     """A namespace with the claims `recordings` and `results`, bound."""
-    workspace = Workspace(control_plane, namespace, tmp_path)
+    workspace = Workspace(control_plane, tmp_path, operator_rules)
     try:
-        for claim in ("recordings", "results"):
-            workspace.create_claim(claim)
+        workspace.open()
         yield workspace
         workspace.check_operators()
     finally:

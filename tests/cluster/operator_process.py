@@ -36,7 +36,11 @@ class Operator:
         self.log = log
         self.health_port, self.metrics_port = free_port(), free_port()
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SPECTROGRAM", "CELERY", "JOB_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("SPECTROGRAM", "CELERY", "JOB_"))
+            },
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "KUBECONFIG": str(kubeconfig),
             "SPECTROGRAM_NAMESPACES": ",".join(namespaces),

@@ -63,7 +63,9 @@ def deadline_exceeded() -> Body:
     return ended(137, pod_reason="DeadlineExceeded", pod_message=text)
 
 
-def report(pod: Body, *, reason: str = "", message: str = "", percent: float = 100, outputs: tuple[str, ...] = ()) -> Report:
+def report(
+    pod: Body, *, reason: str = "", message: str = "", percent: float = 100, outputs: tuple[str, ...] = ()
+) -> Report:
     """What the worker of this pod says."""
     labels = pod["metadata"]["labels"]
     return Report(

@@ -45,7 +45,9 @@ def test_a_job_that_succeeds(workspace: Workspace, operator: Operator) -> None:
     assert (attempt.state, attempt.retry_class, attempt.exit_code) == ("Finished", "Success", 0)
     assert attempt.pod_uid == pod["metadata"]["uid"]
     assert attempt.node_name == "played-default"
-    assert status.start_time and status.completion_time and status.start_time <= status.completion_time
+    assert status.start_time is not None
+    assert status.completion_time is not None
+    assert status.start_time <= status.completion_time
     assert workspace.events() == ["AttemptStarted", "Completed"]
 
 
@@ -98,7 +100,13 @@ ENDS = (
     End("child-oom-killed", lambda pod: oom_killed(code=0), "ChildOOMKilled", "Zombie", 0, "Detected as zombie"),
     End("hard-limit", lambda pod: deadline_exceeded(), "DeadlineExceeded", "Fatal", 137, "exceeded hard time limit"),
     End("crashed", lambda pod: ended(1, message="ZeroDivisionError"), "WorkerError", "User", 1, "ZeroDivisionError"),
-    End("no-start", lambda pod: ended(128, reason="StartError", message="not found"), "ContainerStartFailed", "Fatal", 128),
+    End(
+        "no-start",
+        lambda pod: ended(128, reason="StartError", message="not found"),
+        "ContainerStartFailed",
+        "Fatal",
+        128,
+    ),
     End("disk-full", lambda pod: ended(137, **EVICTED), "EphemeralStorageExceeded", "Fatal", 137, "EmptyDir"),
 )
 

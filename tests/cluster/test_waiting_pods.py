@@ -171,9 +171,7 @@ def test_the_worker_pod_is_welcome_where_pod_security_is_restricted(workspace: W
 
 def test_the_pod_has_the_limits_of_the_job(workspace: Workspace, operator: Operator) -> None:
     workspace.submit("usual")
-    workspace.submit(
-        "own", resources={"memory": "2Gi", "cpu": "2"}, timeLimits={"softSeconds": 60, "hardSeconds": 90}
-    )
+    workspace.submit("own", resources={"memory": "2Gi", "cpu": "2"}, timeLimits={"softSeconds": 60, "hardSeconds": 90})
 
     def limits(job: str) -> tuple[Any, ...]:
         spec = workspace.wait_for_pod(job)["spec"]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import yaml
 from cluster.api import Api
 from cluster.operator_process import Operator
 from cluster.pod_statuses import running
-from harness.client import Client
 from harness.control_plane import ControlPlane
 from harness.waiting import wait_until
 from spectrogram_operator.api.status import SpectrogramJobStatus
@@ -19,14 +19,6 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 Body = dict[str, Any]
 
 ACCOUNT = "spectrogram-operator"
-OPERATOR_RULES: list[Body] = [
-    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs/status"], "verbs": ["update"]},
-    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs/finalizers"], "verbs": ["update"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "create", "delete"]},
-    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-]
 POOL_LABEL = "spectrogram.test/pool"
 TERMINAL = ("Succeeded", "Failed", "Cancelled")
 
@@ -57,18 +49,28 @@ def pools(default: Mapping[str, Any] | None = None, large: Mapping[str, Any] | N
 class Workspace:
     """The namespace of one test."""
 
-    def __init__(self, control_plane: ControlPlane, client: Client, folder: Path) -> None:
+    def __init__(self, control_plane: ControlPlane, folder: Path, rules: list[Body]) -> None:
+        """`rules` are what the operator may do."""
         self.control_plane = control_plane
-        self.client = client
-        self.namespace = client.namespace
+        self.namespace = f"test-{secrets.token_hex(4)}"
+        self.client = control_plane.client(self.namespace)
         self.folder = folder
-        self.api = Api(control_plane, client.namespace)
+        self.api = Api(control_plane, self.namespace)
+        self._rules = rules
         self.volumes: list[str] = []
         self.operators: list[Operator] = []
         self.expected_errors: list[str] = []
         self._kubeconfig: Path | None = None
 
     # What a user and the platform team do.
+
+    def open(self) -> None:
+        """Create the namespace, and the claims `recordings` and `results`."""
+        self.api.create("namespaces", {"metadata": {"name": self.namespace}})
+        # Pods are refused without it.
+        wait_until(lambda: self.api.find("serviceaccounts", "default"), what="the default service account")
+        for claim in ("recordings", "results"):
+            self.create_claim(claim)
 
     def create_claim(self, name: str) -> None:
         """A claim and the volume that it is bound to: the scheduler looks at both."""
@@ -226,13 +228,14 @@ class Workspace:
         return self._kubeconfig
 
     def _create_account(self) -> Path:
-        self.client.kubectl("create", "serviceaccount", ACCOUNT)
-        group, role = "rbac.authorization.k8s.io", {"name": ACCOUNT}
-        self.api.create("roles", {"metadata": role, "rules": OPERATOR_RULES})
+        group, named = "rbac.authorization.k8s.io", {"metadata": {"name": ACCOUNT}}
+        self.api.create("serviceaccounts", named)
+        self.api.create("roles", {**named, "rules": self._rules})
         subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}
         reference = {"apiGroup": group, "kind": "Role", "name": ACCOUNT}
-        self.api.create("rolebindings", {"metadata": role, "subjects": [subject], "roleRef": reference})
-        token = self.client.kubectl("create", "token", ACCOUNT).strip()
+        self.api.create("rolebindings", {**named, "subjects": [subject], "roleRef": reference})
+        request = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}}
+        token = self.api.create("serviceaccounts", request, name=ACCOUNT, subresource="token")["status"]["token"]
         authority = base64.b64encode(self.control_plane.certificates.authority.read_bytes()).decode()
         content = {
             "apiVersion": "v1",
@@ -255,13 +258,19 @@ class Workspace:
         """No operator ended by itself, or logged an error that its test does not expect."""
         for operator in self.operators:
             assert operator.stop() == 0
-            complaints = [line for line in operator.complaints() if not any(text in line for text in self.expected_errors)]
+            complaints = [
+                line for line in operator.complaints() if not any(text in line for text in self.expected_errors)
+            ]
             assert complaints == []
 
     def close(self) -> None:
         for operator in self.operators:
             operator.kill()
             print(f"--- {operator.log.name}\n{operator.tail()}")
+        self.api.delete("namespaces", self.namespace)
+        # By force: the pods of a node without kubelet would keep the namespace for ever.
+        for pod in self.api.list("pods"):
+            self.bury(pod)
         for volume in self.volumes:
             self.api.delete("persistentvolumes", volume)
         self.api.close()

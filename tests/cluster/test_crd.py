@@ -1,0 +1,462 @@
+"""The definition on a real API server: what it takes, what it refuses in which words, what it fills in and shows."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.api import Api, ApiError, Body
+from cluster.conftest import CRD
+from harness.client import Client, CommandError
+from harness.control_plane import ControlPlane
+from spectrogram_operator.api.job import read_job
+
+SIX_LINES = """
+apiVersion: spectrogram.dev/v1beta1
+kind: SpectrogramJob
+metadata: {name: fm-band}
+spec:
+  input: {claimName: recordings, path: 2026-11/fm.drf}
+  output: {claimName: results}
+"""
+NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
+QUANTITY = "is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi"
+DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
+CHANNEL = "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
+RELATIVE = "path must be relative to the claim: write it without a leading '/' and without '..'"
+BELOW = "path must name a folder below the claim: write its name, or remove path to take the job's name"
+UNITS = "use one system of units: start and duration, or startSample and samples, or startTime and duration"
+DATATYPE = (
+    "datatype must be a SigMF type: r or c, then f32 f64 i16 i32 u16 u32 with _le or _be, or i8 or u8, as in cf32_le"
+)
+BAND = "frequencyRange.upper must be greater than lower: swap them or widen the band"
+PIXELS = "width × height must not exceed 16 million pixels: make the picture smaller"
+MEMORY = "memory must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi"
+CPU = "cpu must be at least 50m: write cores, as in 2, or thousandths, as in 500m"
+SOFT = "softSeconds must be less than hardSeconds: lower softSeconds or raise hardSeconds"
+IMMUTABLE = "spec cannot be changed except suspend, cancelled and priority: create a new job instead"
+ONE_WAY = "cancelled cannot be set back to false: create a new job instead"
+
+CRD_SCHEMA: Body = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+CRD_SPEC: Body = CRD_SCHEMA["properties"]["spec"]
+
+ACCEPTED = """
+input: {format: SigMF, channel: '1', capture: 0, size: 12Gi}
+input: {format: DigitalRF, channel: ch0, subchannel: 3, size: 500000000}
+input: {format: Raw, raw: {datatype: cf32_le, sampleRate: 2.4e+6, centerFrequency: 1.0e+8}}
+input: {raw: {datatype: ru8, sampleRate: 0.000001, centerFrequency: -5}}
+input: {range: {start: 10s, duration: 1.5m}}
+input: {range: {startSample: 4611686018427387904, samples: 1}}
+input: {range: {startTime: '2026-11-01T12:00:00Z', duration: 250ms}}
+input: {path: ./a/...b/c..d}
+transform: {fftSize: 8, hopSize: 1073741824}
+transform: {fftSize: 1048576, hopSize: 1, window: {name: kaiser, length: 1048576, beta: 0}}
+transform: {window: {name: tukey, alpha: 1}, scaling: spectrum, detrend: constant, precision: double}
+transform: {window: {stdDev: 0.1}, calibrationOffsetDb: -1000}
+reduce: {time: [none]}
+reduce: {time: [min, mean, max], columns: 65536}
+frequencyRange: {lower: -1.5e+6, upper: -1.4e+6}
+output: {path: survey/fm-band, formats: [npz]}
+output: {formats: [npz, png], image: {colormap: viridis, width: 4000, height: 4000, dbRange: {min: -120, max: -40}}}
+resources: {memory: 64Mi, cpu: 50m}
+resources: {memory: 67108864, cpu: 1}
+resources: {memory: 1.5Gi, cpu: '2'}
+resources: {memory: 2e9}
+timeLimits: {softSeconds: 599, hardSeconds: 600}
+timeLimits: {hardSeconds: 31536000}
+chunking: {mode: always, thresholdMegabytes: 1}
+queue: large_jobs
+retry: {limit: 0, zombies: Retry}
+{priority: 1000, suspend: true, cancelled: true}
+"""
+REFUSED: dict[str, str] = {
+    "input: null": "spec.input: Required value",
+    "output: null": "spec.output: Required value",
+    "input: {claimName: null}": "spec.input.claimName: Required value",
+    "input: {path: null}": "spec.input.path: Required value",
+    "frequencyRange: {lower: 1}": "spec.frequencyRange.upper: Required value",
+    "output: {image: {dbRange: {min: 0}}}": "spec.output.image.dbRange.max: Required value",
+    "input: {claimName: Recordings}": NAME,
+    "output: {claimName: a/b}": NAME,
+    "input: {path: ../fm.drf}": RELATIVE,
+    "input: {path: a/../../b}": RELATIVE,
+    "input: {path: /etc/passwd}": RELATIVE,
+    "input: {path: ''}": "should be at least 1 chars long",
+    f"input: {{path: {'a' * 513}}}": "may not be more than 512 bytes",
+    "output: {path: /srv}": RELATIVE,
+    "output: {path: a/..}": RELATIVE,
+    "output: {path: ./.}": BELOW,
+    "input: {format: wav}": 'supported values: "Auto", "DigitalRF", "SigMF", "Raw"',
+    "input: {channel: ../x}": CHANNEL,
+    "input: {channel: 0}": "must be of type string",
+    "input: {subchannel: -1}": "greater than or equal to 0",
+    "input: {capture: 1000001}": "less than or equal to 1000000",
+    "input: {size: 12 GB}": QUANTITY,
+    "input: {size: -5}": QUANTITY,
+    "input: {size: true}": "must be of type integer,string",
+    "input: {raw: {datatype: complex64}}": DATATYPE,
+    "input: {raw: {datatype: cf32}}": DATATYPE,
+    "input: {raw: {sampleRate: 0}}": "is too small: write at least 1e-06 Hz",
+    "input: {raw: {sampleRate: 2.4M}}": "must be of type number",
+    "input: {range: {start: 10 s}}": DURATION,
+    "input: {range: {duration: '10'}}": DURATION,
+    "input: {range: {duration: 0.0s}}": "duration must be more than 0: remove it to process to the end",
+    "input: {range: {start: 1s, samples: 5}}": UNITS,
+    "input: {range: {start: 1s, startTime: '2026-11-01T12:00:00Z'}}": UNITS,
+    "input: {range: {startSample: 1, duration: 1s}}": UNITS,
+    "input: {range: {startTime: yesterday}}": "must be of type date-time",
+    "input: {range: {samples: 0}}": "greater than or equal to 1",
+    "transform: {fftSize: 4}": "greater than or equal to 8",
+    "transform: {fftSize: 1048577}": "less than or equal to 1048576",
+    "transform: {fftSize: 1024.5}": "must be of type integer",
+    "transform: {fftSize: '1024'}": "must be of type integer",
+    "transform: {hopSize: 0}": "greater than or equal to 1",
+    "transform: {window: {name: hanning}}": 'supported values: "gaussian", "hann"',
+    "transform: {window: {length: 1025}}": "window.length must not exceed fftSize: raise fftSize or shorten the window",
+    "transform: {window: {stdDev: 0}}": "is too small: write at least 0.1 samples",
+    "transform: {window: {stdDev: 0.05}}": "is too small: write at least 0.1 samples",
+    "transform: {window: {alpha: 1.5}}": "less than or equal to 1",
+    "transform: {scaling: psd}": 'supported values: "density", "spectrum"',
+    "transform: {detrend: linear}": 'supported values: "none", "constant"',
+    "transform: {precision: float64}": 'supported values: "single", "double"',
+    "transform: {calibrationOffsetDb: 1001}": "less than or equal to 1000",
+    "reduce: {time: [none, max]}": "none stands alone in reduce.time: write [none], or remove it",
+    "reduce: {time: [max, max]}": "names an entry twice: remove one of them",
+    "reduce: {time: []}": "should have at least 1 items",
+    "reduce: {time: [median]}": 'supported values: "max", "mean", "min", "none"',
+    "reduce: {columns: 65537}": "less than or equal to 65536",
+    "frequencyRange: {lower: 2, upper: 1}": BAND,
+    "output: {formats: [png, png]}": "names an entry twice: remove one of them",
+    "output: {formats: [zarr]}": 'supported values: "png", "npz"',
+    "output: {image: {width: 16000, height: 16000}}": PIXELS,
+    "output: {image: {width: 63}}": "greater than or equal to 64",
+    "output: {image: {colormap: hot cold}}": "is no colour map: write a name of matplotlib's, as in magma or viridis",
+    "output: {image: {dbRange: {min: 0, max: -10}}}": "dbRange.max must be greater than min: swap them",
+    "resources: {memory: 63Mi}": MEMORY,
+    "resources: {memory: 1024}": MEMORY,
+    "resources: {memory: 1GB}": QUANTITY,
+    "resources: {memory: -1Gi}": QUANTITY,
+    "resources: {cpu: 49m}": CPU,
+    "resources: {cpu: 0}": CPU,
+    "timeLimits: {softSeconds: 900, hardSeconds: 900}": SOFT,
+    "timeLimits: {softSeconds: 0}": "greater than or equal to 1",
+    "chunking: {mode: 'on'}": 'supported values: "auto", "always", "never"',
+    "chunking: {thresholdMegabytes: 0}": "greater than or equal to 1",
+    "queue: large": 'supported values: "auto", "default", "large_jobs"',
+    "priority: 1001": "less than or equal to 1000",
+    "priority: -1": "greater than or equal to 0",
+    "retry: {limit: 11}": "less than or equal to 10",
+    "retry: {zombies: retry}": 'supported values: "Fail", "Retry"',
+    "suspend: 'yes'": "must be of type boolean",
+    "transfrom: {fftSize: 512}": 'strict decoding error: unknown field "spec.transfrom"',
+    "output: {image: {colourmap: magma}}": 'unknown field "spec.output.image.colourmap"',
+    "image: docker.io/somebody/else": 'unknown field "spec.image"',
+    "input: {secretName: s3}": 'unknown field "spec.input.secretName"',
+}
+
+
+@pytest.fixture
+def api(control_plane: ControlPlane, crd: None, namespace: Client) -> Iterator[Api]:
+    api = Api(control_plane, namespace.namespace)
+    yield api
+    api.close()
+
+
+def document(snippet: str) -> Body:
+    """The six-line job with this snippet merged into its spec; null removes a field."""
+    body: Body = yaml.safe_load(SIX_LINES)
+    merge(body["spec"], yaml.safe_load(snippet))
+    return body
+
+
+def merge(target: Body, changes: Body) -> None:
+    for name, value in changes.items():
+        if value is None:
+            del target[name]
+        elif isinstance(value, dict) and isinstance(target.get(name), dict):
+            merge(target[name], value)
+        else:
+            target[name] = value
+
+
+def test_a_number_may_be_written_as_in_2_4e6(namespace: Client, crd: None) -> None:
+    text = SIX_LINES.replace("fm.drf}", "fm.raw, raw: {datatype: cf32_le, sampleRate: 2.4e6, centerFrequency: 100e6}}")
+    stored = namespace.kubectl_json("create", "--filename=-", input=text)
+    raw = stored["spec"]["input"]["raw"]
+    assert (raw["sampleRate"], raw["centerFrequency"]) == (2.4e6, 1e8)
+
+
+def complaint_of_the_server(api: Api, body: Body) -> str:
+    """What it says of a document that kubectl would send, or an empty string."""
+    path = f"/apis/spectrogram.dev/v1beta1/namespaces/{api.namespace}/spectrogramjobs"
+    try:
+        api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", body)
+    except ApiError as error:
+        return error.message
+    return ""
+
+
+def complaint_of_python(body: Body) -> str:
+    metadata = {"name": "x", "namespace": "x", "uid": "x", "creationTimestamp": datetime.now(UTC).isoformat()}
+    return read_job({**body, "metadata": metadata}).invalid
+
+
+def test_accepted(api: Api) -> None:
+    for snippet in ACCEPTED.strip().splitlines():
+        body = document(snippet)
+        assert (complaint_of_the_server(api, body), complaint_of_python(body)) == ("", ""), snippet
+
+
+def test_refused_with_words_that_say_what_to_write(api: Api) -> None:
+    """Python refuses the same documents; where a rule is ours, in the same words."""
+    rules = set(rule_messages(CRD_SPEC))
+    for snippet, words in REFUSED.items():
+        body = document(snippet)
+        assert words in complaint_of_the_server(api, body), snippet
+        assert complaint_of_python(body), snippet
+        if words in rules:
+            assert words in complaint_of_python(body), snippet
+
+
+def test_every_rule_is_in_the_table() -> None:
+    """A rule that nothing breaks here is a rule that nobody has seen work."""
+    assert set(rule_messages(CRD_SPEC)) - set(REFUSED.values()) == {IMMUTABLE, ONE_WAY}
+
+
+def test_six_lines_make_a_job_and_the_rest_is_filled_in(api: Api) -> None:
+    stored = api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    assert stored["spec"] == {
+        "input": {"claimName": "recordings", "path": "2026-11/fm.drf", "format": "Auto", "subchannel": 0},
+        "output": {
+            "claimName": "results",
+            "formats": ["png", "npz"],
+            "image": {"colormap": "magma", "width": 1600, "height": 900},
+        },
+        "transform": {
+            "fftSize": 1024,
+            "hopSize": 500,
+            "window": {"name": "gaussian", "stdDev": 100, "beta": 8.6, "alpha": 0.5},
+            "scaling": "density",
+            "detrend": "none",
+            "precision": "single",
+            "calibrationOffsetDb": 0,
+        },
+        "reduce": {"time": ["max", "mean"], "columns": 4096},
+        "chunking": {"mode": "auto", "thresholdMegabytes": 500},
+        "queue": "auto",
+        "priority": 0,
+        "retry": {"limit": 2, "zombies": "Fail"},
+        "suspend": False,
+        "cancelled": False,
+    }
+    assert "status" not in stored
+
+
+def test_what_is_filled_in_is_what_python_fills_in(api: Api) -> None:
+    body = yaml.safe_load(SIX_LINES)
+    stored = api.create("spectrogramjobs", body)
+    as_stored, as_written = read_job(stored), read_job({**stored, "spec": body["spec"]})
+    assert as_stored.spec == as_written.spec
+
+
+CHANGES = {
+    "input": {"path": "other.drf"},
+    "transform": {"fftSize": 512},
+    "reduce": {"columns": 100},
+    "frequencyRange": {"lower": 1, "upper": 2},
+    "output": {"path": "elsewhere"},
+    "resources": {"memory": "2Gi"},
+    "timeLimits": {"hardSeconds": 1000},
+    "chunking": {"mode": "never"},
+    "queue": "large_jobs",
+    "retry": {"limit": 5},
+}
+FULL = """
+frequencyRange: {lower: 0, upper: 5}
+resources: {memory: 1Gi}
+timeLimits: {softSeconds: 60}
+"""
+
+
+def test_what_decides_the_result_cannot_be_changed_added_or_removed(api: Api) -> None:
+    api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    full = document(FULL)
+    full["metadata"]["name"] = "full"
+    api.create("spectrogramjobs", full)
+    for field, change in CHANGES.items():
+        for name in ("fm-band", "full"):
+            assert IMMUTABLE in refusal_of_change(api, name, {field: change}), (name, field)
+    for field in ("frequencyRange", "resources", "timeLimits"):
+        assert IMMUTABLE in refusal_of_change(api, "full", {field: None}), field
+    assert set(CHANGES) == set(CRD_SPEC["properties"]) - {"suspend", "cancelled", "priority"}
+
+
+def test_what_may_be_changed_can_be_changed_and_cancelled_only_once(api: Api) -> None:
+    api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    for change in ({"priority": 5}, {"suspend": True}, {"suspend": False}, {"cancelled": False}, {"cancelled": True}):
+        api.patch("spectrogramjobs", "fm-band", {"spec": change})
+    for back in (False, None):
+        assert ONE_WAY in refusal_of_change(api, "fm-band", {"cancelled": back})
+
+
+def refusal_of_change(api: Api, name: str, spec: Body) -> str:
+    with pytest.raises(ApiError) as caught:
+        api.patch("spectrogramjobs", name, {"spec": spec})
+    assert caught.value.code == 422
+    return caught.value.message
+
+
+def condition(kind: str, status: str = "True") -> Body:
+    when = "2026-11-01T12:00:00Z"
+    return {"type": kind, "status": status, "reason": "Because", "message": "", "lastTransitionTime": when}
+
+
+OVER: Body = {
+    "phase": "Succeeded",
+    "attempt": 2,
+    "completionTime": "2026-11-01T12:00:00Z",
+    "conditions": [condition("Accepted"), condition("Complete")],
+}
+FINAL = "a finished job stays as it is"
+
+
+STICKY: list[tuple[Body | None, str]] = [
+    ({"phase": "Failed"}, f"{FINAL}: its phase is final"),
+    ({"phase": None}, f"{FINAL}: its phase is final"),
+    ({"completionTime": "2026-11-01T12:00:01Z"}, "completionTime is final"),
+    ({"completionTime": None}, "completionTime is final"),
+    ({"attempt": 1}, "attempt only rises"),
+    ({"attempt": None}, "attempt only rises"),
+    ({"conditions": []}, f"the condition Complete is final: {FINAL}"),
+    ({"conditions": None}, f"the condition Complete is final: {FINAL}"),
+    ({"conditions": [condition("Complete", "False")]}, f"the condition Complete is final: {FINAL}"),
+    ({"conditions": [condition("Complete"), condition("Failed")]}, "a job is Complete or Failed, never both"),
+    (None, "status cannot be removed"),
+]
+
+
+def test_a_finished_job_stays_as_it_is(api: Api) -> None:
+    api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    stored = api.patch("spectrogramjobs", "fm-band", {"status": OVER}, subresource="status")
+    for change, words in STICKY:
+        with pytest.raises(ApiError) as patched:
+            api.patch("spectrogramjobs", "fm-band", {"status": change}, subresource="status")
+        assert words in patched.value.message, change
+        status = {name: value for name, value in {**stored["status"], **(change or {})}.items() if value is not None}
+        whole = {**stored, "status": status} if change else {k: v for k, v in stored.items() if k != "status"}
+        with pytest.raises(ApiError) as replaced:
+            api.replace("spectrogramjobs", whole, subresource="status")
+        assert words in replaced.value.message, change
+
+
+def test_a_failed_job_stays_failed_and_both_may_be_told_more(api: Api) -> None:
+    api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    failed = {**OVER, "phase": "Cancelled", "conditions": [condition("Failed")]}
+    api.patch("spectrogramjobs", "fm-band", {"status": failed}, subresource="status")
+    api.patch("spectrogramjobs", "fm-band", {"status": {"observedGeneration": 3, "attempt": 3}}, subresource="status")
+    running = [condition("Failed", "False")]
+    with pytest.raises(ApiError, match="the condition Failed is final"):
+        api.patch("spectrogramjobs", "fm-band", {"status": {"conditions": running}}, subresource="status")
+
+
+def test_a_user_who_writes_the_job_does_not_write_its_status(api: Api) -> None:
+    body = yaml.safe_load(SIX_LINES)
+    assert "status" not in api.create("spectrogramjobs", {**body, "status": OVER})
+    assert "status" not in api.patch("spectrogramjobs", "fm-band", {"status": OVER})
+
+
+def test_the_table_that_people_see(api: Api, namespace: Client) -> None:
+    api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    status = {
+        "phase": "Running",
+        "reason": "PodRunning",
+        "message": "43 % done, about 2 min left",
+        "queue": "large_jobs",
+        "attemptText": "2/3",
+        "podName": "fm-band-a2",
+        "nodeName": "node-7",
+        "progress": {"percent": 43, "text": "43%"},
+        "memory": {"peakBytes": 432013312, "text": "412Mi/1Gi"},
+    }
+    api.patch("spectrogramjobs", "fm-band", {"status": status}, subresource="status")
+
+    narrow = [line.split() for line in namespace.kubectl("get", "sgj").splitlines()]
+    assert narrow[0] == ["NAME", "PHASE", "REASON", "QUEUE", "PROGRESS", "ATTEMPT", "MEMORY", "AGE"]
+    assert narrow[1][:7] == ["fm-band", "Running", "PodRunning", "large_jobs", "43%", "2/3", "412Mi/1Gi"]
+    wide = namespace.kubectl("get", "spectrogramjobs", "--output=wide").splitlines()
+    assert wide[0].split() == [*narrow[0], "POD", "NODE", "PEAK", "STARTED", "FINISHED", "MESSAGE"]
+    assert wide[1].endswith("43 % done, about 2 min left")
+    assert "fm-band" in namespace.kubectl("get", "batch")
+
+
+def test_jobs_can_be_selected_by_phase_and_queue(api: Api, namespace: Client) -> None:
+    for name, phase, queue in (("a", "Failed", "default"), ("b", "Running", "default"), ("c", "Failed", "large_jobs")):
+        body = yaml.safe_load(SIX_LINES)
+        body["metadata"]["name"] = name
+        api.create("spectrogramjobs", body)
+        api.patch("spectrogramjobs", name, {"status": {"phase": phase, "queue": queue}}, subresource="status")
+
+    def found(selector: str) -> list[str]:
+        return [one["metadata"]["name"] for one in api.list("spectrogramjobs", fieldSelector=selector)]
+
+    assert found("status.phase=Failed") == ["a", "c"]
+    assert found("status.phase=Failed,status.queue=large_jobs") == ["c"]
+    names = namespace.kubectl("get", "sgj", "--field-selector=status.phase=Running", "--output=name")
+    assert names.split() == ["spectrogramjob.spectrogram.dev/b"]
+
+
+def test_kubectl_apply_refuses_a_misspelt_field(namespace: Client, crd: None) -> None:
+    text = SIX_LINES.replace("output:", "transfrom: {fftSize: 512}\n  output:")
+    with pytest.raises(CommandError, match=r'strict decoding error: unknown field "spec\.transfrom"'):
+        namespace.kubectl("apply", "--filename=-", input=text)
+
+
+def test_kubectl_explain_describes_every_field(namespace: Client, crd: None) -> None:
+    for part in ("spec", "status"):
+        told = namespace.kubectl("explain", f"sgj.{part}", "--recursive")
+        for name in top_level_names(CRD_SCHEMA["properties"][part]):
+            assert f"\n  {name}\t" in told, name
+    told = namespace.kubectl("explain", "sgj.spec.transform.fftSize")
+    assert "Bins of each transform, 8 to 1048576" in told
+    assert "Default: 1024" in told
+    assert undescribed(CRD_SCHEMA["properties"]["spec"], "spec") == []
+    assert undescribed(CRD_SCHEMA["properties"]["status"], "status") == []
+
+
+def test_nothing_in_a_job_belongs_to_the_platform_team() -> None:
+    """README ruling 7: no image, account, secret, endpoint, volume source or node in the custom resource."""
+    taboo = {"image", "serviceAccountName", "secretName", "secret", "endpoint", "volume", "nodeName", "nodeSelector"}
+    taboo |= {"command", "args", "env", "template", "podTemplate", "tolerations", "annotations"}
+    allowed = {"spec.output.image"}  # the picture
+    assert {path for path, name in paths(CRD_SPEC, "spec") if name in taboo} == allowed
+
+
+def undescribed(node: Body, path: str) -> list[str]:
+    found = [] if node.get("description", "").endswith(".") else [path]
+    for name, child in node.get("properties", {}).items():
+        found += undescribed(child, f"{path}.{name}")
+    if "properties" in node.get("items", {}):
+        found += undescribed(node["items"], f"{path}[]")
+    return found
+
+
+def paths(node: Body, path: str) -> Iterator[tuple[str, str]]:
+    for name, child in node.get("properties", {}).items():
+        yield f"{path}.{name}", name
+        yield from paths(child, f"{path}.{name}")
+
+
+def top_level_names(node: Body) -> list[str]:
+    return list(node["properties"])
+
+
+def rule_messages(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (rule["message"] for rule in node.get("x-kubernetes-validations", ()))
+        for child in node.values():
+            yield from rule_messages(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from rule_messages(child)
