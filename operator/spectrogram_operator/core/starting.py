@@ -73,13 +73,15 @@ def create_again(
     job = observed.job
     spec, refusal = job.spec, observed.refusal
     assert spec is not None
+    admitted = find_condition(status.conditions, ConditionType.ADMITTED)
+    refused_since = admitted.last_transition_time if admitted is not None and admitted.status == "False" else None
     ended = None
     if spec.cancelled or spec.suspend:
         reason = "Cancelled" if spec.cancelled else "JobSuspended"
         ended = Outcome(reason=reason, retry_class=RetryClass.HOLD, message="ended before its pod was created")
     elif refusal is not None and refusal.final:
         ended = Outcome(reason=refusal.reason, retry_class=RetryClass.FATAL, message=refusal.message)
-    elif refusal is not None and _waited(attempt.reserved_time, now, policy.pending_seconds):
+    elif refusal is not None and _waited(refused_since, now, policy.pending_seconds):
         message = f"no pod could be created for {policy.pending_seconds:.0f} s: {refusal.message}"
         ended = Outcome(reason="PendingTimeout", retry_class=RetryClass.FATAL, message=message)
     if ended is not None:

@@ -144,6 +144,13 @@ def test_a_pod_over_quota_waits_at_no_cost_and_is_tried_again() -> None:
     assert (play.status.phase, play.status.reason) == (Phase.FAILED, "PendingTimeout")
 
 
+def test_a_refusal_after_a_long_outage_is_the_first_one() -> None:
+    play = Play()
+    play.step()
+    play.miss(after=10_000, refusal=Refusal(reason="ClusterUnavailable", message="no answer", final=False))
+    assert play.status.phase is Phase.QUEUED
+
+
 def test_a_pod_that_is_refused_for_good_fails_the_job() -> None:
     play = Play()
     play.step()
