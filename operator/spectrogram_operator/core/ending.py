@@ -32,7 +32,7 @@ def conclude(
     job = observed.job
     spec = job.spec
     assert spec is not None
-    outcome = _rerouted_once(explained(attempt, outcome), attempt, spec, status)
+    outcome = _rerouted_once(explained(attempt, outcome), attempt, spec)
     pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
     attempt = _finished(attempt, outcome, pod, status, now)
     status = with_attempt(status, attempt)
@@ -105,14 +105,12 @@ def _finished(
     )
 
 
-def _rerouted_once(
-    outcome: Outcome, attempt: Attempt, spec: SpectrogramJobSpec, status: SpectrogramJobStatus
-) -> Outcome:
+def _rerouted_once(outcome: Outcome, attempt: Attempt, spec: SpectrogramJobSpec) -> Outcome:
     """A worker may ask for the large queue once, where the job leaves the choice open; else it is mistaken."""
-    allowed = spec.queue == "auto" and attempt.pool != QueueName.LARGE_JOBS and status.retries.reroutes == 0
+    allowed = spec.queue == "auto" and attempt.pool != QueueName.LARGE_JOBS
     if outcome.reason != "RerouteLarge" or allowed:
         return outcome
-    message = "the worker asked for the large queue, and it may not: it was moved before, or the job names its queue"
+    message = "the worker asked for the large queue, and it may not: it is there already, or the job names its queue"
     return replace(outcome, reason="InternalError", retry_class=RetryClass.USER, message=message)
 
 

@@ -8,7 +8,8 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import AttemptState, RetryClass
 from spectrogram_operator.core.conditions import holds, is_over
 from spectrogram_operator.core.policy import Policy
-from unit.operator.core.simulator import SHAPE, SUCCESSES, Store, World
+from unit.operator.core.simulator import SHAPE, Store
+from unit.operator.core.world import SUCCESSES, World
 
 MOMENTS = 60
 CALM_MOMENTS = 400

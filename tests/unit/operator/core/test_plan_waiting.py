@@ -1,0 +1,167 @@
+"""The state machine: a pod that waits, and a worker that runs."""
+
+from typing import Any
+
+import pytest
+
+from pods.shapes import POD_UID
+from spectrogram_operator.api.status import AttemptState, Phase, RetryClass
+from spectrogram_operator.core.policy import GIBIBYTE, Policy
+from unit.operator.core.play import (
+    Play,
+    deleted,
+    events,
+    report,
+)
+
+# Waiting for a node, an image, a container
+
+
+WAITING = [
+    # fixture, phase, reason, seconds until it is ended, reason then, class
+    ("unschedulable", Phase.PENDING, "Unschedulable", 3600, "PendingTimeout", RetryClass.FATAL),
+    ("claim-not-found", Phase.PENDING, "PVCNotFound", 3600, "PendingTimeout", RetryClass.FATAL),
+    ("just-created", Phase.STARTING, "Scheduling", 3600, "PendingTimeout", RetryClass.FATAL),
+    ("empty-status", Phase.STARTING, "Scheduling", 3600, "PendingTimeout", RetryClass.FATAL),
+    ("image-pull-error", Phase.STARTING, "ImagePullFailed", 300, "ImagePullFailed", RetryClass.FATAL),
+    ("image-pull-back-off", Phase.STARTING, "ImagePullFailed", 300, "ImagePullFailed", RetryClass.FATAL),
+    ("registry-busy", Phase.STARTING, "ImagePullFailed", 300, "RegistryBusy", RetryClass.INFRASTRUCTURE),
+    ("config-error", Phase.STARTING, "ContainerConfigError", 60, "ContainerConfigError", RetryClass.FATAL),
+    ("create-error", Phase.STARTING, "ContainerCreateError", 180, "ContainerCreateError", RetryClass.INFRASTRUCTURE),
+    ("container-creating", Phase.STARTING, "ContainerCreating", 900, "StartupTimeout", RetryClass.INFRASTRUCTURE),
+]
+
+
+@pytest.mark.parametrize(("name", "phase", "reason", "seconds", "ends_as", "retry_class"), WAITING)
+def test_a_pod_that_does_not_start_is_explained_then_ended(
+    name: str, phase: Phase, reason: str, seconds: float, ends_as: str, retry_class: RetryClass
+) -> None:
+    play = Play()
+    first = play.run(name)
+    assert (play.status.phase, play.status.reason) == (phase, reason)
+    assert play.holds("Running") == f"False {reason}"
+    assert (first.actions, first.requeue_after) == ((), seconds)
+    assert play.see(name, after=seconds - 1).actions == ()
+    ending = play.see(name, after=1)
+    assert (deleted(ending), events(ending)) == ([POD_UID], ["EndingPod"])
+    assert (play.attempt().state, play.attempt().reason) == (AttemptState.CREATED, ends_as)
+    assert events(play.see(name, after=1)) == [], "said once"
+    play.miss(after=10)
+    play.miss(after=10, since=10)
+    assert (play.attempt().reason, play.attempt().retry_class) == (ends_as, retry_class)
+    assert play.status.phase is (Phase.FAILED if retry_class is RetryClass.FATAL else Phase.RETRYING)
+
+
+@pytest.mark.parametrize("name", ["image-never-pull", "image-name-invalid"])
+def test_an_image_that_can_never_be_pulled_is_given_up_at_once(name: str) -> None:
+    play = Play()
+    assert deleted(play.run(name)) == [POD_UID]
+    assert play.attempt().reason == "ImagePullFailed"
+
+
+def test_the_image_s_grace_counts_from_the_first_failure_and_across_its_faces() -> None:
+    play = Play()
+    play.run("container-creating")
+    assert play.see("image-pull-error", after=600).actions == (), "a long download is no failure"
+    assert play.holds("Stalled") == "True ImagePullFailed"
+    play.see("image-pull-back-off", after=150)
+    play.see("container-creating", after=10)
+    assert deleted(play.see("image-pull-error", after=140)) == [POD_UID]
+
+
+def test_an_image_that_can_be_pulled_after_all_is_no_trouble_any_more() -> None:
+    play = Play()
+    play.run("image-pull-error")
+    play.see("running", after=100)
+    assert play.holds("Stalled") == "False PodRunning"
+
+
+def test_the_clock_stands_still_while_a_gate_holds_the_pod() -> None:
+    play = Play()
+    result = play.run("scheduling-gated")
+    assert (play.status.phase, play.holds("Admitted")) == (Phase.QUEUED, "False SchedulingGated")
+    assert result.requeue_after is None
+    play.see("scheduling-gated", after=100_000)
+    assert play.see("unschedulable", after=1).actions == ()
+    assert play.see("unschedulable", after=3599).actions == ()
+    assert deleted(play.see("unschedulable", after=1)) == [POD_UID]
+
+
+# While the worker runs
+
+
+def test_progress_is_written_every_ten_seconds_at_most_and_a_heartbeat_once_a_minute() -> None:
+    play = Play()
+    play.run()
+    written = []
+    for second in range(200):
+        before = play.status
+        columns = min(second, 50) + 1
+        play.see("running", after=1, report=report(columns))
+        if play.status != before:
+            written.append(second)
+    assert written == [0, 10, 20, 30, 40, 50, 110, 170]
+    assert play.status.progress is not None
+    assert (play.status.progress.text, play.status.progress.columns_done) == ("5%", 51)
+    assert play.status.message == "5 % done"
+
+
+@pytest.mark.parametrize("said", [report(uid="another job"), report(attempt=2)])
+def test_what_another_worker_says_is_not_this_job_s_progress(said: Any) -> None:
+    play = Play()
+    play.run()
+    play.see("running", after=60, report=said)
+    assert (play.status.progress, play.status.heartbeat_time) == (None, None)
+
+
+def test_a_worker_that_answers_and_does_not_advance_is_stale() -> None:
+    play = Play(Policy(hard_seconds=10_000, stale_seconds=600))
+    play.run()
+    for _ in range(10):
+        assert play.see("running", after=60, report=report(7)).actions == ()
+    assert deleted(play.see("running", after=60, report=report(7))) == [POD_UID]
+    play.see("deleted-exit-85", after=5)
+    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "Stale")
+
+
+def test_a_worker_that_cannot_be_reached_is_not_stale() -> None:
+    play = Play(Policy(hard_seconds=10_000, stale_seconds=600))
+    play.run()
+    play.see("running", report=report(7))
+    assert play.see("running", after=6000).actions == ()
+
+
+def test_a_pod_that_outlives_its_hard_limit_is_ended_by_the_operator() -> None:
+    play = Play()
+    play.run()
+    patience = 900 + 30 + 60
+    assert play.see("running", after=patience - 1).actions == ()
+    assert deleted(play.see("running", after=1)) == [POD_UID]
+    play.see("deleted-exit-137", after=5)
+    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "DeadlineExceeded")
+
+
+def test_memory_that_is_nearly_full_is_warned_about_and_forgotten_with_the_attempt() -> None:
+    play = Play()
+    play.run()
+    play.see("running", report=report(current_bytes=int(0.9 * GIBIBYTE)))
+    assert play.holds("MemoryWarning") == "True HighMemoryUsage"
+    play.see("exit-82-memory-error")
+    play.step(after=700)
+    assert play.holds("MemoryWarning") == "False AttemptStarted"
+    assert play.status.memory is None
+
+
+def test_the_message_tells_which_try_it_is_and_how_far() -> None:
+    play = Play()
+    play.run("exit-82-memory-error")
+    play.run(attempt=2, after=700)
+    play.see("running", attempt=2, report=report(430, attempt=2))
+    assert play.status.message == "attempt 2 of 3 after MemoryError; 43 % done"
+
+
+def test_a_pod_of_which_nothing_is_known_keeps_its_job_as_it_is() -> None:
+    play = Play()
+    play.run()
+    assert play.see("phase-unknown").actions == ()
+    assert (play.status.phase, play.holds("Running")) == (Phase.RUNNING, "Unknown NodeUnreachable")
