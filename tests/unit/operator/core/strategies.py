@@ -43,7 +43,7 @@ optional_times = st.none() | times
 claims = st.sampled_from(["recordings", "results", "a.b-c"])
 paths = st.text(min_size=1, max_size=256).filter(lambda path: path[0] != "/" and ".." not in path and "\0" not in path)
 memory = st.sampled_from(["64Mi", "1Gi", "3.5Gi", "5Gi", "17Gi", 2**30, "9e99", "1Ei"])
-limits = st.tuples(st.integers(1, 31_536_000), st.integers(1, 31_536_000)).map(
+limits = st.tuples(st.integers(1, 31_535_999), st.integers(1, 31_535_999)).map(
     lambda pair: {"softSeconds": min(pair), "hardSeconds": max(pair) + 1}
 )
 time_limits = st.one_of(
