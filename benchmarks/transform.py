@@ -121,7 +121,7 @@ def write_noise(path: Path, size: int, datatype: str) -> None:
     """A file of `size` bytes of noise, written piece by piece."""
     source = np.random.default_rng(1)
     with path.open("wb") as file:
-        for _ in range(size // 2**23):
+        for _ in range(size // (2**21 * (2 if datatype == "ci16_le" else 4))):
             noise = source.standard_normal(2**21, np.float32) * 0.1
             content = (noise * 32767).astype("<i2") if datatype == "ci16_le" else noise.astype("<f4")
             file.write(content.tobytes())

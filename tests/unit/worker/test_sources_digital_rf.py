@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.parameters import InputFormat, Range, Raw
+from spectrogram_worker.contract.parameters import InputFormat
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources.digital_rf import DigitalRfReader
 from unit.worker.recordings import (
@@ -25,7 +25,6 @@ from unit.worker.recordings import (
     read,
     says,
     scaled,
-    write_center_frequencies,
     write_digital_rf,
 )
 
@@ -202,57 +201,6 @@ def test_a_subchannel_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "recording", subchannel=1)
     assert says(caught.value, ExitCode.INVALID_SPEC, "input.subchannel", "1 subchannels")
-
-
-def test_center_frequency_comes_from_the_metadata(tmp_path: Path) -> None:
-    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
-    write_center_frequencies(channel, {FIRST_SAMPLE: 98.5e6})
-    with closing(digital_rf.DigitalRFReader(str(tmp_path / "recording"))) as reader:
-        (metadata,) = reader.read_metadata(FIRST_SAMPLE, FIRST_SAMPLE + 99, "ch0").values()
-    assert open_path(tmp_path, "recording").description.center_frequency == metadata["center_frequencies"] == 98.5e6
-
-
-def test_center_frequency_holds_until_the_next_one(tmp_path: Path) -> None:
-    """Written long before the first sample, as a recorder does that was started once."""
-    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
-    write_center_frequencies(channel, {FIRST_SAMPLE - 90_000 * RATE: 1e6, FIRST_SAMPLE - 86_400 * RATE: 2e6})
-    assert open_path(tmp_path, "recording").description.center_frequency == 2e6
-
-
-def test_center_frequency_of_a_subchannel(tmp_path: Path) -> None:
-    channel = write_digital_rf(tmp_path, [(0, noise(100, "i2", is_complex=True, subchannels=2))], subchannels=2)
-    write_center_frequencies(channel, {FIRST_SAMPLE: np.array([[98.5e6], [99.5e6]])})
-    assert open_path(tmp_path, "recording", subchannel=1).description.center_frequency == 99.5e6
-
-
-def test_retuning_within_the_range_is_refused(tmp_path: Path) -> None:
-    channel = write_digital_rf(tmp_path, [(0, integer_pairs(1000))])
-    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6, FIRST_SAMPLE + 500: 2e6, FIRST_SAMPLE + 5000: 3e6})
-    with pytest.raises(WorkerError) as caught:
-        open_path(tmp_path, "recording")
-    assert says(caught.value, ExitCode.INPUT_INVALID, "1000000, 2000000 Hz", "input.range")
-    first = open_path(tmp_path, "recording", range=Range(samples=500))
-    second = open_path(tmp_path, "recording", range=Range(start_sample=500))
-    assert (first.description.center_frequency, second.description.center_frequency) == (1e6, 2e6)
-
-
-def test_without_metadata_the_job_can_say_the_center_frequency(tmp_path: Path) -> None:
-    write_digital_rf(tmp_path, [(0, integer_pairs(100))])
-    assert open_path(tmp_path, "recording").description.center_frequency == 0
-    raw = Raw(center_frequency=7e6)
-    assert open_path(tmp_path, "recording", raw=raw).description.center_frequency == 7e6
-
-
-def test_a_damaged_metadata_file_is_named_and_not_removed(tmp_path: Path) -> None:
-    """The library removes metadata files that it cannot read."""
-    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
-    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6})
-    (file,) = channel.glob("metadata/*/metadata@*.h5")
-    file.write_bytes(b"damaged")
-    with pytest.raises(WorkerError) as caught:
-        open_path(tmp_path, "recording")
-    assert says(caught.value, ExitCode.INPUT_INVALID, file.name, "damaged")
-    assert file.exists()
 
 
 def test_files_that_are_still_being_written_are_left_out(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""How the stream stops, fails, shares its work and stays small; no thread outlives a test."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.spectrum.power import PowerKernel
+from unit.worker.signals import MemoryRecording, stream, taken
+
+EVERY_FRAME = Reduce(time=(Reduction.NONE,))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("transform")]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_should_stop_ends_the_stream(threads: int) -> None:
+    asked = threading.Event()
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32))
+    found = stream(
+        recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=threads, should_stop=asked.is_set
+    )
+    columns = found.columns()
+    next(columns)
+    asked.set()
+    rest = sum(1 for _ in columns)
+    assert found.stopped
+    assert rest < 99_000
+    assert recording.open_readers == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_closing_the_columns_ends_the_threads(threads: int) -> None:
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32))
+    columns: Any = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=threads).columns()
+    next(columns)
+    columns.close()
+    assert recording.open_readers == 0
+
+
+def test_work_under_way_is_given_up_when_the_columns_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is reading when the consumer leaves transforms nothing any more."""
+    closed = threading.Event()
+    transformed: list[bool] = []
+    original = PowerKernel.reduce
+
+    def count(*arguments: Any) -> list[int]:
+        transformed.append(closed.is_set())
+        return original(*arguments)
+
+    def linger(start: int) -> None:
+        if start:
+            closed.wait(60)
+
+    monkeypatch.setattr(PowerKernel, "reduce", count)
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=linger)
+    found = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=2)
+    columns: Any = found.columns()
+    next(columns)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", _announcing(closed))
+    columns.close()
+    assert transformed
+    assert not any(transformed)
+
+
+def _announcing(closed: threading.Event) -> Any:
+    original = ThreadPoolExecutor.shutdown
+
+    def shutdown(pool: ThreadPoolExecutor, *arguments: Any, **options: Any) -> None:
+        closed.set()
+        original(pool, *arguments, **options)
+
+    return shutdown
+
+
+@pytest.mark.parametrize("error", [input_invalid("noise.raw was cut off"), MemoryError("no room"), OSError(5, "disk")])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_errors_in_threads_reach_the_consumer(threads: int, error: Exception) -> None:
+    def fail(start: int) -> None:
+        if start > 500_000:
+            raise error
+
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=fail)
+    found = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=threads)
+    seen: list[int] = []
+    with pytest.raises(type(error)) as caught:
+        seen.extend(column.index for column in found.columns())
+    assert caught.value is error
+    assert len(seen) > 40_000
+    assert recording.open_readers == 0
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+def test_threads_run_only_a_little_ahead(columns: int | None) -> None:
+    """However slow the consumer: at most two items per thread, so memory does not grow with the recording."""
+    reads: list[int] = []
+    recording = MemoryRecording(np.zeros(2_000_000, np.float32), before_read=reads.append)
+    reduce = EVERY_FRAME if columns is None else Reduce(columns=columns)
+    found = stream(recording, Transform(fft_size=64, hop_size=32), reduce, threads=2, read_bytes=40_000)
+    ahead = 0
+    for column in found.columns():
+        if columns is None:
+            ahead = max(ahead, max(reads) - column.index * 32)
+    item = found.chunk_samples
+    assert len(reads) >= 2_000_000 // item
+    assert ahead <= 5 * item
+
+
+def test_a_huge_column_is_shared_by_all_threads() -> None:
+    """Two threads must be at work in the one column before either may go on."""
+    together = threading.Barrier(2, timeout=60)
+    first: list[int] = []
+
+    def meet(start: int) -> None:
+        if len(first) < 2:
+            first.append(start)
+            together.wait()
+
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=meet)
+    taken(stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2))
+    assert len(set(first)) == 2
+
+
+def test_memory_has_no_term_in_the_length() -> None:
+    def planned(length: int) -> int:
+        recording = MemoryRecording(np.zeros(1))
+        found = stream(recording, Transform(fft_size=1024, hop_size=512), threads=2, count=length)
+        return found.memory_bytes
+
+    assert planned(10**9) == planned(10**14)
+
+
+@pytest.mark.parametrize("read_bytes", [1, 512 * 1024, 8 * 2**20, 2**40])
+def test_reads_stay_below_8_mib(read_bytes: int) -> None:
+    recording = MemoryRecording(np.zeros(1, np.complex64))
+    for fft_size, hop in ((8, 1), (1024, 500), (65_536, 100), (1_048_576, 1_000_000), (64, 2**30)):
+        transform = Transform(fft_size=fft_size, hop_size=hop)
+        found = stream(recording, transform, count=2**40, read_bytes=read_bytes)
+        assert found.chunk_samples * 8 <= max(8 * 2**20, (fft_size + hop) * 8 if hop <= fft_size else 0)
