@@ -11,6 +11,7 @@ from cluster.workspace import Workspace
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
 
+SWEEPING = {"SPECTROGRAM_SWEEP_INTERVAL": "1"}
 EVERYTHING_AT_ONCE = {"SPECTROGRAM_BACKOFF": "0", "SPECTROGRAM_KEEP_SUCCEEDED_PODS": "0"}
 
 
@@ -64,8 +65,9 @@ def test_two_operators_at_once_do_no_harm(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("operator_dies_too", [False, True])
 def test_an_api_server_that_dies_and_comes_back_interrupts_no_job(
-    workspace: Workspace, operator: Operator, operator_dies_too: bool
+    workspace: Workspace, operator_dies_too: bool
 ) -> None:
+    operator = workspace.operator(**SWEEPING).start()
     workspace.expected_errors = ["will retry: GET"]  # of kopf's watches
     jobs = [f"job-{number}" for number in range(10)]
     for job in jobs[:5]:

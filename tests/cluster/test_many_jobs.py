@@ -19,9 +19,7 @@ def test_many_jobs_submitted_at_once_all_end_and_never_more_than_the_limit_run(
     for job in jobs:
         workspace.submit(job)
     begin = time.monotonic()
-    workspace.operator(
-        SPECTROGRAM_POOLS=pools(default={"maxConcurrent": LIMIT}), SPECTROGRAM_SWEEP_INTERVAL="120"
-    ).start()
+    workspace.operator(SPECTROGRAM_POOLS=pools(default={"maxConcurrent": LIMIT})).start()
     with Player(workspace.api) as player:
         wait_until(lambda: phases(workspace)["Succeeded"] == JOBS, timeout=400, what="the end of all jobs", interval=1)
     seconds = time.monotonic() - begin

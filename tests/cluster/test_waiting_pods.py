@@ -36,7 +36,8 @@ def test_a_pod_that_no_node_takes_for_too_long_fails_the_job(workspace: Workspac
     wait_until(lambda: workspace.pods() == [], what="the end of its pod")
 
 
-def test_a_claim_that_does_not_exist_is_named_and_awaited(workspace: Workspace, operator: Operator) -> None:
+def test_a_claim_that_does_not_exist_is_named_and_awaited(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_SWEEP_INTERVAL="1").start()
     source = {"claimName": "survey", "path": "fm.drf"}
     workspace.submit(input=source)
     status = workspace.wait_for_status(phase="Pending", reason="PVCNotFound")
@@ -54,7 +55,7 @@ def test_a_claim_that_does_not_exist_is_named_and_awaited(workspace: Workspace, 
 
 
 def test_a_claim_that_never_comes_fails_the_job(workspace: Workspace) -> None:
-    workspace.operator(SPECTROGRAM_PENDING_TIMEOUT="2").start()
+    workspace.operator(SPECTROGRAM_PENDING_TIMEOUT="2", SPECTROGRAM_SWEEP_INTERVAL="1").start()
     workspace.submit(output={"claimName": "survey"})
 
     status = workspace.wait_for_end()

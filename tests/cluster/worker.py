@@ -1,0 +1,49 @@
+"""The worker's side of GET /progress: an HTTP server of its own address, which a played pod names as its own."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from spectrogram_worker.contract.document import PROGRESS_PORT
+
+_hosts = itertools.count(1)
+
+
+class Worker:
+    """`answer` is what it says; `asked` is how often it was asked."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.answer = b""
+        self.status = 200
+        self.asked = 0
+
+
+@contextmanager
+def serving() -> Iterator[Worker]:
+    """A worker on a loopback address of its own, at the port that workers have."""
+    worker = Worker(f"127.88.0.{next(_hosts)}")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            worker.asked += 1
+            self.send_response(worker.status)
+            self.send_header("Location", "http://127.0.0.1:1/")
+            self.send_header("Content-Length", str(len(worker.answer)))
+            self.end_headers()
+            self.wfile.write(worker.answer)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((worker.address, PROGRESS_PORT), Handler)
+    thread = threading.Thread(target=server.serve_forever, name="worker")
+    thread.start()
+    try:
+        yield worker
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
