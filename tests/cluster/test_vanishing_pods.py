@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from cluster.audit import Audit
 from cluster.operator_process import Operator
 from cluster.pod_statuses import ended, failed, succeeded
-from cluster.workspace import POOL_LABEL, Workspace, pools
+from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.played import create_node
 from harness.waiting import wait_until
 from spectrogram_operator.api.job import read_job
@@ -17,7 +18,9 @@ from spectrogram_operator.core.podspec import pod_name
 from spectrogram_worker.contract import ExitCode
 
 
-def test_a_pod_that_vanished_while_nobody_looked_is_missing(workspace: Workspace, operator: Operator) -> None:
+def test_a_pod_that_vanished_while_nobody_looked_is_missing(
+    workspace: Workspace, operator: Operator, audit: Audit
+) -> None:
     workspace.submit()
     pod = workspace.start()
     operator.kill()
@@ -30,6 +33,9 @@ def test_a_pod_that_vanished_while_nobody_looked_is_missing(workspace: Workspace
     assert workspace.pods() == []
     wait_until(lambda: "Failed" in workspace.events(), what="the last event")
     assert workspace.events()[-2:] == ["ZombieDetected", "Failed"]
+    name = pod["metadata"]["name"]
+    asked = [one for one in audit.requests(workspace.namespace, ACCOUNT) if (one.verb, one.name) == ("get", name)]
+    assert [one.code for one in asked][-2:] == [404, 404]
 
 
 def test_a_missing_pod_is_replaced_where_the_job_says_so(workspace: Workspace, operator: Operator) -> None:
