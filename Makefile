@@ -22,6 +22,15 @@ test: $(VENV)/installed ## run every tier of tests that this machine can run; TI
 lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 	@$(BIN)/python tests/run.py --tier lint
 
+images: $(VENV)/installed ## build both images, as archives that docker, podman and containerd load
+	@PYTHONPATH=tests $(BIN)/python -m harness.installation
+
+cluster: $(VENV)/installed ## start a real Kubernetes to try the operator in (Debian, as root)
+	@PYTHONPATH=tests $(BIN)/python -m harness.trial up
+
+cluster-down: $(VENV)/installed ## end it
+	@PYTHONPATH=tests $(BIN)/python -m harness.trial down
+
 crds: $(VENV)/installed ## write crds/ from the pydantic models
 	@$(BIN)/python -m spectrogram_operator.api.crd > crds/spectrogramjobs.yaml.new
 	@mv crds/spectrogramjobs.yaml.new crds/spectrogramjobs.yaml
@@ -41,4 +50,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint crds lock
+.PHONY: help demo test lint images cluster cluster-down crds lock

@@ -92,7 +92,7 @@ class Client:
             wait_until(lambda: client.find("serviceaccount", "default"), what="the default service account")
             yield client
         finally:
-            self.kubectl("delete", "namespace", client.namespace, "--wait=false")
+            self.kubectl("delete", "namespace", client.namespace, "--wait=false", "--ignore-not-found")
             # By force: the pods of a node without kubelet would keep the namespace for ever. Only now, when the
             # namespace takes nothing new, does it last.
             client.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "--wait=false")

@@ -40,8 +40,14 @@ def up(archives: list[Path]) -> None:
         binaries.kubernetes(), binaries.tools(), images.pause_image()
         network.create(NETWORK, reachable_from_host=True)
         _start_in_background([str(archive.resolve()) for archive in archives])
-    print(f"export KUBECONFIG={kubeconfig()}")
-    print(f"export PATH={binaries.tools()}:$PATH  # kubectl and helm, if there are no others")
+
+
+def environment() -> str:
+    """What to type in a shell before kubectl."""
+    return (
+        f"export KUBECONFIG={kubeconfig()}\n"
+        f"export PATH={binaries.tools()}:$PATH  # kubectl and helm, if there are no others"
+    )
 
 
 def down() -> None:
@@ -107,8 +113,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.action == "down":
         down()
+    elif arguments.action == "serve":
+        serve(arguments.archives)
     else:
-        {"up": up, "serve": serve}[arguments.action](arguments.archives)
+        up(arguments.archives)
+        print(environment())
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ LONG: Body = {
     "transform": {"fftSize": 65536, "hopSize": 1},
     "frequencyRange": {"lower": 99.99e6, "upper": 100.01e6},
 }
-# Some twenty seconds of it: time enough to disturb it, and the rest of the test need not wait long for its end.
-MEDIUM: Body = {**LONG, "input": {"range": {"samples": 85_000}}}
+# Some ten seconds of it: time enough to disturb it, and to wait for its end.
+MEDIUM: Body = {**LONG, "input": {"range": {"samples": 78_000}}}
 
 
 @dataclass(frozen=True)

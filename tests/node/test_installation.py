@@ -4,6 +4,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from harness.client import Client
 from harness.control_plane import ControlPlane
 from harness.node import Node
 from harness.waiting import wait_until
-from node.setup import POOLS, SETTINGS, create_claims, create_namespace
-from node.site import JOB, LONG, MEDIUM, POD_LABEL, Site, in_background
+from node.setup import POOLS, SETTINGS, create_claims
+from node.site import JOB, LONG, POD_LABEL, Site, in_background
 from spectrogram_operator.api.status import Phase, RetryClass
 
 HEADER = "NAME PHASE REASON QUEUE PROGRESS ATTEMPT MEMORY AGE"
@@ -77,17 +78,24 @@ def row(text: str) -> dict[str, str]:
     return {header[a:b].strip(): line[a:b].strip() for a, b in zip(starts, ends, strict=True)}
 
 
-def test_kubectl_get_shows_the_columns_of_the_design_with_true_values(radio: Site, node: Node) -> None:
-    radio.submit("watched", **MEDIUM)
-    radio.wait_for_progress("watched")
+@pytest.fixture(scope="module")
+def running(radio_site: Site) -> Iterator[str]:
+    """A job that runs, and is some percent done."""
+    site = replace(radio_site, mine=[])
+    site.submit("running", timeLimits={"softSeconds": 900, "hardSeconds": 1000}, **LONG)
+    site.wait_for_progress("running")
+    yield "running"
+    site.delete_jobs()
 
-    text = radio.client.kubectl("get", "sgj", "watched", "--output=wide")
+
+def test_kubectl_get_shows_the_columns_of_the_design_with_true_values(radio: Site, running: str, node: Node) -> None:
+    text = radio.client.kubectl("get", "sgj", running, "--output=wide")
 
     assert text.split("\n")[0].split() == WIDE_HEADER.split()
-    assert radio.client.kubectl("get", "sgj", "watched").split("\n")[0].split() == HEADER.split()
-    attempt = radio.attempt("watched")
+    assert radio.client.kubectl("get", "sgj", running).split("\n")[0].split() == HEADER.split()
+    attempt = radio.attempt(running)
     patterns = {
-        "NAME": "watched",
+        "NAME": running,
         "PHASE": "Running",
         "REASON": "PodRunning",
         "QUEUE": "default",
@@ -105,23 +113,22 @@ def test_kubectl_get_shows_the_columns_of_the_design_with_true_values(radio: Sit
     for column, value in row(text).items():
         assert re.fullmatch(patterns[column], value), f"{column}: {value!r}"
 
-    radio.wait_for_end("watched")
-    after = row(radio.client.kubectl("get", "sgj", "watched", "--output=wide"))
+    radio.submit("over")
+    radio.wait_for_end("over")
+    after = row(radio.client.kubectl("get", "sgj", "over", "--output=wide"))
     assert [after[column] for column in ("PHASE", "REASON", "PROGRESS", "ATTEMPT")] == [
         *("Succeeded", "Completed", "100%", "1/3")
     ]
     assert re.fullmatch(AGE, after["FINISHED"])
     listed = radio.client.kubectl("get", "sgj", "--field-selector=status.phase=Succeeded", "--output=name")
-    assert f"{JOB}.spectrogram.dev/watched" in listed.split()
+    assert f"{JOB}.spectrogram.dev/over" in listed.split()
 
 
-def test_a_worker_can_do_nothing_but_its_work(radio: Site) -> None:
-    radio.submit("modest", timeLimits={"softSeconds": 500, "hardSeconds": 700}, **LONG)
-    radio.wait_for_progress("modest")
-    pod = radio.pod("modest")
+def test_a_worker_can_do_nothing_but_its_work(radio: Site, running: str) -> None:
+    pod = radio.pod(running)
     spec, container = pod["spec"], pod["spec"]["containers"][0]
 
-    assert spec["activeDeadlineSeconds"] == 700
+    assert spec["activeDeadlineSeconds"] == 1000
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert container["resources"]["limits"]["memory"] == str(256 * 2**20)
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("spectrogram-operator-worker", False)
@@ -169,15 +176,13 @@ def metric(site: Site, name: str, **labels: str) -> float:
     return value
 
 
-def test_prometheus_and_the_kubelet_find_the_operator_well(radio: Site) -> None:
+def test_prometheus_and_the_kubelet_find_the_operator_well(radio: Site, running: str) -> None:
     here = {"namespace": "radio", "queue": "default"}
 
     def succeeded() -> float:
         return metric(radio, "spectrogram_jobs_finished_total", **here, result="succeeded", reason="Completed")
 
     before = succeeded()
-    radio.submit("running", **LONG)
-    radio.wait_for_progress("running")
     radio.submit("counted")
     assert radio.wait_for_end("counted").phase is Phase.SUCCEEDED
 
@@ -199,12 +204,10 @@ def annex(
     """A second operator beside the first, not installed yet: it will watch the namespace that it lives in."""
     claims = {"recordings": recordings, "results": tmp_path / "results"}
     claims["results"].mkdir()
-    client = create_namespace(control_plane, "annex")
-    create_claims(client, claims, node)
-    yield Site(client, client, "annex-spectrogram-operator", claims)
-    everywhere = control_plane.client()
-    everywhere.kubectl("delete", "namespace", "annex", "--ignore-not-found", "--timeout=300s")
-    everywhere.kubectl("delete", "persistentvolume", *(f"annex-{name}" for name in claims))
+    with control_plane.client().fresh_namespace("annex", installation.RESTRICTED) as client:
+        create_claims(client, claims, node)
+        yield Site(client, client, "annex-spectrogram-operator", claims)
+    client.kubectl("delete", "persistentvolume", "--wait=false", *(f"{client.namespace}-{name}" for name in claims))
 
 
 def install(site: Site, *, worker_tag: str = "test") -> None:
@@ -250,10 +253,13 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_is_a_zombie(annex: Site) 
     terminated = annex.pod("doomed")["status"]["containerStatuses"][0]["state"]["terminated"]
     assert (terminated["reason"], terminated["exitCode"]) == ("OOMKilled", 137)
     log = [json.loads(line)["message"] for line in annex.operator_log.splitlines()]
-    assert "Job annex/doomed: Detected as zombie - status 'running' but not running on any worker" in log
-    assert "Job annex/doomed: Marked as failed due to zombie detection" in log
+    assert (
+        f"Job {annex.client.namespace}/doomed: Detected as zombie - status 'running' but not running on any worker"
+        in log
+    )
+    assert f"Job {annex.client.namespace}/doomed: Marked as failed due to zombie detection" in log
     wait_until(lambda: "Checking 0 jobs for zombie detection" in annex.operator_log, what="a sweep without jobs")
-    why = {"namespace": "annex", "reason": "OOMKilled"}
+    why = {"namespace": annex.client.namespace, "reason": "OOMKilled"}
     assert metric(annex, "spectrogram_zombie_jobs_total", **why) == 1
     assert metric(annex, "spectrogram_jobs_finished_total", **why, queue="default", result="failed") == 1
 
@@ -275,8 +281,8 @@ def test_uninstalling_leaves_nothing_stuck(annex: Site, control_plane: ControlPl
     assert [name for name in left if "spectrogram" in name and not name.startswith(("pod/", JOB))] == []
     annex.client.kubectl("delete", JOB, "unfinished", "--timeout=60s")
     wait_until(lambda: not pods_of(annex, "unfinished"), what="the end of the worker without an operator")
-    control_plane.client().kubectl("delete", "namespace", "annex", "--timeout=300s")
-    assert control_plane.client().find("namespace", "annex") is None
+    # It ends only when all that is in it is gone, whatever that may be.
+    control_plane.client().kubectl("delete", "namespace", annex.client.namespace, "--timeout=300s")
 
 
 def pods_of(site: Site, job: str) -> list[Any]:
