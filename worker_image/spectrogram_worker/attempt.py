@@ -127,8 +127,10 @@ class Attempt:
         self._state.expect_memory(announce(self._job, estimate, self._gauge.limit))
         needed = output_bytes(document, stream.layout)
         log.info("Job %s: Outputs take up to %s", self._job, megabytes(needed))
-        self._raise_if_stopped()
+        # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
+        # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
         require_memory(self._gauge, planned, "the transform")
+        self._raise_if_stopped()
         self._destination.require_space(needed)
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))

@@ -354,6 +354,22 @@ def test_a_transform_that_cannot_fit_is_82_before_it_is_tried(tmp_path: Path, en
     assert outputs(tmp_path) == []
 
 
+def test_it_is_82_too_where_the_safeguard_noticed_the_planning(tmp_path: Path, endless: Path) -> None:
+    patch = """
+import time
+from spectrogram_worker import attempt
+announce = attempt.announce
+def slowly(*arguments):
+    time.sleep(1.5)
+    return announce(*arguments)
+attempt.announce = slowly
+"""
+    transform = {"fftSize": 2**20, "hopSize": 2**19, "precision": "double"}
+    ended = run(tmp_path, patch=patch, transform=transform, limits={"softSeconds": 600, "memoryBytes": 120_000_000})
+    assert "raise resources.memory" in ended.assert_orderly(ExitCode.MEMORY_ERROR).message
+    assert any("CRITICAL MEMORY USAGE" in message for message in ended.messages)
+
+
 def test_a_time_axis_that_cannot_fit_is_82(tmp_path: Path, endless: Path) -> None:
     selection = document(tmp_path)["input"] | {"range": {"samples": 32 * 4_000_000}}
     limits = {"softSeconds": 600, "memoryBytes": 150_000_000}
