@@ -38,6 +38,28 @@ def test_a_pod_that_vanished_while_nobody_looked_is_missing(
     assert [one.code for one in asked][-2:] == [404, 404]
 
 
+def test_a_pod_that_nobody_may_look_for_is_unknown_and_not_missing(workspace: Workspace, operator: Operator) -> None:
+    """A role that lost a rule, a token that expired, a proxy in between: none of these says that a pod is gone."""
+    workspace.submit()
+    pod = workspace.start()
+    operator.kill()
+    workspace.bury(pod)
+    role = workspace.api.get("roles", ACCOUNT)
+    blind = [
+        {**rule, "verbs": [verb for verb in rule["verbs"] if rule["resources"] != ["pods"] or verb != "get"]}
+        for rule in role["rules"]
+    ]
+    workspace.api.patch("roles", ACCOUNT, {"rules": blind})
+    operator.start()
+    operator.wait_for_log(f"Error checking if job {workspace.namespace}/fm-band is running on worker: 403 Forbidden")
+    workspace.submit("later", suspend=True)
+    workspace.wait_for_status("later", phase="Suspended")
+    assert workspace.status().phase == "Running"
+
+    workspace.api.patch("roles", ACCOUNT, {"rules": role["rules"]})
+    assert workspace.wait_for_end().reason == "PodMissing"
+
+
 def test_a_missing_pod_is_replaced_where_the_job_says_so(workspace: Workspace, operator: Operator) -> None:
     workspace.submit(retry={"zombies": "Retry"})
     pod = workspace.start()

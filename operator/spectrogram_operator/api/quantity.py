@@ -36,5 +36,5 @@ def format_bytes(count: int) -> str:
     for suffix, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
         if count >= size:
             value = count / size
-            return f"{value:.0f}{suffix}" if value >= 100 or value == int(value) else f"{value:.1f}{suffix}"
+            return f"{value:.0f}{suffix}" if value >= 100 else f"{value:.1f}".removesuffix(".0") + suffix
     return str(count)

@@ -90,7 +90,7 @@ class TimeLimits(Model):
 
     soft_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
     """After this many seconds the worker stops in order and keeps what is complete. Default: the operator's setting, 600."""
-    hard_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
+    hard_seconds: Annotated[int, Field(ge=2, le=31_536_000)] | None = None
     """After this many seconds, image pulls included, the pod is killed. Default: the operator's setting, 900."""
     rules = (
         Rule(

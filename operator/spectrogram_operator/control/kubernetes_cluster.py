@@ -182,7 +182,10 @@ def _error(code: int, document: Mapping[str, Any]) -> ClusterError:
 
 async def connect(namespaces: Sequence[str] = ()) -> KubernetesCluster:
     """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config)."""
-    await config.load_config()
+    try:
+        config.load_incluster_config()
+    except config.ConfigException:
+        await config.load_kube_config()
     return KubernetesCluster(client.ApiClient(), namespaces)
 
 

@@ -13,17 +13,17 @@ from typing import Protocol
 
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.spec import QueueName
-from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
+from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.memory import Recollection
-from spectrogram_operator.core.conditions import active_attempt, is_over
+from spectrogram_operator.core.conditions import active_attempt, holds, is_over
 from spectrogram_operator.core.observed import CreatePod, DeletePod, Observed, Plan
 from spectrogram_operator.core.plan import plan
 from spectrogram_operator.core.pod import Pod, read_pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.queueing import Contender, Turn, contender, take_turn, waiting_order
 from spectrogram_operator.core.refusals import refusal
-from spectrogram_operator.core.sizing import first_queue
+from spectrogram_operator.core.sizing import current_queue
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 from spectrogram_worker.contract import Report, parse_report
 
@@ -115,7 +115,8 @@ class Reconciler:
         if is_over(job.status) or job.spec is None or active_attempt(job.status) is not None:
             return await self._carry_out(job, await self._observe(job))
         turn = self._turn(job)
-        if not turn.granted:
+        waits_for_claims = holds(job.status, ConditionType.ACCEPTED) is False
+        if not turn.granted and not waits_for_claims:
             return await self._carry_out(job, Observed(job=job, turn=turn, pods=self._pods(job)))
         missing = await self._missing_claims(job)
         async with self._reserving:
@@ -177,7 +178,8 @@ class Reconciler:
     async def _look_for_pod(self, job: Job, attempt: Attempt, pods: tuple[Pod, ...]) -> _Surroundings:
         """The attempt's pod: from the watch, else live. A stale watch must neither create nor bury a pod."""
         remembered = self._recollection.jobs[job.key]
-        seen = next((pod for pod in pods if pod.name == attempt.pod_name), None)
+        own = (pod for pod in pods if attempt.pod_uid in (None, pod.uid))
+        seen = next((pod for pod in own if pod.name == attempt.pod_name), None)
         if seen is not None and seen.uid not in self._recollection.doubted:
             remembered.absent_since = None
             return _Surroundings(pod=seen)
@@ -228,7 +230,7 @@ class Reconciler:
 
     def _turn(self, job: Job) -> Turn:
         assert job.spec is not None
-        queue = job.status.queue or first_queue(job.spec, self._policy)
+        queue = current_queue(job.spec, job.status, self._policy)
         pods = [pod for pod in self._view.pods() if pod.uid not in self._recollection.buried]
         return take_turn(job.uid, queue, self._contenders(), pods, self._policy.pools[queue].max_concurrent)
 

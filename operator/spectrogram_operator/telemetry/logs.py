@@ -31,7 +31,7 @@ _LONGEST_MESSAGE = 4096
 # kopf attaches its settings to each record: they are no news.
 _LEFT_OUT = vars(logging.makeLogRecord({})).keys() | {"message", "taskName", "settings", "k8s_skip", "k8s_ref"}
 # A line per probe of the kubelet and per request to the API would bury everything else.
-_CHATTY = ("aiohttp.access", "asyncio", "kopf.objects", "kubernetes", "urllib3")
+_CHATTY = ("aiohttp.access", "asyncio", "kopf.activities.probe", "kopf.objects", "kubernetes", "urllib3")
 
 
 class JsonFormatter(logging.Formatter):
