@@ -1,5 +1,7 @@
 """Auto: the format by content first, by name second; formats that are known but not read are named."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +70,19 @@ def test_a_folder_that_is_a_link_out_of_the_root_is_refused(tmp_path: Path) -> N
         with pytest.raises(WorkerError) as caught:
             open_path(root, "recording", format=format_)
         assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
+
+
+@pytest.mark.parametrize("path", ["noise.cf32", "signal.sigmf-meta"])
+def test_a_library_is_loaded_only_for_the_format_that_needs_it(tmp_path: Path, path: str) -> None:
+    write_raw(tmp_path, np.ones(5, "<c8"), "noise.cf32")
+    write_sigmf(tmp_path, bytes(80), datatype="cf32_le")
+    program = (
+        "import sys; from pathlib import Path; from spectrogram_worker.attempt import Attempt\n"
+        "from spectrogram_worker.contract.parameters import Raw, RecordingSelection\n"
+        "from spectrogram_worker.sources import open_recording\n"
+        "selection = RecordingSelection(path=sys.argv[2], raw=Raw(sample_rate=1.0))\n"
+        "open_recording(Path(sys.argv[1]), selection).reader()\n"
+        "print(sorted({'h5py', 'soundfile', 'sigmf', 'digital_rf', 'tarfile'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program, str(tmp_path), path], capture_output=True, text=True)
+    assert (loaded.stdout.strip(), loaded.stderr) == ("[]", "")

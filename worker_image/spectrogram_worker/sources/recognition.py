@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.digital_rf_files import is_digital_rf
+from spectrogram_worker.sources.digital_rf_folders import is_digital_rf
 from spectrogram_worker.sources.files import inside, regular_file, shown, unreadable
 from spectrogram_worker.sources.sigmf_metadata import DATA_EXTENSION, METADATA_EXTENSION, metadata_path
 
