@@ -40,6 +40,7 @@ class InputFormat(StrEnum):
     AUTO = "Auto"
     DIGITAL_RF = "DigitalRF"
     SIGMF = "SigMF"
+    AUDIO = "Audio"
     RAW = "Raw"
 
 
@@ -95,6 +96,22 @@ class Raw(Model):
     )
 
 
+class Audio(Model):
+    """What the channels of an audio file are."""
+
+    iq: bool = False
+    """true: the two channels are I and Q of one complex signal. Default: false, each channel is a signal of its own."""
+    center_frequency: Frequency | None = None
+    """I/Q: frequency at the centre of the band, in Hz. Default: what the file's name says, else 0."""
+    rules = (
+        Rule(
+            cel="!has(self.centerFrequency) || (has(self.iq) && self.iq)",
+            message="audio.centerFrequency is the centre of an I/Q band: add iq: true, or remove centerFrequency",
+            holds=lambda audio: audio.center_frequency is None or audio.iq,
+        ),
+    )
+
+
 class Range(Model):
     """The part of the recording to process, in one system of units. Default: all of it."""
 
@@ -132,16 +149,25 @@ class RecordingSelection(Model):
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
     channel: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. +-]*$", max_length=128)] | None = None
-    """Digital RF: the channel's name. SigMF: the channel's index, from 0. Default: the only one there is."""
+    """Digital RF: the channel's name. SigMF and audio: the channel's index, from 0. Default: the only one there is."""
     subchannel: Annotated[int, Field(ge=0, le=4095)] = 0
     """Digital RF: index of the subchannel, from 0. Default: 0."""
     capture: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """SigMF with several captures: the index of the one to process. Default: all, if they share one centre frequency."""
+    audio: Audio | None = None
+    """Whether the two channels of an audio file are I and Q. Default: they are not."""
     raw: Raw | None = None
     """Sample type, rate and centre frequency of a raw file; what stands here beats what the file's name says."""
     range: Range | None = None
     """The part of the recording to process. Default: all of it."""
-    rules = (relative_path_rule("path"),)
+    rules = (
+        relative_path_rule("path"),
+        Rule(
+            cel="!has(self.channel) || !has(self.audio) || !has(self.audio.iq) || !self.audio.iq",
+            message="channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq",
+            holds=lambda s: s.channel is None or s.audio is None or not s.audio.iq,
+        ),
+    )
 
 
 class Window(Model):

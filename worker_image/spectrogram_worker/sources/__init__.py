@@ -16,6 +16,7 @@ __all__ = ["Description", "Reader", "Recording", "open_recording"]
 _OPEN = {
     InputFormat.DIGITAL_RF: ("digital_rf", "open_digital_rf"),
     InputFormat.SIGMF: ("sigmf", "open_sigmf"),
+    InputFormat.AUDIO: ("audio", "open_audio"),
     InputFormat.RAW: ("raw", "open_raw"),
 }
 
