@@ -42,6 +42,7 @@ class InputFormat(StrEnum):
     SIGMF = "SigMF"
     AUDIO = "Audio"
     RAW = "Raw"
+    NUMPY = "NumPy"
 
 
 class WindowName(StrEnum):
@@ -75,7 +76,7 @@ class OutputFormat(StrEnum):
 
 
 class Raw(Model):
-    """How samples lie in a raw file: it has no header that could say so."""
+    """What a raw file does not say of its samples, as it has no header; and a NumPy file not of their rate and centre."""
 
     datatype: Annotated[str, StringConstraints(max_length=7)] | None = None
     """SigMF name of the sample type: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
@@ -157,7 +158,7 @@ class RecordingSelection(Model):
     audio: Audio | None = None
     """Whether the two channels of an audio file are I and Q. Default: they are not."""
     raw: Raw | None = None
-    """Sample type, rate and centre frequency of a raw file; what stands here beats what the file's name says."""
+    """Sample type, rate and centre frequency of a raw file, rate and centre of a NumPy file; what stands here beats what the file's name says."""
     range: Range | None = None
     """The part of the recording to process. Default: all of it."""
     rules = (

@@ -17,6 +17,7 @@ _OPEN = {
     InputFormat.DIGITAL_RF: ("digital_rf", "open_digital_rf"),
     InputFormat.SIGMF: ("sigmf", "open_sigmf"),
     InputFormat.AUDIO: ("audio", "open_audio"),
+    InputFormat.NUMPY: ("numpy_file", "open_numpy"),
     InputFormat.RAW: ("raw", "open_raw"),
 }
 

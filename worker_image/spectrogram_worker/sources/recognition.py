@@ -16,7 +16,6 @@ _OTHER_FORMATS = (
     (0, b"RF64", "an RF64 file, but no WAV file"),
     (0, b"FORM", "an AIFF file"),
     (0, b"OggS", "an Ogg file"),
-    (0, b"\x93NUMPY", "a NumPy file"),
     (0, b"\x89HDF\r\n\x1a\n", "a single HDF5 file"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"BZh", "a bzip2 archive"),
@@ -32,6 +31,7 @@ _EXTENSIONS = {
     ".rf64": InputFormat.AUDIO,
     ".w64": InputFormat.AUDIO,
     ".flac": InputFormat.AUDIO,
+    ".npy": InputFormat.NUMPY,
 }
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def _look(root: Path, path: Path, *, says_datatype: bool) -> tuple[InputFormat, 
     head = _head(root, path)
     if (kind := container(head)) is not None:
         return InputFormat.AUDIO, f"it begins as a {kind} file does"
+    if head.startswith(b"\x93NUMPY"):
+        return InputFormat.NUMPY, "it begins as a NumPy file does"
     for offset, magic, what in _OTHER_FORMATS:
         if head[offset:].startswith(magic):
             raise input_invalid(
