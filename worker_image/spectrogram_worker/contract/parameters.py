@@ -73,6 +73,8 @@ class OutputFormat(StrEnum):
 
     PNG = "png"
     NPZ = "npz"
+    ZARR = "zarr"
+    HDF5 = "hdf5"
 
 
 class Raw(Model):
@@ -297,11 +299,11 @@ class OutputSelection(Model):
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     """The folder to create, relative to the claim. No '..', no leading '/'. Default: the job's name."""
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=2), AfterValidator(_unique)] = (
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=4), AfterValidator(_unique)] = (
         OutputFormat.PNG,
         OutputFormat.NPZ,
     )
-    """Files to write: png (picture), npz (NumPy arrays). manifest.json is always written. Default: [png, npz]."""
+    """Files to write: png (picture), npz (NumPy arrays), zarr and hdf5 (arrays for xarray). manifest.json is always written. Default: [png, npz]."""
     image: Image = Image()
     """The picture's size and colours."""
     rules = (relative_path_rule("path"),)

@@ -143,9 +143,9 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
         ),
         (
             "claimName: results",
-            "claimName: results, formats: [zarr]",
+            "claimName: results, formats: [tiff]",
             6,
-            "spec.output.formats.0: Input should be 'png' or 'npz'",
+            "spec.output.formats.0: Input should be 'png', 'npz', 'zarr' or 'hdf5'",
         ),
         ("", "transform: {fftSize: '64'}", 7, "spec.transform.fftSize: Input should be a valid integer"),
         ("", "suspend: true", 7, "spec.suspend: the job would not run: set it to false, or remove it"),
