@@ -8,25 +8,30 @@ from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.audio_header import container
 from spectrogram_worker.sources.digital_rf_folders import is_digital_rf
 from spectrogram_worker.sources.files import inside, regular_file, shown, unreadable
-from spectrogram_worker.sources.sigmf_metadata import DATA_EXTENSION, METADATA_EXTENSION, metadata_path
+from spectrogram_worker.sources.sigmf_metadata import (
+    ARCHIVE_EXTENSION,
+    DATA_EXTENSION,
+    METADATA_EXTENSION,
+    metadata_path,
+)
 
 _HEAD_BYTES = 512
 _OTHER_FORMATS = (
-    (0, b"RIFF", "a RIFF file, but no WAV file"),
-    (0, b"RF64", "an RF64 file, but no WAV file"),
-    (0, b"FORM", "an AIFF file"),
-    (0, b"OggS", "an Ogg file"),
-    (0, b"\x89HDF\r\n\x1a\n", "a single HDF5 file"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"BZh", "a bzip2 archive"),
-    (0, b"PK\x03\x04", "a zip archive"),
-    (0, b"\xfd7zXZ\x00", "an xz archive"),
-    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
-    (257, b"ustar", "a tar archive"),
+    (b"RIFF", "a RIFF file, but no WAV file"),
+    (b"RF64", "an RF64 file, but no WAV file"),
+    (b"FORM", "an AIFF file"),
+    (b"OggS", "an Ogg file"),
+    (b"\x89HDF\r\n\x1a\n", "a single HDF5 file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
 )
 _EXTENSIONS = {
     METADATA_EXTENSION: InputFormat.SIGMF,
     DATA_EXTENSION: InputFormat.SIGMF,
+    ARCHIVE_EXTENSION: InputFormat.SIGMF,
     ".wav": InputFormat.AUDIO,
     ".rf64": InputFormat.AUDIO,
     ".w64": InputFormat.AUDIO,
@@ -64,8 +69,10 @@ def _look(root: Path, path: Path, *, says_datatype: bool) -> tuple[InputFormat, 
         return InputFormat.AUDIO, f"it begins as a {kind} file does"
     if head.startswith(b"\x93NUMPY"):
         return InputFormat.NUMPY, "it begins as a NumPy file does"
-    for offset, magic, what in _OTHER_FORMATS:
-        if head[offset:].startswith(magic):
+    if head[257:].startswith(b"ustar"):
+        return InputFormat.SIGMF, "it is a tar archive, as SigMF archives are"
+    for magic, what in _OTHER_FORMATS:
+        if head.startswith(magic):
             raise input_invalid(
                 f"{name} is {what}, which is not read: convert it to SigMF, or set input.format: Raw to read its bytes"
             )
