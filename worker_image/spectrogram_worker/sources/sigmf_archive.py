@@ -4,6 +4,8 @@ tarfile parses the headers, and sees nothing but them: what it may read is bound
 one has gigabytes. Members that are not plain files, or whose names lead out of the archive, are refused.
 """
 
+import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -77,31 +79,31 @@ def _members(file: SampleFile, path: Path) -> dict[str, Stored]:
     return found
 
 
-class _Headers:
+class _Headers(io.RawIOBase):
     """The file as tarfile reads it: small pieces, forwards, and not without end."""
 
-    mode, name = "rb", ""
-
     def __init__(self, file: SampleFile) -> None:
+        super().__init__()
         self._file = file
         self._position = 0
         self._reads = 0
 
-    def read(self, count: int) -> bytes:
+    def read(self, count: int = -1, /) -> bytes:
         """Up to `count` bytes from the position on."""
         self._reads += 1
-        if count > _MAXIMUM_READ or self._reads > _MAXIMUM_READS:
+        if not 0 <= count <= _MAXIMUM_READ or self._reads > _MAXIMUM_READS:
             raise ValueError("its headers are too long")
-        content = np.empty(max(0, min(count, self._file.size - self._position)), np.uint8)
+        content = np.empty(min(count, max(0, self._file.size - self._position)), np.uint8)
         self._file.read(self._position, content)
         self._position += len(content)
         return content.tobytes()
 
-    def seek(self, position: int) -> None:
-        """Go to a byte of the file."""
-        if position < 0:
+    def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a byte of the file, counted from its start."""
+        if position < 0 or whence != os.SEEK_SET:
             raise ValueError("a header points before the file")
         self._position = position
+        return position
 
     def tell(self) -> int:
         """The position."""
