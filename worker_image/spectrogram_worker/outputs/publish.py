@@ -279,6 +279,10 @@ def _size(folder: Folder, name: str) -> int | None:
     below = folder.folder(name)
     try:
         found = [place.status(file) for _, place, file in walk(below)]
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return None  # nested as no worker nests
     finally:
         below.close()
     return sum(entry.st_size for entry in found if entry is not None and stat.S_ISREG(entry.st_mode))
