@@ -114,6 +114,7 @@ def test_names_that_lead_out_of_the_archive_are_refused(tmp_path: Path, name: st
     [
         {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(2**40)},
         {"GNU.sparse.size": str(2**40), "GNU.sparse.numblocks": "1", "GNU.sparse.map": "0,800"},
+        {"GNU.sparse.size": "800", "GNU.sparse.numblocks": "1", "GNU.sparse.map": "0,800"},
         {"size": str(2**62)},
         {"size": "-512"},
         {"size": "many"},
