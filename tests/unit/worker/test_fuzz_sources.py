@@ -45,7 +45,7 @@ class Victim:
             [sys.executable, "-m", "unit.worker.fuzz_reader"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def begin(self, root: Path, fields: Fields) -> None:
