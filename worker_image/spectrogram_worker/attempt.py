@@ -20,11 +20,13 @@ from spectrogram_worker.estimate import announce, estimate_memory, require_memor
 from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
+from spectrogram_worker.outputs.attributes import Signal
 from spectrogram_worker.outputs.colormaps import require_colormap
+from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
 from spectrogram_worker.outputs.picture import use_scratch_for_caches
 from spectrogram_worker.outputs.publish import Destination, at_path, output_errors
-from spectrogram_worker.outputs.results import Results, Signal, collecting_bytes, output_bytes, picture_bytes
+from spectrogram_worker.outputs.results import Results, collecting_bytes, output_bytes, picture_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
@@ -64,6 +66,8 @@ class Attempt:
         if OutputFormat.PNG in self._document.output.formats:
             require_colormap(self._document.output.image.colormap)
             use_scratch_for_caches(Path(self._document.folders.scratch))
+        if OutputFormat.HDF5 in self._document.output.formats:
+            load_hdf5_library()
         published = self._destination.find()
         if published is not None:
             self._state.begin_transform(columns=published.columns, samples=0)
@@ -117,7 +121,7 @@ class Attempt:
             read_bytes=MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES,
             should_stop=self._stop.is_set,
         )
-        planned = stream.memory_bytes + collecting_bytes(document)
+        planned = stream.memory_bytes + collecting_bytes(document, stream.layout)
         estimate = estimate_memory(
             files=files,
             resident=self._gauge.look().resident,

@@ -1,13 +1,19 @@
 """How the worker says that it cannot go on: an exception that carries the exit code."""
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.report import clean_text
+
+_MAXIMUM_LENGTH = 1024
 
 
 class WorkerError(Exception):
-    """Ends the worker with `code`; the text is one line that says what to change."""
+    """Ends the worker with `code`; the text is one line that says what to change.
+
+    Names in a recording are somebody else's: what cannot be printed, or not be written as UTF-8, is replaced.
+    """
 
     def __init__(self, code: ExitCode, message: str) -> None:
-        super().__init__(message)
+        super().__init__(clean_text(message.encode("utf-8", "backslashreplace").decode(), _MAXIMUM_LENGTH))
         self.code = code
 
 

@@ -11,6 +11,9 @@ from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.logs import megabytes
 
 MODERATE_SHARE, HIGH_SHARE = 0.6, 0.8
+REST_BYTES = 8_000_000
+"""What no part counts, in bytes: modules that libraries load late, and freed memory that the allocator keeps from the
+transform to the picture (measured: 2 to 7 MB)."""
 Level = Literal["low", "moderate", "high"]
 
 log = logging.getLogger(__name__)
@@ -35,7 +38,7 @@ class Estimate:
 
 def estimate_memory(*, files: int, resident: int, transform: int, picture: int) -> Estimate:
     """The estimate from its parts, in bytes: `resident` now, then the transform, then, in its place, the picture."""
-    processing = max(transform, picture)
+    processing = max(transform, picture) + REST_BYTES
     return Estimate(files, processing, resident + processing)
 
 

@@ -23,7 +23,6 @@ _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or
 _NOT_YET = {
     "spec.input.store": "this version reads from claims only: name one in claimName, and remove store",
     "spec.input.url": "this version reads from claims only: name one in claimName, and remove url",
-    "spec.input.audio": "this version reads Digital RF, SigMF and raw files: convert the audio, and remove it",
     "spec.output.store": "this version writes to claims only: name one in claimName, and remove store",
     "spec.queueName": "this version queues by itself: remove it",
     "spec.ttlSecondsAfterFinished": "this version keeps finished jobs: remove it",

@@ -11,7 +11,7 @@ import pytest
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.folders import Folder
-from spectrogram_worker.outputs.manifest import describe_file
+from spectrogram_worker.outputs.manifest import describe_file, describe_folder
 from spectrogram_worker.outputs.publish import Destination, Published, output_errors
 from unit.worker.jobs import job
 
@@ -112,6 +112,79 @@ def test_results_with_a_file_missing_or_cut_short_are_not_taken_for_done(root: P
     assert found(root) is None
     (root / "fm-band/result.txt").unlink()
     assert found(root) is None
+
+
+@pytest.fixture
+def with_folder(root: Path) -> Path:
+    """The published results of the job, among them a folder; its path."""
+    place = destination(root)
+    assert place.find() is None
+    place.prepare()
+    folder = place.work.folder("arrays.zarr", create=True)
+    below = folder.folder("max", create=True)
+    for at, name in ((folder, ".zgroup"), (below, "0.0")):
+        with at.create(name) as file:
+            file.write(b"12345")
+    entry = describe_folder("arrays.zarr", "application/vnd.zarr", folder)
+    below.close()
+    folder.close()
+    content = {"version": 1, "job": job().to_document(), "complete": True, "outputs": [entry.to_document()]}
+    with place.work.create("manifest.json") as file:
+        file.write(json.dumps(content).encode())
+    place.publish(partial=False)
+    place.close()
+    return root / "fm-band/arrays.zarr"
+
+
+def test_a_folder_is_one_output(root: Path, with_folder: Path) -> None:
+    published = found(root, attempt=2)
+    assert published is not None
+    assert [file.path for file in published.files] == ["fm-band/arrays.zarr", "fm-band/manifest.json"]
+    assert published.files[0].bytes == 10
+
+
+def test_a_folder_with_a_file_missing_or_cut_short_is_not_taken_for_done(root: Path, with_folder: Path) -> None:
+    (with_folder / "max/0.0").write_text("123")
+    assert found(root) is None
+    (with_folder / "max/0.0").unlink()
+    assert found(root) is None
+
+
+def test_a_folder_with_links_or_endless_depth_is_not_taken_for_done(
+    root: Path, with_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "0.0").write_text("12345")
+    (with_folder / "max/0.0").unlink()
+    (with_folder / "max/0.0").symlink_to(tmp_path / "0.0")
+    assert found(root) is None
+    (with_folder / "max/0.0").unlink()
+    (with_folder / "max").rmdir()
+    (with_folder / "max").symlink_to(tmp_path)
+    assert found(root) is None
+    (with_folder / "a/b/c/d/e/f").mkdir(parents=True)
+    assert found(root) is None
+
+
+@pytest.mark.parametrize("path", ["../outside.txt", "arrays.zarr/../../outside.txt", "..", "."])
+def test_a_manifest_cannot_point_out_of_its_folder(root: Path, with_folder: Path, path: str) -> None:
+    """A manifest on a claim may be anyone's: what it names elsewhere is not looked at."""
+    (root / "outside.txt").write_text("secret")
+    manifest = with_folder.parent / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["outputs"][0] |= {"path": path, "bytes": 6}
+    manifest.write_text(json.dumps(content))
+    assert found(root) is None
+
+
+def test_leftovers_with_folders_in_them_are_removed(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    left = root / ".spectrogram-uid-1-1.tmp/spectrogram.zarr/max"
+    left.mkdir(parents=True)
+    (left / "0.0").write_bytes(b"x")
+    (left / "link").symlink_to(tmp_path)
+    publish(root, attempt=2)
+    assert os.listdir(root) == ["fm-band"]
+    assert (tmp_path / "precious").exists()
 
 
 @pytest.mark.parametrize("change", [{"uid": "uid-2"}, {"spec_hash": "hash-2"}])

@@ -1,38 +1,88 @@
 """Auto: the format by content first, by name second; formats that are known but not read are named."""
 
+import logging
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import InputFormat, Raw
 from spectrogram_worker.errors import WorkerError
 from unit.worker.recordings import integer_pairs, open_path, says, write_digital_rf, write_raw, write_sigmf
 
+GQRX = "gqrx_20230806_151838_428000000_200000_fc.raw"
 
-def test_each_format_is_recognised(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    ("path", "format_", "seen"),
+    [
+        ("recording", InputFormat.DIGITAL_RF, "the folder holds channels"),
+        ("recording/ch0", InputFormat.DIGITAL_RF, "the folder holds channels"),
+        ("signal.sigmf-data", InputFormat.SIGMF, "signal.sigmf-meta describes it"),
+        ("tar.raw", InputFormat.SIGMF, "tar archive"),
+        ("wav.raw", InputFormat.AUDIO, "begins as a WAV file does"),
+        ("rf64.raw", InputFormat.AUDIO, "begins as a RF64 file does"),
+        ("w64.raw", InputFormat.AUDIO, "begins as a W64 file does"),
+        ("flac.raw", InputFormat.AUDIO, "begins as a FLAC file does"),
+        ("npy.raw", InputFormat.NUMPY, "begins as a NumPy file does"),
+        (GQRX, InputFormat.RAW, "no header that is known"),
+    ],
+)
+def test_each_format_is_recognised_by_its_content_and_a_log_line_says_how(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, format_: InputFormat, seen: str
+) -> None:
+    """All of these are called .raw, which says nothing, or else something wrong."""
     write_digital_rf(tmp_path, [(0, integer_pairs(100))])
     write_sigmf(tmp_path, bytes(80), datatype="cf32_le")
-    name = "gqrx_20230806_151838_428000000_200000_fc.raw"
-    write_raw(tmp_path, np.ones(5, "<c8"), name)
-    assert open_path(tmp_path, "recording").description.format is InputFormat.DIGITAL_RF
-    assert open_path(tmp_path, "recording/ch0").description.format is InputFormat.DIGITAL_RF
-    assert open_path(tmp_path, "signal.sigmf-data").description.format is InputFormat.SIGMF
-    assert open_path(tmp_path, name).description.format is InputFormat.RAW
+    with tarfile.open(tmp_path / "tar.raw", "w") as archive:
+        for end in ("meta", "data"):
+            archive.add(tmp_path / f"signal.sigmf-{end}", f"signal.sigmf-{end}")
+    for kind in ("wav", "rf64", "w64", "flac"):
+        soundfile.write(tmp_path / f"{kind}.raw", np.zeros(10), 48_000, format=kind.upper(), subtype="PCM_16")
+    with (tmp_path / "npy.raw").open("wb") as file:
+        np.save(file, np.zeros(10))
+    write_raw(tmp_path, np.ones(5, "<c8"), GQRX)
+    with caplog.at_level(logging.INFO):
+        found = open_path(tmp_path, path, raw=Raw(sample_rate=1.0)).description
+    assert found.format is format_
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"Recognised {path} as {format_}: ")
+    assert seen in line
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("noise.wav", "not a WAV, RF64, W64 or FLAC file"),
+        ("noise.FLAC", "not a WAV, RF64, W64 or FLAC file"),
+        ("noise.npy", "not a NumPy file"),
+        ("noise.sigmf", "not a tar archive"),
+    ],
+)
+def test_the_name_decides_where_the_content_says_nothing(tmp_path: Path, name: str, word: str) -> None:
+    """Unless the job says how the samples lie: then it is a raw file."""
+    (tmp_path / name).write_bytes(b"\1" * 800)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, name, raw=Raw(sample_rate=1.0))
+    assert says(caught.value, ExitCode.INPUT_INVALID, name, word)
+    found = open_path(tmp_path, name, raw=Raw(datatype="ci8", sample_rate=1.0)).description
+    assert (found.format, found.length) == (InputFormat.RAW, 400)
 
 
 @pytest.mark.parametrize(
     ("head", "word"),
     [
-        (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
-        (b"RF64\0\0\0\0WAVE", "RF64"),
-        (b"fLaC", "FLAC"),
-        (b"\x93NUMPY\x01\0", "NumPy"),
+        (b"RIFF\0\0\0\0AVI LIST", "RIFF"),
+        (b"FORM\0\0\0\0AIFF", "AIFF"),
+        (b"BZh9", "bzip2"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x1f\x8b", "gzip"),
         (b"PK\x03\x04", "zip"),
-        (bytes(257) + b"ustar", "tar"),
     ],
 )
 def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path: Path, head: bytes, word: str) -> None:
@@ -68,3 +118,19 @@ def test_a_folder_that_is_a_link_out_of_the_root_is_refused(tmp_path: Path) -> N
         with pytest.raises(WorkerError) as caught:
             open_path(root, "recording", format=format_)
         assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
+
+
+@pytest.mark.parametrize("path", ["noise.cf32", "signal.sigmf-meta"])
+def test_a_library_is_loaded_only_for_the_format_that_needs_it(tmp_path: Path, path: str) -> None:
+    write_raw(tmp_path, np.ones(5, "<c8"), "noise.cf32")
+    write_sigmf(tmp_path, bytes(80), datatype="cf32_le")
+    program = (
+        "import sys; from pathlib import Path; from spectrogram_worker.attempt import Attempt\n"
+        "from spectrogram_worker.contract.parameters import Raw, RecordingSelection\n"
+        "from spectrogram_worker.sources import open_recording\n"
+        "selection = RecordingSelection(path=sys.argv[2], raw=Raw(sample_rate=1.0))\n"
+        "open_recording(Path(sys.argv[1]), selection).reader()\n"
+        "print(sorted({'h5py', 'soundfile', 'sigmf', 'digital_rf', 'tarfile'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program, str(tmp_path), path], capture_output=True, text=True)
+    assert (loaded.stdout.strip(), loaded.stderr) == ("[]", "")

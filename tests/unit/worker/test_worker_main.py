@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 from PIL import Image
 
 from spectrogram_worker.contract import ExitCode, Report, parse_report
 from unit.worker.jobs import RATE, document, job
 
 SAMPLES = 20_000
+ALL = {"formats": ["png", "npz", "zarr", "hdf5"]}
 ENDLESS = {"columns": 65_536, "time": ["max", "mean"]}
 
 
@@ -195,6 +197,40 @@ def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> 
 
 
 @pytest.mark.usefixtures("recording")
+def test_every_format_is_published_with_the_same_numbers(tmp_path: Path) -> None:
+    report = run(tmp_path, output=ALL).assert_orderly(ExitCode.DONE)
+    names = ("spectrogram.npz", "spectrogram.zarr", "spectrogram.h5", "spectrogram.png", "manifest.json")
+    assert [output.path for output in report.outputs] == [f"fm-band/{name}" for name in names]
+    assert_same_numbers(tmp_path / "output/fm-band")
+    again = run(tmp_path, output=ALL, job=job(attempt=2).to_document()).assert_orderly(ExitCode.DONE)
+    assert again.outputs == report.outputs
+    assert "earlier attempt" in again.message
+
+
+def assert_same_numbers(folder: Path) -> None:
+    """xarray reads from the Zarr folder and the HDF5 file what NumPy reads from the archive, bit for bit."""
+    with (
+        np.load(folder / "spectrogram.npz", allow_pickle=False) as arrays,
+        xarray.open_zarr(folder / "spectrogram.zarr", decode_times=False) as first,
+        xarray.open_dataset(folder / "spectrogram.h5", engine="h5netcdf", decode_times=False) as second,
+    ):
+        for name in ("max", "mean", "frequency", "time"):
+            assert arrays[name].tobytes() == first[name].values.tobytes() == second[name].values.tobytes()
+
+
+@pytest.mark.usefixtures("recording")
+@pytest.mark.parametrize(
+    ("formats", "loaded"), [(["npz", "zarr"], set()), (["hdf5"], {"h5py"}), (["png"], {"matplotlib"})]
+)
+def test_a_library_that_the_job_does_not_use_is_not_loaded(
+    tmp_path: Path, formats: list[str], loaded: set[str]
+) -> None:
+    run(tmp_path, output={"formats": formats}).assert_orderly(ExitCode.DONE)
+    software = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())["software"]
+    assert software.keys() & {"h5py", "matplotlib", "digital_rf", "sigmf", "soundfile"} == loaded
+
+
+@pytest.mark.usefixtures("recording")
 def test_the_log_has_the_designs_words(tmp_path: Path) -> None:
     ended = run(tmp_path, chunking={"mode": "always"})
     text = "\n".join(ended.messages)
@@ -215,10 +251,12 @@ def test_the_log_has_the_designs_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("recording")
-def test_every_chunking_mode_gives_the_same_files(tmp_path: Path) -> None:
+def test_every_chunking_mode_and_thread_count_gives_the_same_files(tmp_path: Path) -> None:
     sums = set()
     for number, mode in enumerate(("auto", "always", "never")):
-        changed: dict[str, Any] = {"chunking": {"mode": mode}, "job": job(uid=f"uid-{number}").to_document()}
+        limits = {"softSeconds": 600, "memoryBytes": 2**30, "threads": 1 + number}
+        changed: dict[str, Any] = {"chunking": {"mode": mode}, "limits": limits, "output": ALL}
+        changed["job"] = job(uid=f"uid-{number}").to_document()
         report = run(tmp_path, **changed).assert_orderly(ExitCode.DONE)
         sums.add(tuple(output.sha256 for output in report.outputs if "manifest" not in output.path))
     assert len(sums) == 1
@@ -445,6 +483,18 @@ def test_the_soft_limit_is_84_and_keeps_what_is_done(tmp_path: Path, endless: Pa
 def test_terminate_is_85_and_keeps_what_is_done(tmp_path: Path, endless: Path) -> None:
     ended = run_until(tmp_path, lambda report: report.progress.columns_done > 3, signal.SIGTERM, reduce=ENDLESS)
     assert_partial(tmp_path, ended, ExitCode.INTERRUPTED)
+
+
+def test_what_is_done_is_kept_in_every_format(tmp_path: Path, endless: Path) -> None:
+    ended = run_until(
+        tmp_path, lambda report: report.progress.columns_done > 3, signal.SIGTERM, reduce=ENDLESS, output=ALL
+    )
+    report = ended.assert_orderly(ExitCode.INTERRUPTED)
+    assert len(report.outputs) == 5
+    folder = tmp_path / "output/fm-band.partial"
+    assert_same_numbers(folder)
+    with xarray.open_zarr(folder / "spectrogram.zarr") as data:
+        assert data.sizes["time"] == json.loads((folder / "manifest.json").read_text())["columnsDone"]
 
 
 @pytest.mark.usefixtures("recording")

@@ -45,7 +45,9 @@ class InputFormat(StrEnum):
     AUTO = "Auto"
     DIGITAL_RF = "DigitalRF"
     SIGMF = "SigMF"
+    AUDIO = "Audio"
     RAW = "Raw"
+    NUMPY = "NumPy"
 
 
 class WindowName(StrEnum):
@@ -76,10 +78,12 @@ class OutputFormat(StrEnum):
 
     PNG = "png"
     NPZ = "npz"
+    ZARR = "zarr"
+    HDF5 = "hdf5"
 
 
 class Raw(Model):
-    """How samples lie in a raw file: it has no header that could say so."""
+    """What a raw file does not say of its samples, as it has no header; and a NumPy file not of their rate and centre."""
 
     datatype: Annotated[str, StringConstraints(max_length=32)] | None = None
     """SigMF name of the sample type: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
@@ -96,6 +100,22 @@ class Raw(Model):
                 raw.datatype is None
                 or re.fullmatch(r"[rc]((f32|f64|i16|i32|u16|u32)_(le|be)|[iu]8)", raw.datatype) is not None
             ),
+        ),
+    )
+
+
+class Audio(Model):
+    """What the channels of an audio file are."""
+
+    iq: bool = False
+    """true: the two channels are I and Q of one complex signal. Default: false, each channel is a signal of its own."""
+    center_frequency: Frequency | None = None
+    """I/Q: frequency at the centre of the band, in Hz. Default: what the file's name says, else 0."""
+    rules = (
+        Rule(
+            cel="!has(self.centerFrequency) || (has(self.iq) && self.iq)",
+            message="audio.centerFrequency is the centre of an I/Q band: add iq: true, or remove centerFrequency",
+            holds=lambda audio: audio.center_frequency is None or audio.iq,
         ),
     )
 
@@ -151,16 +171,25 @@ class RecordingSelection(Model):
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
     channel: ChannelName | None = None
-    """Digital RF: the channel's name. SigMF: the channel's index, from 0. Default: the only one there is."""
+    """Digital RF: the channel's name. SigMF and audio: the channel's index, from 0. Default: the only one there is."""
     subchannel: Annotated[int, Field(ge=0, le=4095)] = 0
     """Digital RF: index of the subchannel, from 0. Default: 0."""
     capture: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """SigMF with several captures: the index of the one to process. Default: all, if they share one centre frequency."""
+    audio: Audio | None = None
+    """Whether the two channels of an audio file are I and Q. Default: they are not."""
     raw: Raw | None = None
-    """Sample type, rate and centre frequency of a raw file; what stands here beats what the file's name says."""
+    """Sample type, rate and centre frequency of a raw file, rate and centre of a NumPy file; what stands here beats what the file's name says."""
     range: Range | None = None
     """The part of the recording to process. Default: all of it."""
-    rules = (relative_path_rule("path"),)
+    rules = (
+        relative_path_rule("path"),
+        Rule(
+            cel="!has(self.channel) || !has(self.audio) || !has(self.audio.iq) || !self.audio.iq",
+            message="channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq",
+            holds=lambda s: s.channel is None or s.audio is None or not s.audio.iq,
+        ),
+    )
 
 
 class Window(Model):
@@ -293,11 +322,11 @@ class OutputSelection(Model):
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     """The folder to create, relative to the claim. No '..', no leading '/'. Default: the job's name."""
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=2), unique_rule()] = (
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=4), unique_rule()] = (
         OutputFormat.PNG,
         OutputFormat.NPZ,
     )
-    """Files to write: png (picture), npz (NumPy arrays). manifest.json is always written. Default: [png, npz]."""
+    """Files to write: png (picture), npz (NumPy arrays), zarr and hdf5 (arrays for xarray). manifest.json is always written. Default: [png, npz]."""
     image: Image = Image()
     """The picture's size and colours."""
     rules = (

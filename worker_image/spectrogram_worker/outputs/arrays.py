@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.parameters import Reduction
+from spectrogram_worker.outputs.attributes import ARRAY_NAMES
 from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.spectrum.layout import Column, Layout
 
@@ -23,7 +23,6 @@ ARRAYS_NAME = "spectrogram.npz"
 ARRAYS_MEDIA_TYPE = "application/x-npz"
 _BLOCK = 1024 * 1024
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same arrays give the same file, byte for byte
-_ARRAY_NAMES = {Reduction.MAX: "max", Reduction.MEAN: "mean", Reduction.MIN: "min", Reduction.NONE: "power"}
 
 
 class ColumnFiles:
@@ -31,7 +30,7 @@ class ColumnFiles:
 
     def __init__(self, folder: Folder, layout: Layout) -> None:
         self._folder, self._layout = folder, layout
-        self._names = [f"{_ARRAY_NAMES[reduction]}.columns" for reduction in layout.reductions]
+        self._names = [f"{ARRAY_NAMES[reduction]}.columns" for reduction in layout.reductions]
         self._files: list[BufferedRandom] = [folder.create(name) for name in self._names]
         self.columns = 0
 
@@ -52,7 +51,7 @@ class ColumnFiles:
         header = self._header()
         for reduction, name, file in zip(self._layout.reductions, self._names, self._files, strict=True):
             file.seek(0)
-            with _member(archive, _ARRAY_NAMES[reduction]) as member:
+            with _member(archive, ARRAY_NAMES[reduction]) as member:
                 member.write(header)
                 for block in _blocks(file):
                     member.write(block)
@@ -74,8 +73,8 @@ class ColumnFiles:
 def write_arrays(file: BinaryIO, layout: Layout, columns: ColumnFiles, metadata: Mapping[str, Any]) -> None:
     """Write the whole .npz to `file`: axes, one array per reduction, and `metadata` as a JSON string."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        _write_array(archive, "frequency", layout.frequencies.astype("<f8"))
-        _write_array(archive, "time", layout.times[: columns.columns].astype("<f8"))
+        _write_array(archive, "frequency", layout.frequencies.astype("<f8", copy=False))
+        _write_array(archive, "time", layout.times[: columns.columns].astype("<f8", copy=False))
         _write_array(archive, "metadata", np.array(json.dumps(metadata, ensure_ascii=False)))
         columns.move_into(archive)
 

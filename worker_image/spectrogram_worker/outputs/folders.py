@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedRandom, BufferedReader, FileIO
 
@@ -88,3 +89,22 @@ class Folder:
     def close(self) -> None:
         """Release the descriptor."""
         os.close(self.descriptor)
+
+
+def walk(folder: Folder, path: str = "", *, depth: int = 4) -> Iterator[tuple[str, Folder, str]]:
+    """All that lies in `folder` and in the folders below it: path, the folder it is in, name.
+
+    Links are named and not followed. Folders nested deeper than `depth` are an OSError: what is read may be anyone's.
+    """
+    if not depth:
+        raise OSError(errno.ELOOP, "folders are nested too deeply", path)
+    for name in folder.names():
+        status = folder.status(name)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            yield path + name, folder, name
+            continue
+        below = folder.folder(name)
+        try:
+            yield from walk(below, f"{path}{name}/", depth=depth - 1)
+        finally:
+            below.close()

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from spectrogram_worker.contract.document import JobReference, WorkerDocument
 from spectrogram_worker.contract.report import MANIFEST_NAME, Dataset, OutputFile
-from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.outputs.folders import Folder, synchronize, walk
 from spectrogram_worker.spectrum.layout import Layout
 
 MANIFEST_MEDIA_TYPE = "application/json"
@@ -102,6 +102,23 @@ def describe_file(name: str, media_type: str, file: BufferedRandom | BufferedRea
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256")
     return OutputFile(path=name, media_type=media_type, bytes=file.tell(), sha256=digest.hexdigest())
+
+
+def describe_folder(name: str, media_type: str, folder: Folder) -> OutputFile:
+    """Size and checksum of all files in `folder`, as one entry; has each of them on disk.
+
+    The checksum is that of what `sha256sum` says of the files, ordered by path. In the folder:
+    `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    """
+    size, lines = 0, []
+    for path, place, file_name in walk(folder):
+        with place.open(file_name) as file:
+            synchronize(file.fileno())
+            entry = describe_file(path, media_type, file)
+        size += entry.bytes
+        lines.append((path, f"{entry.sha256}  {path}\n"))
+    digest = hashlib.sha256("".join(line for _, line in sorted(lines)).encode())
+    return OutputFile(path=name, media_type=media_type, bytes=size, sha256=digest.hexdigest())
 
 
 class _Lenient(BaseModel):

@@ -18,7 +18,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError, invalid_spec
-from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.outputs.folders import Folder, walk
 from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
 
 PARTIAL = ".partial"
@@ -226,10 +226,8 @@ class Destination:
         """The published files, if every one is there in its full size."""
         folder = self._open().folder(self._name)
         try:
-            for file in manifest.files:
-                status = folder.status(file.path)
-                if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != file.bytes:
-                    return None
+            if any(_size(folder, file.path) != file.bytes for file in manifest.files):
+                return None
         finally:
             folder.close()
         files = (*manifest.files, manifest.own_entry)
@@ -271,3 +269,20 @@ def _describe(status: os.stat_result | None) -> str:
     if stat.S_ISREG(status.st_mode):
         return "a file"
     return "a special file"
+
+
+def _size(folder: Folder, name: str) -> int | None:
+    """Bytes of the file `name` in `folder`, or of all files in the folder `name`; None where it is neither."""
+    status = folder.status(name) if "/" not in name and name not in (".", "..") else None
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
+    below = folder.folder(name)
+    try:
+        found = [place.status(file) for _, place, file in walk(below)]
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return None  # nested as no worker nests
+    finally:
+        below.close()
+    return sum(entry.st_size for entry in found if entry is not None and stat.S_ISREG(entry.st_mode))

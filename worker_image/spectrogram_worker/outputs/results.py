@@ -1,20 +1,22 @@
 """Where finished columns go: each to the arrays' files and into the picture's cells, in order, as they come."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from io import BufferedRandom
 
 from spectrogram_worker.contract.document import WorkerDocument
 from spectrogram_worker.contract.parameters import OutputFormat, Reduction, Transform, WindowName
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
 from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
+from spectrogram_worker.outputs.attributes import Signal, array_metadata, describe_arrays
 from spectrogram_worker.outputs.cells import PictureCells
+from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
 from spectrogram_worker.outputs.folders import FILE_BUFFER, Folder, synchronize
 from spectrogram_worker.outputs.geometry import plan_geometry
+from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
 from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene, draw_picture
 from spectrogram_worker.outputs.scales import rate_text
+from spectrogram_worker.outputs.zarr_folder import ZarrFolder
 from spectrogram_worker.spectrum.layout import Column, Layout
 
 PICTURE_NAME = "spectrogram.png"
@@ -22,24 +24,16 @@ PICTURE_MEDIA_TYPE = "image/png"
 _MANIFEST_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signal:
-    """What the axes need to know of the recording: Hz, Hz, UTC of the range's first sample."""
-
-    name: str
-    sample_rate: float
-    center_frequency: float
-    start_time: datetime | None
-
-
 class Results:
-    """Takes columns in order and writes the job's files into `folder`; holds one column and the picture's cells."""
+    """Takes columns in order and writes the job's files into `folder`; holds a few columns and the picture's cells."""
 
     def __init__(self, folder: Folder, document: WorkerDocument, layout: Layout, signal: Signal) -> None:
         self._folder, self._document, self._layout, self._signal = folder, document, layout, signal
         formats, image = document.output.formats, document.output.image
         self.columns_done = 0
         self._columns = ColumnFiles(folder, layout) if OutputFormat.NPZ in formats else None
+        writers = self._chunk_writers()
+        self._chunks = ChunkedColumns(layout, writers) if writers else None
         self._cells: PictureCells | None = None
         if OutputFormat.PNG in formats:
             self._geometry = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None)
@@ -54,21 +48,28 @@ class Results:
         """Take the next column."""
         if self._columns is not None:
             self._columns.append(column)
+        if self._chunks is not None:
+            self._chunks.append(column)
         if self._cells is not None:
             self._cells.add(column.index, column.values[0])
         self.columns_done = column.index + 1
 
     def write_arrays(self) -> tuple[OutputFile, ...]:
-        """Write spectrogram.npz, if the job asks for it."""
+        """Write or finish spectrogram.npz, .zarr and .h5, those that the job asks for."""
+        files: tuple[OutputFile, ...] = ()
         columns = self._columns
-        if columns is None:
-            return ()
-        metadata = array_metadata(self._document, self._layout, self._signal)
+        if columns is not None:
+            metadata = array_metadata(self._document, self._layout, self._signal)
 
-        def write(file: BufferedRandom) -> None:
-            write_arrays(file, self._layout, columns, metadata)
+            def write(file: BufferedRandom) -> None:
+                write_arrays(file, self._layout, columns, metadata)
 
-        return (self._write(ARRAYS_NAME, ARRAYS_MEDIA_TYPE, write),)
+            files += (self._write(ARRAYS_NAME, ARRAYS_MEDIA_TYPE, write),)
+        if self._chunks is not None:
+            files += self._chunks.finish()
+            self._chunks.close()
+            self._chunks = None  # its memory is the picture's now
+        return files
 
     def draw_picture(self, gaps: tuple[tuple[int, int], ...]) -> tuple[OutputFile, ...]:
         """Draw spectrogram.png, if the job asks for it. `gaps` are in samples after the range's first."""
@@ -91,6 +92,17 @@ class Results:
         """Release files."""
         if self._columns is not None:
             self._columns.close()
+        if self._chunks is not None:
+            self._chunks.close()
+
+    def _chunk_writers(self) -> list[ChunkWriter]:
+        attributes = describe_arrays(self._document, self._layout, self._signal)
+        formats, writers = self._document.output.formats, list[ChunkWriter]()
+        if OutputFormat.ZARR in formats:
+            writers.append(ZarrFolder(self._folder, self._layout, attributes))
+        if OutputFormat.HDF5 in formats:
+            writers.append(Hdf5File(self._folder, self._layout, attributes))
+        return writers
 
     def _write(self, name: str, media_type: str, write: Callable[[BufferedRandom], object]) -> OutputFile:
         with self._folder.create(name) as file:
@@ -104,6 +116,8 @@ def output_bytes(document: WorkerDocument, layout: Layout) -> int:
     """Bytes that the outputs take on disk at the worst moment."""
     image, formats = document.output.image, document.output.formats
     arrays = ColumnFiles.bytes_needed(layout) if OutputFormat.NPZ in formats else 0
+    arrays += ZarrFolder.bytes_needed(layout) if OutputFormat.ZARR in formats else 0
+    arrays += Hdf5File.bytes_needed(layout) if OutputFormat.HDF5 in formats else 0
     picture = 4 * image.width * image.height if OutputFormat.PNG in formats else 0
     return arrays + picture + _MANIFEST_BYTES
 
@@ -115,35 +129,13 @@ def picture_bytes(document: WorkerDocument) -> int:
     return DRAWING_BYTES + PIXEL_BYTES * image.width * image.height if drawn else 0
 
 
-def collecting_bytes(document: WorkerDocument) -> int:
-    """Memory of the results while columns come in, in bytes: the picture's cells and the files' buffers."""
-    image = document.output.image
-    drawn = OutputFormat.PNG in document.output.formats
-    cells = PictureCells.bytes_needed(width=image.width, height=image.height) if drawn else 0
-    return cells + FILE_BUFFER * len(document.reduce.time)
-
-
-def array_metadata(document: WorkerDocument, layout: Layout, signal: Signal) -> dict[str, object]:
-    """What `metadata` in the arrays says: units and everything that the numbers depend on."""
-    transform = document.transform
-    return {
-        "units": {"frequency": "Hz", "time": "s", "power": layout.unit},
-        "scaling": transform.scaling,
-        "window": transform.window.to_document(),
-        "windowLength": transform.window_length,
-        "fftSize": transform.fft_size,
-        "hopSize": transform.hop_size,
-        "detrend": transform.detrend,
-        "precision": transform.precision,
-        "calibrationOffsetDb": transform.calibration_offset_db,
-        "reductions": [str(reduction) for reduction in layout.reductions],
-        "framesPerColumn": layout.frames_per_column,
-        "sampleRate": signal.sample_rate,
-        "centerFrequency": signal.center_frequency,
-        "startTime": signal.start_time.isoformat() if signal.start_time else None,
-        "input": document.input.path,
-        "job": document.job.title,
-    }
+def collecting_bytes(document: WorkerDocument, layout: Layout) -> int:
+    """Memory of the results while columns come in, in bytes: the picture's cells, chunks, and the files' buffers."""
+    image, formats = document.output.image, document.output.formats
+    cells = PictureCells.bytes_needed(width=image.width, height=image.height) if OutputFormat.PNG in formats else 0
+    chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
+    chunks = ChunkedColumns.bytes_needed(layout) if chunked else 0
+    return cells + chunks + FILE_BUFFER * len(document.reduce.time)
 
 
 def describe_scene(

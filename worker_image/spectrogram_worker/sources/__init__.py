@@ -1,21 +1,24 @@
-"""Recordings: what can be read, one module per format behind `Recording`."""
+"""Recordings: what can be read, one module per format behind `Recording`.
 
-from collections.abc import Callable
+A format's module is imported when a recording of that format is opened: the libraries behind them take longer to load
+than a short job takes.
+"""
+
+from importlib import import_module
 from pathlib import Path
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
-from spectrogram_worker.sources.digital_rf import open_digital_rf
-from spectrogram_worker.sources.raw import open_raw
 from spectrogram_worker.sources.recognition import recognised
 from spectrogram_worker.sources.recording import Description, Reader, Recording
-from spectrogram_worker.sources.sigmf import open_sigmf
 
 __all__ = ["Description", "Reader", "Recording", "open_recording"]
 
-_OPEN: dict[InputFormat, Callable[[Path, RecordingSelection], Recording]] = {
-    InputFormat.DIGITAL_RF: open_digital_rf,
-    InputFormat.SIGMF: open_sigmf,
-    InputFormat.RAW: open_raw,
+_OPEN = {
+    InputFormat.DIGITAL_RF: ("digital_rf", "open_digital_rf"),
+    InputFormat.SIGMF: ("sigmf", "open_sigmf"),
+    InputFormat.AUDIO: ("audio", "open_audio"),
+    InputFormat.NUMPY: ("numpy_file", "open_numpy"),
+    InputFormat.RAW: ("raw", "open_raw"),
 }
 
 
@@ -27,4 +30,6 @@ def open_recording(root: Path, selection: RecordingSelection) -> Recording:
     """
     root = root.resolve()
     chosen = selection.format
-    return _OPEN[recognised(root, selection) if chosen is InputFormat.AUTO else chosen](root, selection)
+    module, function = _OPEN[recognised(root, selection) if chosen is InputFormat.AUTO else chosen]
+    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(root, selection)
+    return recording

@@ -14,11 +14,11 @@ from spectrogram_worker.contract.parameters import InputFormat, RecordingSelecti
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.digital_rf_files import (
     checked_dataset,
-    choose_channel,
     hdf5_errors,
     open_hdf5,
     read_properties,
 )
+from spectrogram_worker.sources.digital_rf_folders import choose_channel
 from spectrogram_worker.sources.digital_rf_index import Index, build_index
 from spectrogram_worker.sources.digital_rf_metadata import center_frequency
 from spectrogram_worker.sources.files import SampleFile, shown

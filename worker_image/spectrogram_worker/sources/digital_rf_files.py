@@ -1,4 +1,4 @@
-"""The files of a Digital RF recording: channels, properties, sample files in order; each looked at before it is read.
+"""The HDF5 files of a Digital RF recording: properties and samples; each file is looked at before it is read.
 
 Format: Digital RF 2.x, `<channel>/drf_properties.h5` and `<channel>/<YYYY-MM-DDTHH-MM-SS>/rf@<seconds>.<millis>.h5`.
 The files are read with h5py itself, not through `digital_rf.DigitalRFReader`: that one opens files before they can be
@@ -7,7 +7,6 @@ exist between first and last sample (a year between two campaigns is 31 million)
 fails to read. The tests compare what is read here with what it reads.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +17,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.files import inside, regular_file, shown, unreadable
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.digital_rf_folders import properties_file
+from spectrogram_worker.sources.files import regular_file, shown, unreadable
 from spectrogram_worker.sources.samples import SampleType
-
-PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before version 2.5
-SUBDIRECTORY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}")
-_SAMPLE_FILE = re.compile(r"rf@(\d{1,12})\.(\d{3})\.h5")
-_LISTED_CHANNELS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,42 +32,9 @@ class Properties:
     subchannels: int
 
 
-def is_digital_rf(root: Path, path: Path) -> bool:
-    """True for the folder of a Digital RF recording, or of one of its channels."""
-    return _properties_file(path) is not None or bool(channel_names(root, path))
-
-
-def channel_names(root: Path, path: Path) -> list[str]:
-    """The channels of a recording, sorted."""
-    try:
-        return sorted(entry.name for entry in inside(root, path).iterdir() if _properties_file(entry) is not None)
-    except OSError as error:
-        raise unreadable(shown(root, path), error) from None
-
-
-def choose_channel(root: Path, path: Path, wanted: str | None) -> Path:
-    """The folder of the channel `wanted`, or of the only one; `path` may also be a channel's folder itself.
-
-    Raises WorkerError: 64 where the choice is open, with the channels listed; 65 where `path` is no Digital RF folder.
-    """
-    if _properties_file(inside(root, path)) is not None and wanted in (None, path.name):
-        return path
-    if not inside(root, path).is_dir() or not (names := channel_names(root, path)):
-        raise input_invalid(
-            f"{shown(root, path)} is not a Digital RF recording: it has no <channel>/drf_properties.h5 (if that file"
-            " was lost, digital_rf.recreate_properties_file makes it again)"
-        )
-    listed = ", ".join(names[:_LISTED_CHANNELS]) + (" …" if len(names) > _LISTED_CHANNELS else "")
-    if wanted is None and len(names) > 1:
-        raise invalid_spec(f"input.channel is missing: {shown(root, path)} has the channels {listed}, name one")
-    if wanted is not None and wanted not in names:
-        raise invalid_spec(f"input.channel: {shown(root, path)} has no channel {wanted}, but {listed}")
-    return path / (wanted or names[0])
-
-
 def read_properties(root: Path, channel: Path) -> Properties:
     """Read the channel's properties. Raises WorkerError 65 where they are incomplete."""
-    file = _properties_file(channel)
+    file = properties_file(channel)
     assert file is not None
     name = shown(root, file)
     with hdf5_errors(name), open_hdf5(root, file) as content:
@@ -93,20 +55,6 @@ def read_properties(root: Path, channel: Path) -> Properties:
     if not 0 < properties.sample_rate <= 10**15 or not 1 <= properties.subchannels <= 4096:
         raise input_invalid(f"{name} has an impossible rate or number of subchannels: recreate it with digital_rf")
     return properties
-
-
-def sample_files(root: Path, channel: Path) -> list[Path]:
-    """The channel's sample files in the order of time, without those still being written (tmp.rf@…)."""
-    found: list[tuple[int, Path]] = []
-    try:
-        for folder in inside(root, channel).iterdir():
-            if SUBDIRECTORY.fullmatch(folder.name):
-                for file in inside(root, folder).iterdir():
-                    if match := _SAMPLE_FILE.fullmatch(file.name):
-                        found.append((int(match[1]) * 1000 + int(match[2]), channel / folder.name / file.name))
-    except OSError as error:
-        raise unreadable(shown(root, channel), error) from None
-    return [file for _, file in sorted(found)]
 
 
 def open_hdf5(root: Path, path: Path) -> Any:
@@ -170,10 +118,6 @@ def stored_type(dataset: Any, name: str, properties: Properties, subchannel: int
         channel=subchannel,
         padded=properties.is_continuous,
     )
-
-
-def _properties_file(channel: Path) -> Path | None:
-    return next((channel / name for name in PROPERTIES_NAMES if (channel / name).is_file()), None)
 
 
 def _scalar(value: Any) -> Any:

@@ -17,9 +17,9 @@ from spectrogram_worker.sources.digital_rf_files import (
     checked_dataset,
     hdf5_errors,
     open_hdf5,
-    sample_files,
     stored_type,
 )
+from spectrogram_worker.sources.digital_rf_folders import sample_files
 from spectrogram_worker.sources.files import shown
 from spectrogram_worker.sources.samples import SampleType
 

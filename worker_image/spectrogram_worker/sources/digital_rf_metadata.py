@@ -13,12 +13,12 @@ import numpy as np
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.digital_rf_files import (
-    SUBDIRECTORY,
     Properties,
     checked_dataset,
     hdf5_errors,
     open_hdf5,
 )
+from spectrogram_worker.sources.digital_rf_folders import SUBDIRECTORY
 from spectrogram_worker.sources.files import inside, shown, unreadable
 
 _METADATA_FILE = re.compile(r"(?!tmp\.).+@(\d{1,12})\.h5")

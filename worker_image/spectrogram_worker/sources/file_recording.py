@@ -22,6 +22,16 @@ class Segment:
     byte_offset: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Where samples lie: `size` bytes of the file at `path` from `offset` on; `name` is what people call them."""
+
+    path: Path
+    name: str
+    offset: int
+    size: int
+
+
 class FileRecording:
     """Samples of one file, in one or more segments in ascending order."""
 

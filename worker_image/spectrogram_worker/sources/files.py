@@ -76,6 +76,11 @@ class SampleFile:
         except OSError as error:
             raise unreadable(self.name, error) from None
 
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a library that reads it itself; closed with `close`."""
+        return self._descriptor
+
     def read(self, offset: int, content: NDArray[Any]) -> None:
         """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the file ends."""
         rest = content.data.cast("B")

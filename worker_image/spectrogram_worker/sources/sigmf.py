@@ -1,4 +1,4 @@
-"""SigMF recordings: a .sigmf-meta file (JSON) and the samples in the .sigmf-data file beside it (SigMF 1.2)."""
+"""SigMF recordings: a .sigmf-meta file (JSON) and a file of samples beside it, or both in an archive (SigMF 1.2)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +7,15 @@ import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.file_recording import FileRecording, Segment
-from spectrogram_worker.sources.files import SampleFile
+from spectrogram_worker.sources.file_recording import FileRecording, Segment, Stored
+from spectrogram_worker.sources.files import SampleFile, shown
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import gaps_between
 from spectrogram_worker.sources.selection import select
 from spectrogram_worker.sources.sigmf_metadata import (
+    ARCHIVE_EXTENSION,
+    DATA_EXTENSION,
     METADATA_EXTENSION,
     Capture,
     Metadata,
@@ -25,35 +27,32 @@ _LISTED_FREQUENCIES = 5
 
 
 def open_sigmf(root: Path, selection: RecordingSelection) -> FileRecording:
-    """Open a SigMF recording, named by either file or by their common name.
+    """Open a SigMF recording, named by either file, by their common name, or by its archive.
 
     Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
     (among them several centre frequencies in the range), 66 where a file is missing.
     """
-    path = metadata_path(root / selection.path)
-    metadata = load_metadata(root, path)
+    path = root / selection.path
+    metadata, stored, name = _find(root, path)
     sample_type = metadata.sample_type(selection.channel)
-    data = path.with_name(metadata.dataset_name)
-    file = SampleFile(root, data)
-    file.close()
-    captures, segments = _layout(metadata, sample_type, file)
+    captures, segments = _layout(metadata, sample_type, stored)
     if selection.capture is not None:
         if selection.capture >= len(captures):
             raise invalid_spec(f"input.capture: {metadata.name} has {len(captures)} captures, counted from 0")
         captures = [captures[selection.capture]]
         segments = [replace(segments[selection.capture], start=0)]
-    stored = [segment for segment in segments if segment.count > 0]
-    if not stored:
-        raise input_invalid(f"{file.name} is empty: it holds no {sample_type.name} sample here")
-    starts = np.array([segment.start for segment in stored], np.int64)
-    stops = starts + np.array([segment.count for segment in stored], np.int64)
+    held = [segment for segment in segments if segment.count > 0]
+    if not held:
+        raise input_invalid(f"{stored.name} is empty: it holds no {sample_type.name} sample here")
+    starts = np.array([segment.start for segment in held], np.int64)
+    stops = starts + np.array([segment.count for segment in held], np.int64)
     raw = selection.raw or Raw()
     description = Description(
         format=InputFormat.SIGMF,
-        name=metadata.name.removesuffix(METADATA_EXTENSION),
+        name=name,
         sample_rate=metadata.sample_rate(raw.sample_rate),
         center_frequency=raw.center_frequency or 0.0,
-        start_time=captures[segments.index(stored[0])].time,
+        start_time=captures[segments.index(held[0])].time,
         is_complex=sample_type.is_complex,
         length=int(stops[-1]),
         bytes_per_sample=sample_type.sample_bytes,
@@ -75,17 +74,32 @@ def open_sigmf(root: Path, selection: RecordingSelection) -> FileRecording:
         )
     if frequencies:
         description = replace(description, center_frequency=frequencies[0])
-    return FileRecording(root, data, description, sample_type, stored)
+    return FileRecording(root, stored.path, description, sample_type, held)
 
 
-def _layout(metadata: Metadata, sample_type: SampleType, file: SampleFile) -> tuple[list[Capture], list[Segment]]:
+def _find(root: Path, path: Path) -> tuple[Metadata, Stored, str]:
+    """The metadata of the recording at `path`, where its samples lie, and the recording's name."""
+    beside = metadata_path(path)
+    is_half = path.name.endswith((METADATA_EXTENSION, DATA_EXTENSION))
+    if not beside.is_file() and not is_half and (path.is_file() or path.name.endswith(ARCHIVE_EXTENSION)):
+        from spectrogram_worker.sources.sigmf_archive import open_archive  # tarfile is loaded for archives only
+
+        return *open_archive(root, path), shown(root, path)
+    metadata = load_metadata(root, beside)
+    data = beside.with_name(metadata.dataset_name)
+    file = SampleFile(root, data)
+    file.close()
+    return metadata, Stored(data, file.name, 0, file.size), metadata.name.removesuffix(METADATA_EXTENSION)
+
+
+def _layout(metadata: Metadata, sample_type: SampleType, stored: Stored) -> tuple[list[Capture], list[Segment]]:
     """Where the samples of each capture lie, in the file and in time.
 
     Each capture may have header bytes before its samples (core:header_bytes). Where two neighbours know their place in
     the original stream (core:global_index), what was not recorded between them is a gap.
     """
     captures = metadata.captures()
-    end = file.size - metadata.trailing_bytes
+    end = stored.size - metadata.trailing_bytes
     segments: list[Segment] = []
     headers, position = 0, 0
     for number, capture in enumerate(captures):
@@ -93,8 +107,8 @@ def _layout(metadata: Metadata, sample_type: SampleType, file: SampleFile) -> tu
         offset = headers + capture.sample_start * sample_type.stride
         if offset > max(end, 0):
             raise input_invalid(
-                f"{file.name} has {file.size} bytes, but capture {number} of {metadata.name} starts at byte {offset}:"
-                " the file was cut off, copy it again"
+                f"{stored.name} has {stored.size} bytes, but capture {number} of {metadata.name} starts at byte"
+                f" {offset}: the file was cut off, copy it again"
             )
         if number:
             before = captures[number - 1]
@@ -104,6 +118,6 @@ def _layout(metadata: Metadata, sample_type: SampleType, file: SampleFile) -> tu
         count = (
             (end - offset) // sample_type.stride if last else captures[number + 1].sample_start - capture.sample_start
         )
-        segments.append(Segment(position, count, offset))
+        segments.append(Segment(position, count, stored.offset + offset))
         position += count
     return captures, segments

@@ -13,6 +13,7 @@ from spectrogram_worker.sources.samples import SampleType, parse_datatype
 
 METADATA_EXTENSION = ".sigmf-meta"
 DATA_EXTENSION = ".sigmf-data"
+ARCHIVE_EXTENSION = ".sigmf"
 MAXIMUM_METADATA_BYTES = 16 * 2**20
 _MAXIMUM_CAPTURES = 100_000
 _MAXIMUM_INDEX = 2**62
@@ -46,13 +47,18 @@ def load_metadata(root: Path, path: Path) -> "Metadata":
         raise unreadable(name, error) from None
     if len(content) > MAXIMUM_METADATA_BYTES:
         raise input_invalid(f"{name} is larger than 16 MiB: remove annotations that are not needed")
+    return parse_metadata(name, path.name, content)
+
+
+def parse_metadata(name: str, file_name: str, content: bytes) -> "Metadata":
+    """Parse the content of the .sigmf-meta file `file_name`, which people know as `name`. Raises WorkerError 65."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise input_invalid(f"{name} is not JSON ({str(error)[:80]}): write it again") from None
     if not isinstance(document, dict) or not isinstance(document.get("global"), dict):
         raise input_invalid(f"{name} is not SigMF metadata: it has no object named global")
-    return Metadata(name, path.name, document)
+    return Metadata(name, file_name, document)
 
 
 class Metadata:

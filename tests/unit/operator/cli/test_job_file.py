@@ -96,6 +96,20 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
         ("", "retry: {zzz: 1}", 7, "spec.retry.zzz: unknown field; known here: limit, zombies"),
         ("claimName: rec", "store: a, claimName: rec", 5, f"spec.input.store: {CLAIMS_ONLY} store"),
         ("claimName: recordings", "url: https://a", 5, f"spec.input.url: {CLAIMS_ONLY} url"),
+        (
+            "path: fm.drf",
+            "path: a, audio: {iq: true}, channel: '0'",
+            5,
+            "spec.input: channel names one signal, and with audio.iq the two channels are one:"
+            " remove channel or audio.iq",
+        ),
+        (
+            "path: fm.drf",
+            "path: a, audio: {centerFrequency: 5}",
+            5,
+            "spec.input.audio: audio.centerFrequency is the centre of an I/Q band: add iq: true,"
+            " or remove centerFrequency",
+        ),
         ("", "queueName: team-a", 7, "spec.queueName: unknown field; this version queues by itself: remove it"),
         (
             "",
@@ -129,9 +143,9 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
         ),
         (
             "claimName: results",
-            "claimName: results, formats: [zarr]",
+            "claimName: results, formats: [tiff]",
             6,
-            "spec.output.formats.0: Input should be 'png' or 'npz'",
+            "spec.output.formats.0: Input should be 'png', 'npz', 'zarr' or 'hdf5'",
         ),
         ("", "transform: {fftSize: '64'}", 7, "spec.transform.fftSize: Input should be a valid integer"),
         ("", "suspend: true", 7, "spec.suspend: the job would not run: set it to false, or remove it"),

@@ -1,0 +1,89 @@
+"""Columns collected into chunks of many, which is what Zarr and HDF5 store, in memory that does not grow.
+
+A chunk has all bins of some neighbouring columns of one reduction, at most 4 MiB: a column of the longest transform is
+one, and the memory of a whole row of chunks is bounded for every transform and every number of columns.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrogram_worker.contract.report import OutputFile
+from spectrogram_worker.spectrum.layout import Column, Layout
+
+CHUNK_BYTES = 4 * 2**20
+
+
+class ChunkWriter(Protocol):
+    """A file, or a folder of files, that grows by whole chunks."""
+
+    def write(self, reduction: int, number: int, values: NDArray[np.float32]) -> None:
+        """Write chunk `number` of the reduction in that place of the layout: (F, columns of a chunk), C order, dB."""
+
+    def finish(self, columns: int) -> OutputFile:
+        """Write axes and attributes for the first `columns` columns, and have everything on disk."""
+
+    def close(self) -> None:
+        """Release everything; what is not finished is lost."""
+
+
+def chunk_columns(layout: Layout) -> int:
+    """Columns of a chunk, the same for all of them; as even as possible, so that the last has little to fill up."""
+    columns = len(layout.times)
+    most = max(1, CHUNK_BYTES // (4 * len(layout.frequencies)))
+    return -(-columns // -(-columns // most))
+
+
+def chunk_count(layout: Layout) -> int:
+    """Chunks of each reduction."""
+    return -(-len(layout.times) // chunk_columns(layout))
+
+
+def chunked_bytes(layout: Layout) -> int:
+    """Bytes on disk of all reductions in whole chunks."""
+    chunk = 4 * len(layout.frequencies) * chunk_columns(layout)
+    return chunk * chunk_count(layout) * len(layout.reductions)
+
+
+class ChunkedColumns:
+    """Takes columns in order and gives each writer whole chunks; holds one chunk per reduction."""
+
+    def __init__(self, layout: Layout, writers: Sequence[ChunkWriter]) -> None:
+        self._writers = tuple(writers)
+        shape = (len(layout.reductions), len(layout.frequencies), chunk_columns(layout))
+        self._values: NDArray[np.float32] = np.empty(shape, "<f4")
+        self._columns = 0
+
+    @staticmethod
+    def bytes_needed(layout: Layout) -> int:
+        """Bytes in memory."""
+        return 4 * len(layout.reductions) * len(layout.frequencies) * chunk_columns(layout)
+
+    def append(self, column: Column) -> None:
+        """Take the next column."""
+        place = self._columns % self._values.shape[2]
+        self._values[:, :, place] = column.values
+        self._columns += 1
+        if place + 1 == self._values.shape[2]:
+            self._write()
+
+    def finish(self) -> tuple[OutputFile, ...]:
+        """Write the last chunk, filled up with NaN, and finish the files with the columns so far."""
+        place = self._columns % self._values.shape[2]
+        if place:
+            self._values[:, :, place:] = np.nan
+            self._write()
+        return tuple(writer.finish(self._columns) for writer in self._writers)
+
+    def _write(self) -> None:
+        number = (self._columns - 1) // self._values.shape[2]
+        for reduction, values in enumerate(self._values):
+            for writer in self._writers:
+                writer.write(reduction, number, values)
+
+    def close(self) -> None:
+        """Release the files."""
+        for writer in self._writers:
+            writer.close()

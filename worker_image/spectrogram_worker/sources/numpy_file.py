@@ -1,0 +1,118 @@
+"""NumPy files (.npy): one-dimensional real or complex samples, or (N, 2) real ones that are I and Q.
+
+NumPy parses the header, out of a bounded piece of the file, and nothing else: an array is never loaded, nothing is
+unpickled, and the samples are read as those of a raw file are.
+"""
+
+import io
+import math
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
+from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.file_names import parameters_in_name
+from spectrogram_worker.sources.file_recording import FileRecording, Segment
+from spectrogram_worker.sources.files import SampleFile
+from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.samples import SampleType
+
+MAGIC = b"\x93NUMPY"
+_HEADER_BYTES = 16 * 1024
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""By version. 3.0 is for names of fields, which samples do not have."""
+
+
+def open_numpy(root: Path, selection: RecordingSelection) -> FileRecording:
+    """Open a .npy file; rate and centre frequency come from `input.raw`, or else from the file's name.
+
+    Raises WorkerError: 64 where the job lacks the rate, or says another datatype than the header; 65 for a file that is
+    damaged, cut off, or holds something else than samples; 66 where there is none.
+    """
+    path = root / selection.path
+    file = SampleFile(root, path)
+    try:
+        content = np.empty(min(file.size, _HEADER_BYTES), np.uint8)
+        file.read(0, content)
+    finally:
+        file.close()
+    shape, is_fortran, dtype, offset = _header(file.name, content.tobytes())
+    sample_type = _sample_type(file.name, shape, dtype, is_fortran=is_fortran)
+    needed = offset + math.prod(shape) * dtype.itemsize
+    if needed > file.size:
+        raise input_invalid(
+            f"{file.name} was cut off: its header says shape {_short(shape)}, more than its {file.size} bytes can hold:"
+            " copy it again"
+        )
+    if shape[0] == 0:
+        raise input_invalid(f"{file.name} is empty: its header says shape {_short(shape)}")
+    said, named = selection.raw or Raw(), parameters_in_name(path.name)
+    if said.datatype is not None and said.datatype != sample_type.name:
+        raise invalid_spec(
+            f"input.raw.datatype: the header of {file.name} says {sample_type.name}, not {said.datatype}: remove it"
+        )
+    sample_rate = said.sample_rate or named.sample_rate
+    if sample_rate is None:
+        raise invalid_spec(f"input.raw.sampleRate is missing: {file.name} does not say its sample rate, write it in Hz")
+    center = said.center_frequency if said.center_frequency is not None else named.center_frequency
+    description = Description(
+        format=InputFormat.NUMPY,
+        name=file.name,
+        sample_rate=Fraction(sample_rate),
+        center_frequency=center or 0.0,
+        start_time=named.start_time,
+        is_complex=sample_type.is_complex,
+        length=shape[0],
+        bytes_per_sample=sample_type.sample_bytes,
+        sample_type=sample_type.name,
+    )
+    return FileRecording(root, path, description, sample_type, [Segment(0, shape[0], offset)])
+
+
+def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether the order is Fortran's, type, and the byte at which the samples begin."""
+    if not content.startswith(MAGIC):
+        raise input_invalid(f"{name} is not a NumPy file: write it with numpy.save, or set input.format to what it is")
+    # The length of the header is part of the file: what NumPy may read, and allocate, ends with this piece.
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+            shape, is_fortran, dtype = _READ_HEADER[version](stream)
+    except Exception as error:  # the header is a Python expression: parsing it can fail in many ways
+        reason = " ".join(str(error).split())[:80]
+        raise input_invalid(f"{name} has a header that cannot be read ({reason}): write it with numpy.save") from None
+    return shape, is_fortran, dtype, stream.tell()
+
+
+def _sample_type(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_fortran: bool) -> SampleType:
+    """The samples that an array of this shape and type holds. Raises WorkerError 65 where that is none."""
+    if dtype.hasobject:
+        raise input_invalid(f"{name} holds Python objects, which are not read: save an array of numbers")
+    is_complex = dtype.kind == "c"
+    if dtype.subdtype is not None or dtype.kind not in "fiuc" or dtype.itemsize // (2 if is_complex else 1) > 8:
+        raise input_invalid(
+            f"{name} holds {str(dtype)[:60]}: save an array of real or complex numbers, of up to 64 bit"
+        )
+    if min(shape, default=0) < 0 or not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 2 and not is_complex)):
+        raise input_invalid(
+            f"{name} has shape {_short(shape)} of {dtype}: save one dimension, or (N, 2) of real numbers for I and Q"
+        )
+    if is_fortran and len(shape) == 2:
+        raise input_invalid(f"{name} is in Fortran order, all I before all Q: save numpy.ascontiguousarray of it")
+    component = np.dtype(f"{dtype.str[0]}f{dtype.itemsize // 2}") if is_complex else dtype
+    return SampleType(component=component, is_complex=is_complex or len(shape) == 2)
+
+
+def _short(shape: tuple[int, ...]) -> str:
+    return (
+        "(" + ", ".join(str(size) if size < 10**18 else f"{float(min(size, 10**300)):.0e}" for size in shape[:4]) + ")"
+    )
