@@ -29,8 +29,8 @@ def serving() -> Iterator[Worker]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             worker.asked += 1
-            self.send_response(worker.status)
-            self.send_header("Location", "http://127.0.0.1:1/")
+            self.send_response(worker.status if self.path == "/progress" else 200)
+            self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(worker.answer)))
             self.end_headers()
             self.wfile.write(worker.answer)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.api import Api
 from harness import images, installation, network
 from harness.client import Client, CommandError
 from harness.control_plane import ControlPlane
@@ -74,7 +75,7 @@ def radio_site(
     create_claims(jobs, claims, node)
     values = {"watchNamespaces": ["radio"], "settings": SETTINGS, "pools": POOLS}
     installation.install(operator, "spectrogram-operator", values)
-    return Site(jobs, operator, "spectrogram-operator", claims)
+    return Site(jobs, Api(control_plane, "radio"), operator, "spectrogram-operator", claims)
 
 
 @pytest.fixture

@@ -4,11 +4,15 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from cluster.api import Api
 from harness.client import Client
 from harness.waiting import wait_until
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
@@ -32,9 +36,10 @@ MEDIUM: Body = {**LONG, "input": {"range": {"samples": 78_000}}}
 
 @dataclass(frozen=True)
 class Site:
-    """`client` acts in the jobs' namespace, `operator` in the operator's; `claims` are folders of this machine."""
+    """`client` and `api` act in the jobs' namespace, `operator` in the operator's; claims are folders of ours."""
 
     client: Client
+    api: Api
     operator: Client
     release: str
     claims: Claims
@@ -62,7 +67,7 @@ class Site:
             self.client.kubectl("delete", JOB, "--ignore-not-found", *self.mine)
 
     def status(self, name: str) -> SpectrogramJobStatus:
-        return SpectrogramJobStatus.model_validate((self.client.find(JOB, name) or {}).get("status") or {})
+        return SpectrogramJobStatus.model_validate((self.api.find(f"{JOB}s", name) or {}).get("status") or {})
 
     def wait(
         self, name: str, condition: Callable[[SpectrogramJobStatus], object], what: str, timeout: float = 300
@@ -73,7 +78,7 @@ class Site:
             status = self.status(name)
             return status if condition(status) else None
 
-        return wait_until(fulfilled, timeout, what=f"{name}: {what}", interval=0.3)
+        return wait_until(fulfilled, timeout, what=f"{name}: {what}")
 
     def wait_for_end(self, name: str) -> SpectrogramJobStatus:
         return self.wait(name, lambda status: status.completion_time, "its end")
@@ -90,7 +95,7 @@ class Site:
 
     def pod(self, name: str, attempt: int = 1) -> Any:
         """The pod of this attempt."""
-        return self.client.find("pod", self.attempt(name, attempt).pod_name)
+        return self.api.find("pods", self.attempt(name, attempt).pod_name)
 
     def attempt(self, name: str, number: int = 1) -> Attempt:
         return next(attempt for attempt in self.status(name).attempts if attempt.number == number)
@@ -150,3 +155,13 @@ def worker_process(pod: Mapping[str, Any]) -> int:
 def stop(pod: Mapping[str, Any]) -> None:
     """The worker stands still, as one does whose storage no longer answers: it reacts to nothing but a kill."""
     os.kill(worker_process(pod), signal.SIGSTOP)
+
+
+def metric(site: Site, name: str, **labels: str) -> float:
+    """What Prometheus would find at the operator's Service: the one sample with these labels."""
+    service = site.operator.find("service", f"{site.release}-metrics")["spec"]
+    with urllib.request.urlopen(f"http://{service['clusterIP']}:{service['ports'][0]['port']}/metrics") as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    samples = [sample for family in families for sample in family.samples]
+    (value,) = [sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)]
+    return value

@@ -44,6 +44,7 @@ ENDED: list[tuple[str, str, str, RetryClass]] = [
     ("-", "restarted-and-succeeded", "Completed", SUCCESS),
     ("8", "restarted-and-waiting", "WorkerError", USER),
     ("1", "oom-killed", "OOMKilled", ZOMBIE),
+    ("1", "recorded-oom-killed", "OOMKilled", ZOMBIE),  # on a real node; its message is the end of its log
     ("1", "oom-killed-while-drained", "OOMKilled", ZOMBIE),
     ("2", "child-oom-killed-succeeded", "Completed", SUCCESS),
     ("2", "child-oom-killed-without-manifest", "ChildOOMKilled", ZOMBIE),
@@ -51,6 +52,7 @@ ENDED: list[tuple[str, str, str, RetryClass]] = [
     ("1", "init-oom-killed", "InitOOMKilled", ZOMBIE),
     ("46", "sidecar-oom-killed-exit-66", "InputNotFound", FATAL),
     ("4", "deadline-exceeded", "DeadlineExceeded", FATAL),
+    ("4", "recorded-deadline-exceeded", "DeadlineExceeded", FATAL),  # as above
     ("4", "deadline-exceeded-sigterm", "DeadlineExceeded", FATAL),
     ("4", "deadline-exceeded-exit-85", "DeadlineExceeded", FATAL),
     ("4", "deadline-exceeded-after-success", "Completed", SUCCESS),
