@@ -398,12 +398,13 @@ import time
 from spectrogram_worker import attempt
 announce = attempt.announce
 def slowly(*arguments):
+    ballast = b"x" * 70_000_000
     time.sleep(1.5)
     return announce(*arguments)
 attempt.announce = slowly
 """
     transform = {"fftSize": 2**20, "hopSize": 2**19, "precision": "double"}
-    ended = run(tmp_path, patch=patch, transform=transform, limits={"softSeconds": 600, "memoryBytes": 120_000_000})
+    ended = run(tmp_path, patch=patch, transform=transform, limits={"softSeconds": 600, "memoryBytes": 150_000_000})
     assert "raise resources.memory" in ended.assert_orderly(ExitCode.MEMORY_ERROR).message
     assert any("CRITICAL MEMORY USAGE" in message for message in ended.messages)
 
