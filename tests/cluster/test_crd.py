@@ -35,6 +35,8 @@ BAND = "frequencyRange.upper must be greater than lower: swap them or widen the 
 PIXELS = "width × height must not exceed 16 million pixels: make the picture smaller"
 MEMORY = "memory must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi"
 CPU = "cpu must be at least 50m: write cores, as in 2, or thousandths, as in 500m"
+AUDIO_CENTER = "audio.centerFrequency is the centre of an I/Q band: add iq: true, or remove centerFrequency"
+AUDIO_CHANNEL = "channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq"
 SOFT = "softSeconds must be less than hardSeconds: lower softSeconds or raise hardSeconds"
 IMMUTABLE = "spec cannot be changed except suspend, cancelled and priority: create a new job instead"
 ONE_WAY = "cancelled cannot be set back to false: create a new job instead"
@@ -47,6 +49,9 @@ input: {format: SigMF, channel: '1', capture: 0, size: 12Gi}
 input: {format: DigitalRF, channel: ch0, subchannel: 3, size: 500000000}
 input: {format: Raw, raw: {datatype: cf32_le, sampleRate: 2.4e+6, centerFrequency: 1.0e+8}}
 input: {raw: {datatype: ru8, sampleRate: 0.000001, centerFrequency: -5}}
+input: {format: Audio, audio: {iq: true, centerFrequency: 1.0e+8}}
+input: {format: Audio, channel: '1', audio: {iq: false}}
+input: {format: NumPy, raw: {sampleRate: 1000}}
 input: {range: {start: 10s, duration: 1.5m}}
 input: {range: {startSample: 4611686018427387904, samples: 1}}
 input: {range: {startTime: '2026-11-01T12:00:00Z', duration: 250ms}}
@@ -59,6 +64,7 @@ reduce: {time: [none]}
 reduce: {time: [min, mean, max], columns: 65536}
 frequencyRange: {lower: -1.5e+6, upper: -1.4e+6}
 output: {path: survey/fm-band, formats: [npz]}
+output: {formats: [zarr, hdf5]}
 output: {formats: [npz, png], image: {colormap: viridis, width: 4000, height: 4000, dbRange: {min: -120, max: -40}}}
 resources: {memory: 64Mi, cpu: 50m}
 resources: {memory: 67108864, cpu: 1}
@@ -88,7 +94,10 @@ REFUSED: dict[str, str] = {
     "output: {path: /srv}": RELATIVE,
     "output: {path: a/..}": RELATIVE,
     "output: {path: ./.}": BELOW,
-    "input: {format: wav}": 'supported values: "Auto", "DigitalRF", "SigMF", "Raw"',
+    "input: {format: wav}": 'supported values: "Auto", "DigitalRF", "SigMF"',
+    "input: {audio: {centerFrequency: 1.0e+8}}": AUDIO_CENTER,
+    "input: {audio: {iq: false, centerFrequency: 1.0e+8}}": AUDIO_CENTER,
+    "input: {channel: '0', audio: {iq: true}}": AUDIO_CHANNEL,
     "input: {channel: ../x}": CHANNEL,
     "input: {channel: 0}": "must be of type string",
     "input: {subchannel: -1}": "greater than or equal to 0",
@@ -129,7 +138,7 @@ REFUSED: dict[str, str] = {
     "reduce: {columns: 65537}": "less than or equal to 65536",
     "frequencyRange: {lower: 2, upper: 1}": BAND,
     "output: {formats: [png, png]}": "names an entry twice: remove one of them",
-    "output: {formats: [zarr]}": 'supported values: "png", "npz"',
+    "output: {formats: [jpeg]}": 'supported values: "png", "npz", "zarr", "hdf5"',
     "output: {image: {width: 16000, height: 16000}}": PIXELS,
     "output: {image: {width: 63}}": "greater than or equal to 64",
     "output: {image: {colormap: hot cold}}": "is no colour map: write a name of matplotlib's, as in magma or viridis",
