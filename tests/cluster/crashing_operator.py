@@ -75,7 +75,8 @@ def main() -> None:
 
         signal.signal(signal.SIGTERM, forward)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    sys.exit(code)
+    # A child that has only just been forked dies of the signal that others obey.
+    sys.exit(0 if code == -signal.SIGTERM else code)
 
 
 if __name__ == "__main__":

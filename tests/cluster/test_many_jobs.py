@@ -21,7 +21,7 @@ def test_many_jobs_submitted_at_once_all_end_and_never_more_than_the_limit_run(
     begin = time.monotonic()
     workspace.operator(SPECTROGRAM_POOLS=pools(default={"maxConcurrent": LIMIT})).start()
     with Player(workspace.api) as player:
-        wait_until(lambda: phases(workspace)["Succeeded"] == JOBS, timeout=400, what="the end of all jobs", interval=1)
+        wait_until(lambda: phases(workspace)["Succeeded"] == JOBS, timeout=600, what="the end of all jobs", interval=1)
     seconds = time.monotonic() - begin
 
     assert player.most_at_once() <= LIMIT
@@ -35,15 +35,15 @@ def test_many_jobs_submitted_at_once_all_end_and_never_more_than_the_limit_run(
         f"{one.verb} {one.resource}" for one in audit.requests(workspace.namespace, ACCOUNT) if one.verb == "get"
     )
     print(
-        f"\\n{JOBS} jobs, at most {LIMIT} at once (seen: {player.most_at_once()}): {seconds:.0f} s,"
+        f"{JOBS} jobs, at most {LIMIT} at once (seen: {player.most_at_once()}): {seconds:.0f} s,"
         f" {JOBS / seconds:.1f} jobs/s, the pods' kubelet played by the same machine"
     )
     for what, count in sorted((writes + reads).items()):
         print(f"  {count / JOBS:5.2f} per job  {what}")
     print(f"  refused: {dict(Counter((one.code, one.verb, one.resource) for one in conflicts))}")
     assert writes["create pods"] == JOBS
-    # Queued, reserved, recorded with its node, running, ended; the UID's write and the node's may be two.
-    assert writes["update spectrogramjobs/status"] <= 7 * JOBS
+    # Queued, reserved, recorded, running, ended; the pod's UID and its node may come in two writes.
+    assert writes["update spectrogramjobs/status"] <= 6 * JOBS
 
 
 def phases(workspace: Workspace) -> Counter[str]:

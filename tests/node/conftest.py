@@ -7,6 +7,7 @@ To be run in a network of its own, after the images were built outside of it:
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def radio_site(
     recordings: Path,
     node: Node,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Site:
+) -> Iterator[Site]:
     """The namespace `radio`, of which an operator takes care that lives elsewhere."""
     claims = {"recordings": recordings, "results": tmp_path_factory.mktemp("results")}
     jobs = create_namespace(control_plane, "radio")
@@ -75,7 +76,8 @@ def radio_site(
     create_claims(jobs, claims, node)
     values = {"watchNamespaces": ["radio"], "settings": SETTINGS, "pools": POOLS}
     installation.install(operator, "spectrogram-operator", values)
-    return Site(jobs, Api(control_plane, "radio"), operator, "spectrogram-operator", claims)
+    with closing(Api(control_plane, "radio")) as api:
+        yield Site(jobs, api, operator, "spectrogram-operator", claims)
 
 
 @pytest.fixture

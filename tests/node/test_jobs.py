@@ -60,7 +60,7 @@ REFUSALS = (
 @pytest.fixture(scope="module", autouse=True)
 def already_under_way(radio_site: Site) -> None:
     """Jobs that need nobody and take their time: they pass while the tests are busy with others."""
-    radio_site.submit("frozen", timeLimits={"softSeconds": 119, "hardSeconds": 120}, **LONG)
+    radio_site.submit("frozen", timeLimits={"softSeconds": 89, "hardSeconds": 90}, **LONG)
     radio_site.wait_for_progress("frozen")
     stop(radio_site.pod("frozen"))
     radio_site.submit("lengthy", timeLimits={"softSeconds": 60, "hardSeconds": 600}, **LONG)
@@ -327,5 +327,5 @@ def test_a_worker_that_reacts_to_nothing_is_killed_at_its_hard_limit(radio: Site
     assert (attempt.number, attempt.exit_code, attempt.retry_class) == (1, 137, RetryClass.FATAL)
     assert "exceeded hard time limit" in (status.message or "")
     pod = radio.pod("frozen")
-    assert (pod["spec"]["activeDeadlineSeconds"], pod["status"]["reason"]) == (120, "DeadlineExceeded")
+    assert (pod["spec"]["activeDeadlineSeconds"], pod["status"]["reason"]) == (90, "DeadlineExceeded")
     assert not radio.results("frozen").exists()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def annex(
     claims["results"].mkdir()
     with control_plane.client().fresh_namespace("annex", installation.RESTRICTED) as client:
         create_claims(client, claims, node)
-        yield Site(client, Api(control_plane, client.namespace), client, "annex-spectrogram-operator", claims)
+        with closing(Api(control_plane, client.namespace)) as api:
+            yield Site(client, api, client, "annex-spectrogram-operator", claims)
     client.kubectl("delete", "persistentvolume", "--wait=false", *(f"{client.namespace}-{name}" for name in claims))
 
 
