@@ -45,7 +45,7 @@ class Refusal:
 
 REFUSALS = (
     Refusal("missing", "InputNotFound", 66, ("input.path", "nothing.drf"), {"input": {"path": "nothing.drf"}}),
-    Refusal("music", "InputInvalid", 65, ("music.wav is a WAV file", "copy it again"), {"input": {"path": "music.wav"}}),
+    Refusal("music", "InputInvalid", 65, ("is a WAV file", "again"), {"input": {"path": "music.wav"}}),
     Refusal("empty", "InputInvalid", 65, ("empty.iq is empty", "0 bytes"), {"input": {"path": "empty.iq", "raw": {
         "datatype": "cf32_le", "sampleRate": 1e6}}}),
     Refusal("secret", "InputInvalid", 65, ("secret.iq cannot be read", "65532"), {"input": {"path": "secret.iq",
