@@ -1,5 +1,6 @@
 """A namespace of the API server, in-process: kubectl takes a tenth of a second for what tests ask very often."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -98,9 +99,11 @@ class Api:
             self.close()
 
     def interrupt(self) -> None:
-        """End the watch that another thread follows."""
-        if self._connection is not None and self._connection.sock is not None:
-            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        """End the watch that another thread follows now, if it does: it may close it at the same time."""
+        connection = self._connection
+        with contextlib.suppress(OSError, ValueError):
+            if connection is not None and connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:

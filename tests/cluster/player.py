@@ -77,8 +77,9 @@ class Player:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopped = True
-        self._watching.interrupt()
-        self._thread.join()
+        while self._thread.is_alive():  # it may be between two watches just now
+            self._watching.interrupt()
+            self._thread.join(timeout=0.1)
         self._writing.close()
         if self.problem is not None:
             raise AssertionError("the player failed") from self.problem

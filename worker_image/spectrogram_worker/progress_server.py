@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Self
@@ -90,7 +91,9 @@ class _Server(HTTPServer):
         self.server_name, self.server_port = "", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is its own affair."""
+        """A client that breaks off is its own affair; anything else is ours."""
+        if not isinstance(sys.exception(), OSError):
+            log.exception("A question about the progress could not be answered")
 
 
 class ProgressServer:

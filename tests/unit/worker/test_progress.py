@@ -146,7 +146,7 @@ def test_anything_else_is_not_found(server: ProgressServer) -> None:
 
 
 def test_progress_can_be_asked_for_while_it_advances(state: ProgressState, server: ProgressServer) -> None:
-    state.begin_transform(columns=1_000_000, samples=1)
+    state.begin_transform(columns=2**40, samples=1)  # more than the loop below gets through
     finished = threading.Event()
 
     def work() -> None:
