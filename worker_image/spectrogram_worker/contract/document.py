@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.parameters import (
@@ -18,6 +18,11 @@ ENVIRONMENT_VARIABLE = "SPECTROGRAM_JOB"
 MAXIMUM_DOCUMENT_BYTES = 32 * 1024
 PROGRESS_PORT = 8080
 PROGRESS_PORT_NAME = "progress"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": False, "AWS_SECRET_ACCESS_KEY": False, "AWS_SESSION_TOKEN": True}
+"""Keys of a store's Secret, and whether each may be absent. The worker finds their values in its environment, each name
+with INPUT_CREDENTIALS or OUTPUT_CREDENTIALS before it: the two may be different stores."""
+INPUT_CREDENTIALS = "SPECTROGRAM_INPUT_"
+OUTPUT_CREDENTIALS = "SPECTROGRAM_OUTPUT_"
 
 
 class JobReference(Model):
@@ -49,6 +54,8 @@ class Limits(Model):
     """Threads that transform, max(1, ⌊cpu⌋)."""
     large_dataset_bytes: Annotated[int, Field(ge=1)] | None = None
     """A selected range larger than this belongs on the large queue: exit 87 before reading samples. None: stay."""
+    scratch_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Room for temporary files; a pod that uses more is evicted. None: as much as the file system has."""
 
 
 class Folders(Model):
@@ -58,6 +65,32 @@ class Folders(Model):
     output: str = "/data/output"
     scratch: str = "/scratch"
     termination_message: str = "/dev/termination-log"
+
+
+class Bucket(Model):
+    """A bucket of an S3 store of the platform team's, from `prefix` on."""
+
+    store: Annotated[str, StringConstraints(max_length=253)]
+    """The store's name, for messages: where it lies is not for a job's author."""
+    bucket: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    prefix: Annotated[str, StringConstraints(max_length=512)] = ""
+    """Stands before every path, without a slash at either end."""
+    endpoint: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """https://HOST[:PORT], or http:// within a cluster. None: Amazon's own for the region."""
+    region: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class Places(Model):
+    """Where recording and results are, when not in the folders: a bucket, or a web address."""
+
+    input_bucket: Bucket | None = None
+    """`input.path` lies in this bucket."""
+    input_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """The recording's address; `input.path` is its file name."""
+    allowed_url_hosts: tuple[Annotated[str, StringConstraints(max_length=253)], ...] = ()
+    """Hosts that may be asked, also after a redirection."""
+    output_bucket: Bucket | None = None
+    """`output.path` lies in this bucket."""
 
 
 class WorkerDocument(Model):
@@ -73,6 +106,7 @@ class WorkerDocument(Model):
     chunking: Chunking = Chunking()
     limits: Limits
     folders: Folders = Folders()
+    places: Places = Places()
     port: Annotated[int, Field(ge=0, le=65535)] = PROGRESS_PORT
     """Port of GET /progress and /metrics; 0 lets the system choose one, which the log names."""
 

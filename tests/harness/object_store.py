@@ -1,0 +1,68 @@
+"""A real S3 server over a folder: `rclone serve s3` (PyPI). It refuses requests that are signed with the wrong key.
+
+What lies in the folder are the objects, so that a test can write recordings there and read results without S3.
+"""
+
+import http.client
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.program import Program
+
+ACCESS_KEY, SECRET_KEY = "recordings-reader", "a-secret-of-the-tests"
+BUCKET = "archive"
+
+
+class ObjectStore:
+    """While the context is open, the folders in `folder` are buckets; `BUCKET` is one."""
+
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.root = folder / BUCKET
+        self.root.mkdir(parents=True)
+        self._host, self._port = host, port or _free_port(host)
+        configuration = folder / ".rclone.conf"
+        configuration.touch()
+        command = [
+            *(Path(sys.executable).with_name("rclone"), "serve", "s3", folder),
+            *("--config", configuration, "--addr", f"{host}:{self._port}"),
+            *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
+            *("--vfs-cache-mode", "off", "--dir-cache-time", "0s"),  # a test writes behind its back
+        ]
+        self._program = Program("rclone", [str(word) for word in command], folder / ".rclone.log")
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    def log(self) -> str:
+        return self._program.log.read_text()
+
+    def __enter__(self) -> Self:
+        self._program.start()
+        self._program.wait_until(self._answers, what="the S3 server")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._program.kill()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=10)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status < 500
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

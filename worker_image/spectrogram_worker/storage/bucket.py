@@ -1,0 +1,199 @@
+"""A bucket of an S3 store, from its prefix on, through boto3; its errors as what they mean for the job.
+
+Works with Amazon's own and with the stores that speak its language: checksums that only Amazon knows are sent and asked
+for where a request needs them, and no more.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ProxyConnectionError,
+    ResponseStreamingError,
+)
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.document import CREDENTIALS, Bucket
+from spectrogram_worker.errors import WorkerError
+
+TRANSFER_THREADS = 4
+PART_BYTES = 8 * 2**20
+_CONNECT_SECONDS, _READ_SECONDS, _TRIES = 10, 60, 5
+_DELETE_AT_ONCE = 1000
+_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "ExpiredToken", "InvalidToken"}
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_CHANGED = {"PreconditionFailed", "412"}
+_UNREACHABLE = (ConnectionError, HTTPClientError, IncompleteReadError, ProxyConnectionError, ResponseStreamingError)
+_FULL = {"QuotaExceeded", "EntityTooLarge", "XMinioStorageFull", "InsufficientStorage"}
+
+
+class Changed(Exception):  # noqa: N818 - what it means depends on who reads
+    """The object is not the one that was looked at before."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object: its key after the bucket's prefix, its bytes, and the tag that names this version of it."""
+
+    key: str
+    size: int
+    tag: str
+
+
+def credentials_in(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """What boto3 is to sign with; empty where the environment names nothing: then boto3 looks where it always does."""
+    names = {name.lower(): environment[prefix + name] for name in CREDENTIALS if environment.get(prefix + name)}
+    return names if {"aws_access_key_id", "aws_secret_access_key"} <= names.keys() else {}
+
+
+class BucketClient:
+    """Requests to one bucket, safe for several threads. All keys are relative to the bucket's prefix.
+
+    Every method raises WorkerError: 75 where the store does not answer or is overloaded, 74 where it answers with an
+    error, `refused` (66 for the input, 73 for the output) where it does not let us in or has no such bucket.
+    """
+
+    def __init__(self, bucket: Bucket, credentials: Mapping[str, str], *, refused: ExitCode) -> None:
+        self._bucket, self._refused = bucket, refused
+        self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
+        with self._errors("the bucket"):
+            self._client: Any = boto3.session.Session().client(
+                "s3",
+                endpoint_url=bucket.endpoint,
+                region_name=bucket.region or os.environ.get("AWS_REGION") or "us-east-1",
+                **dict(credentials),
+                config=Config(
+                    signature_version="s3v4",
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    connect_timeout=_CONNECT_SECONDS,
+                    read_timeout=_READ_SECONDS,
+                    retries={"mode": "standard", "total_max_attempts": _TRIES},
+                    max_pool_connections=2 * TRANSFER_THREADS,
+                    s3={"addressing_style": "path" if bucket.endpoint else "auto"},
+                ),
+            )
+
+    @property
+    def title(self) -> str:
+        """The store as people know it."""
+        return f"store {self._bucket.store}"
+
+    def list(self, start: str) -> Iterator[Entry]:
+        """The objects whose keys begin with `start`, in order of their keys."""
+        with self._errors(start):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket.bucket, Prefix=self._prefix + start
+            )
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield Entry(item["Key"][len(self._prefix) :], item["Size"], _tag(item))
+
+    def look(self, key: str) -> Entry | None:
+        """The object, or None where there is none."""
+        with self._errors(key):
+            try:
+                found = self._client.head_object(Bucket=self._bucket.bucket, Key=self._prefix + key)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                raise
+        return Entry(key, found["ContentLength"], _tag(found))
+
+    def read(self, entry: Entry, start: int, count: int) -> bytes:
+        """`count` bytes of the object from byte `start` on. Raises Changed where it is another by now."""
+        with self._errors(entry.key):
+            try:
+                answer = self._client.get_object(
+                    Bucket=self._bucket.bucket,
+                    Key=self._prefix + entry.key,
+                    Range=f"bytes={start}-{start + count - 1}",
+                    **({"IfMatch": f'"{entry.tag}"'} if entry.tag else {}),
+                )
+                if _tag(answer) != entry.tag:  # some stores do not know If-Match
+                    raise Changed(entry.key)
+                with answer["Body"] as body:
+                    content = cast(bytes, body.read())
+            except ClientError as error:
+                if _code(error) in _CHANGED | _MISSING:
+                    raise Changed(entry.key) from error
+                raise
+        if len(content) != count:
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
+        return content
+
+    def upload(self, key: str, file: IO[bytes], media_type: str) -> None:
+        """Store what `file` holds from its start on; large files go up in parts, side by side."""
+        file.seek(0)
+        transfer = TransferConfig(max_concurrency=TRANSFER_THREADS, multipart_chunksize=PART_BYTES)
+        with self._errors(key):
+            self._client.upload_fileobj(
+                file,
+                self._bucket.bucket,
+                self._prefix + key,
+                ExtraArgs={"ContentType": media_type},
+                Config=transfer,
+            )
+
+    def put(self, key: str, content: bytes, media_type: str) -> None:
+        """Store `content`, at once."""
+        with self._errors(key):
+            self._client.put_object(
+                Bucket=self._bucket.bucket, Key=self._prefix + key, Body=content, ContentType=media_type
+            )
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are no error."""
+        for key in keys:
+            with self._errors(key):
+                self._client.delete_object(Bucket=self._bucket.bucket, Key=self._prefix + key)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """What boto3 raises, as what it means for the job. Of its words, only the code is passed on."""
+        try:
+            yield
+        except ClientError as error:
+            code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in _REFUSED or status in (401, 403):
+                what = f"{self.title} refuses {key} ({code}): its credentials may not do this"
+                raise WorkerError(self._refused, what) from error
+            if code == "NoSuchBucket":
+                raise WorkerError(self._refused, f"{self.title}: its bucket does not exist") from error
+            if code in _FULL or status == 507:
+                raise WorkerError(ExitCode.OUTPUT_NO_SPACE, f"{self.title} has no space for {key}") from error
+            passing = status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed")
+            kind = ExitCode.TRANSIENT_ERROR if passing else ExitCode.IO_ERROR
+            raise WorkerError(kind, f"{self.title}: {key}: the store answers {status} {code}") from error
+        except NoCredentialsError as error:
+            raise WorkerError(self._refused, f"{self.title}: there are no credentials for it") from error
+        except _UNREACHABLE as error:
+            what = f"{self.title} cannot be reached, or broke off ({type(error).__name__})"
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, what) from error
+        except BotoCoreError as error:
+            raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, f"{self.title}: {error}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _tag(answer: Mapping[str, Any]) -> str:
+    """The entity tag; some stores put quotes around it, here or there."""
+    return str(answer.get("ETag", "")).strip('"')
