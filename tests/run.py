@@ -76,7 +76,7 @@ TIERS = (
         _no_node,
         entering=(PYTHON, "-m", "harness.network", "run", "--"),
         # Building needs the internet, which is out of reach in there.
-        before=(PYTHON, "-m", "harness.installation"),
+        before=(PYTHON, "-m", "harness.installation", "for-tests"),
     ),
 )
 

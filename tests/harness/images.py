@@ -68,14 +68,18 @@ def pause_image() -> Path:
     return cache.cached("image-pause", key, make) / "image.tar"
 
 
-def build_image(dockerfile: Path, tag: str, context: Path) -> Path:
-    """The archive of `tag`: from the cache as long as the Dockerfile and all that it copies are the same."""
-    text, base = dockerfile.read_text(), base_image()
+def build_image(dockerfile: Path, tag: str, context: Path, base: Path | None = None) -> Path:
+    """The archive of `tag`: from the cache as long as the Dockerfile and all that it copies are the same.
+
+    `base` is the archive of the image that it stands on, by default BASE_TAG's; on any other, nothing is installed from
+    the network, and the certificates are the image's own to change.
+    """
+    text, installs, base = dockerfile.read_text(), base is None, base or base_image()
 
     def make(folder: Path) -> None:
         debian.ensure_installed(debian.IMAGES)
         _buildah("pull", "--quiet", f"docker-archive:{base}")
-        _build(text, tag, context, folder)
+        _build(text, tag, context, folder, installs=installs)
 
     files = (part for path in copied_files(text, context) for part in _identity(path, context))
     key = cache.key_of(text, tag, base.parent.name, *files)
@@ -106,7 +110,7 @@ def _identity(path: Path, context: Path) -> tuple[str, str, bytes]:
     return str(path.relative_to(context)), oct(path.stat().st_mode), path.read_bytes()
 
 
-def _build(dockerfile: str, tag: str, context: Path, folder: Path) -> None:
+def _build(dockerfile: str, tag: str, context: Path, folder: Path, *, installs: bool = False) -> None:
     print(f"Building the image {tag}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as settings:
         file, pip = Path(settings, "Dockerfile"), Path(settings, "pip.conf")
@@ -115,7 +119,7 @@ def _build(dockerfile: str, tag: str, context: Path, folder: Path) -> None:
         certificates = os.environ.get("SSL_CERT_FILE", _CERTIFICATES)
         mounts = [f"--volume={certificates}:{_CERTIFICATES}:ro", f"--volume={pip}:/etc/pip.conf:ro"]
         options = ["--network=host", "--layers", "--pull-never", f"--build-arg=BASE_IMAGE={BASE_TAG}"]
-        _buildah("build", *options, *mounts, f"--tag={tag}", f"--file={file}", str(context))
+        _buildah("build", *options, *(mounts if installs else ()), f"--tag={tag}", f"--file={file}", str(context))
     _buildah("push", "--quiet", tag, f"docker-archive:{folder / 'image.tar'}:{tag}")
 
 

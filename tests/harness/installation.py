@@ -1,6 +1,7 @@
 """The operator in a cluster as its users get it: images made by its Dockerfiles, its chart, and what the example needs.
 
-python -m harness.installation     builds both images, unless the cache has them, and prints where they are
+python -m harness.installation             builds both images, unless the cache has them, and prints where they are
+python -m harness.installation for-tests   and the one that the node tier needs besides
 """
 
 import json
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import images
+import trustme
+
+from harness import cache, images
 from harness.client import Client
 from harness.waiting import HarnessError
 
@@ -29,6 +32,24 @@ def image_archives() -> list[Path]:
         images.build_image(ROOT / f"Dockerfile.{name}", f"{_REGISTRY}/spectrogram-{name}:{_TAG}", ROOT)
         for name in ("operator", "worker")
     ]
+
+
+def worker_with_authority() -> tuple[Path, Path]:
+    """The worker's image as a site with a certificate authority of its own extends it; and that authority.
+
+    Returns the image's archive, of the tag `with-authority`, and the folder with authority.pem and authority-key.pem.
+    The authority is worth nothing: its key is where the image is, and nothing but a test uses either.
+    """
+
+    def make(folder: Path) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(folder / "authority.pem")
+        authority.private_key_pem.write_to_path(folder / "authority-key.pem")
+
+    authority = cache.cached("authority", cache.key_of("1"), make)
+    dockerfile = Path(__file__).with_name("Dockerfile.authority")
+    tag = f"{_REGISTRY}/spectrogram-worker:with-authority"
+    return images.build_image(dockerfile, tag, authority, base=image_archives()[1]), authority
 
 
 def install(client: Client, release: str, values: Mapping[str, Any]) -> None:
@@ -80,3 +101,5 @@ def write_recording(folder: Path) -> None:
 
 if __name__ == "__main__":
     print(*image_archives(), sep="\n")
+    if sys.argv[1:] == ["for-tests"]:
+        print(worker_with_authority()[0])

@@ -2,7 +2,7 @@
 
 To be run in a network of its own, after the images were built outside of it:
 
-    python -m harness.installation
+    python -m harness.installation for-tests
     python -m harness.network run -- python -m pytest tests/node
 """
 
