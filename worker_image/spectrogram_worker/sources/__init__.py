@@ -8,8 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
+from spectrogram_worker.sources.files import FolderVolume
 from spectrogram_worker.sources.recognition import recognised
 from spectrogram_worker.sources.recording import Description, Reader, Recording
+from spectrogram_worker.sources.volume import Volume
 
 __all__ = ["Description", "Reader", "Recording", "open_recording"]
 
@@ -22,14 +24,14 @@ _OPEN = {
 }
 
 
-def open_recording(root: Path, selection: RecordingSelection) -> Recording:
-    """Open the recording that `selection` names below `root`; reads headers only.
+def open_recording(volume: Volume | Path, selection: RecordingSelection) -> Recording:
+    """Open the recording that `selection` names in a volume, or below a folder; reads headers only.
 
     Raises WorkerError: 64 where the job lacks what the file does not say, 65 where the recording cannot be used, 66
-    where there is none, 74 where the system cannot read it.
+    where there is none, 74 or 75 where the system cannot read it.
     """
-    root = root.resolve()
+    volume = FolderVolume(volume) if isinstance(volume, Path) else volume
     chosen = selection.format
-    module, function = _OPEN[recognised(root, selection) if chosen is InputFormat.AUTO else chosen]
-    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(root, selection)
+    module, function = _OPEN[recognised(volume, selection) if chosen is InputFormat.AUTO else chosen]
+    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(volume, selection)
     return recording

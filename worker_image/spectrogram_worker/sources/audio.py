@@ -4,23 +4,22 @@ libsndfile reads many more formats. It sees only files whose first bytes are of 
 was opened here: some of the others make it look for further files.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Audio, InputFormat, RecordingSelection
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
 from spectrogram_worker.sources.audio_header import HEAD_BYTES, container, require_whole
+from spectrogram_worker.sources.audio_library import LibraryFile
 from spectrogram_worker.sources.file_names import parameters_in_name
-from spectrogram_worker.sources.files import SampleFile
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.segments import BUFFER_BYTES
+from spectrogram_worker.sources.volume import SampleFile, Volume
 
 _SAMPLE_BYTES = {
     "PCM_U8": 1,
@@ -37,22 +36,20 @@ _SAMPLE_BYTES = {
 _MAXIMUM_SAMPLES = 2**62
 
 
-def open_audio(root: Path, selection: RecordingSelection) -> "AudioRecording":
+def open_audio(volume: Volume, selection: RecordingSelection) -> "AudioRecording":
     """Open an audio file.
 
     Raises WorkerError: 64 for a channel that is not there, or I/Q that is not two channels; 65 for a file that is
     damaged, cut off, empty or of another kind; 66 where there is none.
     """
-    path = root / selection.path
-    file = SampleFile(root, path)
-    try:
+    path = PurePosixPath(selection.path)
+    with closing(volume.open(path)) as file:
         kind = _require_known(file)
-        with _library_errors(file.name):
-            sound = _opened(file)
-            subtype, rate, channels, length = sound.subtype, sound.samplerate, sound.channels, sound.frames
-            sound.close()
-    finally:
-        file.close()
+    if kind == "FLAC":
+        volume.fetch([path])  # to reach a sample takes many reads, here and there in the file
+    with closing(volume.open(path)) as file, closing(LibraryFile(file)) as opened:
+        sound = opened.sound
+        subtype, rate, channels, length = sound.subtype, sound.samplerate, sound.channels, sound.frames
     if subtype not in _SAMPLE_BYTES:
         raise input_invalid(f"{file.name} holds {subtype} samples, which are not read: convert it to PCM or FLAC")
     if rate <= 0:
@@ -75,7 +72,7 @@ def open_audio(root: Path, selection: RecordingSelection) -> "AudioRecording":
         bytes_per_sample=_SAMPLE_BYTES[subtype] * (2 if audio.iq else 1),
         sample_type=f"{subtype} I/Q" if audio.iq else subtype,
     )
-    return AudioRecording(root, path, description, channels, channel)
+    return AudioRecording(volume, path, description, channels, channel)
 
 
 def _require_known(file: SampleFile) -> str:
@@ -109,8 +106,10 @@ def _channel(name: str, wanted: str | None, channels: int, *, is_iq: bool) -> in
 class AudioRecording:
     """One channel of an audio file, or two as I and Q."""
 
-    def __init__(self, root: Path, path: Path, description: Description, channels: int, channel: int) -> None:
-        self._root = root
+    def __init__(
+        self, volume: Volume, path: PurePosixPath, description: Description, channels: int, channel: int
+    ) -> None:
+        self._volume = volume
         self._path = path
         self._description = description
         self._channels = channels
@@ -123,8 +122,7 @@ class AudioRecording:
 
     def reader(self) -> "AudioReader":
         """A new reader: each thread needs its own."""
-        file = SampleFile(self._root, self._path)
-        return AudioReader(file, self._description, self._channels, self._channel)
+        return AudioReader(self._volume.open(self._path), self._description, self._channels, self._channel)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens the file for itself."""
@@ -144,8 +142,7 @@ class AudioReader:
         self._buffer = np.empty(self._rows * channels, np.float64)
         self._position = 0
         try:
-            with _library_errors(file.name):
-                self._sound = _opened(file)
+            self._opened = LibraryFile(file)
         except WorkerError:
             file.close()
             raise
@@ -180,12 +177,12 @@ class AudioReader:
 
     def _fetch(self, start: int, frames: NDArray[Any]) -> None:
         """Fill `frames` (n, channels), contiguous."""
-        with _library_errors(self._file.name):
+        with self._opened.errors():
             if start != self._position:
                 self._position = -1  # until it is known where the seek ended
-                if self._sound.seek(start) != start:
+                if self._opened.sound.seek(start) != start:
                     raise ValueError(f"sample {start} cannot be reached")
-            count = self._sound.buffer_read_into(frames, "float32" if frames.dtype == np.float32 else "float64")
+            count = self._opened.sound.buffer_read_into(frames, "float32" if frames.dtype == np.float32 else "float64")
         if count < len(frames):
             raise input_invalid(
                 f"{self._file.name} ends at sample {start + count} of {self._length}: it was cut off, copy it again"
@@ -194,19 +191,5 @@ class AudioReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._sound.close()
+        self._opened.close()
         self._file.close()
-
-
-def _opened(file: SampleFile) -> Any:
-    return soundfile.SoundFile(file.descriptor, closefd=False)
-
-
-@contextmanager
-def _library_errors(name: str) -> Iterator[None]:
-    """What libsndfile says about a damaged file becomes WorkerError 65 with the file's name."""
-    try:
-        yield
-    except (soundfile.SoundFileError, ValueError, TypeError, OverflowError) as error:
-        reason = " ".join(str(getattr(error, "error_string", error)).split())[:120]
-        raise input_invalid(f"{name} is damaged or cut off ({reason}): copy it again") from None

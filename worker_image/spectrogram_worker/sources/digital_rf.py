@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,33 +18,34 @@ from spectrogram_worker.sources.digital_rf_files import (
     open_hdf5,
     read_properties,
 )
-from spectrogram_worker.sources.digital_rf_folders import choose_channel
+from spectrogram_worker.sources.digital_rf_folders import choose_channel, sample_files
 from spectrogram_worker.sources.digital_rf_index import Index, build_index
 from spectrogram_worker.sources.digital_rf_metadata import center_frequency
-from spectrogram_worker.sources.files import SampleFile, shown
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.segments import SegmentReader, gaps_between
 from spectrogram_worker.sources.selection import select
+from spectrogram_worker.sources.volume import SampleFile, Volume
 
 _SEARCH_SAMPLES = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def open_digital_rf(root: Path, selection: RecordingSelection) -> "DigitalRfRecording":
+def open_digital_rf(volume: Volume, selection: RecordingSelection) -> "DigitalRfRecording":
     """Open a channel of a Digital RF recording; `selection.path` is the recording's folder, or the channel's.
 
     Raises WorkerError: 64 for a channel or subchannel that is not there, 65 for files that cannot be used, 66.
     """
-    path = root / selection.path
-    channel = choose_channel(root, path, selection.channel)
-    name = shown(root, channel)
-    properties = read_properties(root, channel)
+    channel = choose_channel(volume, PurePosixPath(selection.path), selection.channel)
+    name = volume.shown(channel)
+    properties = read_properties(volume, channel)
     if selection.subchannel >= properties.subchannels:
         raise invalid_spec(f"input.subchannel: {name} has {properties.subchannels} subchannels, counted from 0")
-    index = build_index(root, channel, properties, selection.subchannel)
+    paths = [path for _, path in sample_files(volume, channel)]
+    volume.fetch(paths)
+    index = build_index(volume, channel, paths, properties, selection.subchannel)
     first, stop = int(index.starts[0]), int(index.stops[-1])
     if index.sample_type.padded:
-        first, stop = _without_padding(root, index, name)
+        first, stop = _without_padding(volume, index, name)
     starts, stops = _within(index, first, stop)
     description = Description(
         format=InputFormat.DIGITAL_RF,
@@ -60,17 +61,17 @@ def open_digital_rf(root: Path, selection: RecordingSelection) -> "DigitalRfReco
     )
     selected = select(description, selection.range)
     begin = first + selected.start
-    center = center_frequency(root, channel, begin, begin + selected.count, properties, selection.subchannel)
+    center = center_frequency(volume, channel, begin, begin + selected.count, properties, selection.subchannel)
     if center is None and selection.raw is not None:
         center = selection.raw.center_frequency
-    return DigitalRfRecording(root, index, first, replace(description, center_frequency=center or 0.0))
+    return DigitalRfRecording(volume, index, first, replace(description, center_frequency=center or 0.0))
 
 
 class DigitalRfRecording:
     """One subchannel of a channel; sample 0 is the one with index `first` since 1970."""
 
-    def __init__(self, root: Path, index: Index, first: int, description: Description) -> None:
-        self._root = root
+    def __init__(self, volume: Volume, index: Index, first: int, description: Description) -> None:
+        self._volume = volume
         self._index = index
         self._first = first
         self._description = description
@@ -82,7 +83,7 @@ class DigitalRfRecording:
 
     def reader(self) -> "DigitalRfReader":
         """A new reader: each thread needs its own."""
-        return DigitalRfReader(self._root, self._index, self._first)
+        return DigitalRfReader(self._volume, self._index, self._first)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens files for itself."""
@@ -95,9 +96,9 @@ class DigitalRfReader(SegmentReader):
     files do not get faster with threads. One file is open at a time.
     """
 
-    def __init__(self, root: Path, index: Index, first: int) -> None:
+    def __init__(self, volume: Volume, index: Index, first: int) -> None:
         super().__init__(index.sample_type, index.starts - first, index.stops - first)
-        self._root = root
+        self._volume = volume
         self._index = index
         self._open_number = -1
         self._plain: SampleFile | None = None
@@ -112,7 +113,7 @@ class DigitalRfReader(SegmentReader):
         if self._plain is not None:
             self._plain.read(int(self._index.offsets[number]) + row * self._type.stride, content)
             return
-        with hdf5_errors(shown(self._root, self._index.paths[number])):
+        with hdf5_errors(self._volume.shown(self._index.paths[number])):
             rows = content.view(self._data.dtype).reshape(-1, *self._data.shape[1:])
             self._data.read_direct(rows, np.s_[row : row + len(rows)])
 
@@ -120,11 +121,11 @@ class DigitalRfReader(SegmentReader):
         self.close()
         path = self._index.paths[number]
         if self._index.offsets[number] >= 0:
-            self._plain = SampleFile(self._root, path)
+            self._plain = self._volume.open(path)
         else:
-            name = shown(self._root, path)
+            name = self._volume.shown(path)
             with hdf5_errors(name):
-                self._hdf5 = open_hdf5(self._root, path)
+                self._hdf5 = open_hdf5(self._volume, path)
                 self._data = checked_dataset(self._hdf5, name, "rf_data")
         self._open_number = number
 
@@ -138,10 +139,10 @@ class DigitalRfReader(SegmentReader):
         self._open_number = -1
 
 
-def _without_padding(root: Path, index: Index, name: str) -> tuple[int, int]:
+def _without_padding(volume: Volume, index: Index, name: str) -> tuple[int, int]:
     """First recorded sample and one past the last, as indices since 1970: a continuous writer pads whole files."""
     base = int(index.starts[0])
-    reader = DigitalRfReader(root, index, base)
+    reader = DigitalRfReader(volume, index, base)
     try:
         first = next((present[0] for present in _present(reader, index, base)), None)
         if first is None:

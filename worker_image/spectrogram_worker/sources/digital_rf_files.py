@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
@@ -19,25 +19,31 @@ import numpy as np
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.digital_rf_folders import properties_file
-from spectrogram_worker.sources.files import regular_file, shown, unreadable
+from spectrogram_worker.sources.files import unreadable
 from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
 class Properties:
-    """What drf_properties.h5 says of a channel. is_continuous: the writer pads what it did not record."""
+    """What drf_properties.h5 says of a channel.
+
+    is_continuous: the writer pads what it did not record. file_milliseconds: how long one sample file goes on, None
+    where that is not said.
+    """
 
     sample_rate: Fraction
     is_continuous: bool
     subchannels: int
+    file_milliseconds: int | None = None
 
 
-def read_properties(root: Path, channel: Path) -> Properties:
+def read_properties(volume: Volume, channel: PurePosixPath) -> Properties:
     """Read the channel's properties. Raises WorkerError 65 where they are incomplete."""
-    file = properties_file(channel)
+    file = properties_file(volume, channel)
     assert file is not None
-    name = shown(root, file)
-    with hdf5_errors(name), open_hdf5(root, file) as content:
+    name = volume.shown(file)
+    with hdf5_errors(name), open_hdf5(volume, file) as content:
         attributes = {key: _scalar(content.attrs[key]) for key in content.attrs}
     try:
         if "sample_rate_numerator" in attributes:
@@ -49,6 +55,7 @@ def read_properties(root: Path, channel: Path) -> Properties:
             sample_rate=sample_rate,
             is_continuous=bool(attributes["is_continuous"]),
             subchannels=int(attributes["num_subchannels"]),
+            file_milliseconds=int(attributes.get("file_cadence_millisecs", 0)) or None,
         )
     except (KeyError, ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise input_invalid(f"{name} lacks a usable property ({error}): recreate it with digital_rf") from None
@@ -57,10 +64,10 @@ def read_properties(root: Path, channel: Path) -> Properties:
     return properties
 
 
-def open_hdf5(root: Path, path: Path) -> Any:
-    """An HDF5 file below the root, opened for reading; to be used within `hdf5_errors`."""
+def open_hdf5(volume: Volume, path: PurePosixPath) -> Any:
+    """An HDF5 file of the volume, opened for reading; to be used within `hdf5_errors`."""
     # No file locking: recordings lie on read-only volumes and network file systems.
-    return h5py.File(regular_file(root, path), "r", locking=False)
+    return h5py.File(volume.on_disk(path), "r", locking=False)
 
 
 @contextmanager

@@ -4,10 +4,10 @@ Recognition looks here at every recording: the HDF5 library is loaded only for t
 """
 
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.files import inside, shown, unreadable
+from spectrogram_worker.sources.volume import Volume
 
 PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before version 2.5
 SUBDIRECTORY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}")
@@ -15,53 +15,52 @@ _SAMPLE_FILE = re.compile(r"rf@(\d{1,12})\.(\d{3})\.h5")
 _LISTED_CHANNELS = 10
 
 
-def is_digital_rf(root: Path, path: Path) -> bool:
+def is_digital_rf(volume: Volume, path: PurePosixPath) -> bool:
     """True for the folder of a Digital RF recording, or of one of its channels."""
-    return properties_file(path) is not None or bool(channel_names(root, path))
+    return properties_file(volume, path) is not None or bool(channel_names(volume, path))
 
 
-def channel_names(root: Path, path: Path) -> list[str]:
+def channel_names(volume: Volume, path: PurePosixPath) -> list[str]:
     """The channels of a recording, sorted."""
-    try:
-        return sorted(entry.name for entry in inside(root, path).iterdir() if properties_file(entry) is not None)
-    except OSError as error:
-        raise unreadable(shown(root, path), error) from None
+    return sorted(name for name in volume.names(path) if properties_file(volume, path / name) is not None)
 
 
-def choose_channel(root: Path, path: Path, wanted: str | None) -> Path:
+def choose_channel(volume: Volume, path: PurePosixPath, wanted: str | None) -> PurePosixPath:
     """The folder of the channel `wanted`, or of the only one; `path` may also be a channel's folder itself.
 
     Raises WorkerError: 64 where the choice is open, with the channels listed; 65 where `path` is no Digital RF folder.
     """
-    if properties_file(inside(root, path)) is not None and wanted in (None, path.name):
+    volume.require(path)
+    if wanted in (None, path.name) and properties_file(volume, path) is not None:
         return path
-    if not inside(root, path).is_dir() or not (names := channel_names(root, path)):
+    name = volume.shown(path)
+    if not volume.is_folder(path) or not (names := channel_names(volume, path)):
         raise input_invalid(
-            f"{shown(root, path)} is not a Digital RF recording: it has no <channel>/drf_properties.h5 (if that file"
-            " was lost, digital_rf.recreate_properties_file makes it again)"
+            f"{name} is not a Digital RF recording: it has no <channel>/drf_properties.h5 (if that file was lost,"
+            " digital_rf.recreate_properties_file makes it again)"
         )
     listed = ", ".join(names[:_LISTED_CHANNELS]) + (" …" if len(names) > _LISTED_CHANNELS else "")
     if wanted is None and len(names) > 1:
-        raise invalid_spec(f"input.channel is missing: {shown(root, path)} has the channels {listed}, name one")
+        raise invalid_spec(f"input.channel is missing: {name} has the channels {listed}, name one")
     if wanted is not None and wanted not in names:
-        raise invalid_spec(f"input.channel: {shown(root, path)} has no channel {wanted}, but {listed}")
+        raise invalid_spec(f"input.channel: {name} has no channel {wanted}, but {listed}")
     return path / (wanted or names[0])
 
 
-def sample_files(root: Path, channel: Path) -> list[Path]:
-    """The channel's sample files in the order of time, without those still being written (tmp.rf@…)."""
-    found: list[tuple[int, Path]] = []
-    try:
-        for folder in inside(root, channel).iterdir():
-            if SUBDIRECTORY.fullmatch(folder.name):
-                for file in inside(root, folder).iterdir():
-                    if match := _SAMPLE_FILE.fullmatch(file.name):
-                        found.append((int(match[1]) * 1000 + int(match[2]), channel / folder.name / file.name))
-    except OSError as error:
-        raise unreadable(shown(root, channel), error) from None
-    return [file for _, file in sorted(found)]
+def sample_files(volume: Volume, channel: PurePosixPath) -> list[tuple[int, PurePosixPath]]:
+    """The channel's sample files, without those still being written (tmp.rf@…), in the order of time.
+
+    Each with the time in its name, in milliseconds since 1970: its samples are not earlier.
+    """
+    found: list[tuple[int, PurePosixPath]] = []
+    for folder in volume.names(channel):
+        if SUBDIRECTORY.fullmatch(folder):
+            for name in volume.names(channel / folder):
+                if match := _SAMPLE_FILE.fullmatch(name):
+                    found.append((int(match[1]) * 1000 + int(match[2]), channel / folder / name))
+    return sorted(found)
 
 
-def properties_file(channel: Path) -> Path | None:
+def properties_file(volume: Volume, channel: PurePosixPath) -> PurePosixPath | None:
     """The file of the channel's properties, or None where `channel` is no channel's folder."""
-    return next((channel / name for name in PROPERTIES_NAMES if (channel / name).is_file()), None)
+    return next((channel / name for name in PROPERTIES_NAMES if volume.is_file(channel / name)), None)

@@ -3,8 +3,9 @@
 It costs 40 bytes for each stretch of samples; no sample is read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
@@ -19,9 +20,8 @@ from spectrogram_worker.sources.digital_rf_files import (
     open_hdf5,
     stored_type,
 )
-from spectrogram_worker.sources.digital_rf_folders import sample_files
-from spectrogram_worker.sources.files import shown
 from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.volume import Volume
 
 _MAXIMUM_INDEX_ROWS = 1_000_000
 _MAXIMUM_SAMPLE = 2**62
@@ -36,7 +36,7 @@ class Index:
     library must fetch them (chunked, compressed).
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[PurePosixPath, ...]
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
     files: NDArray[np.int64]
@@ -45,15 +45,16 @@ class Index:
     sample_type: SampleType
 
 
-def build_index(root: Path, channel: Path, properties: Properties, subchannel: int) -> Index:
-    """Look at every sample file of the channel. Raises WorkerError 65 for one that is damaged or points elsewhere."""
-    paths = tuple(sample_files(root, channel))
+def build_index(
+    volume: Volume, channel: PurePosixPath, paths: Sequence[PurePosixPath], properties: Properties, subchannel: int
+) -> Index:
+    """Look at these sample files of the channel. Raises WorkerError 65 for one that is damaged or points elsewhere."""
     stretches: list[NDArray[np.int64]] = []
     offsets: list[int] = []
     sample_type: SampleType | None = None
     for number, path in enumerate(paths):
-        name = shown(root, path)
-        with hdf5_errors(name), open_hdf5(root, path) as file:
+        name = volume.shown(path)
+        with hdf5_errors(name), open_hdf5(volume, path) as file:
             data = checked_dataset(file, name, "rf_data")
             found = stored_type(data, name, properties, subchannel)
             if sample_type is not None and found != sample_type:
@@ -62,17 +63,17 @@ def build_index(root: Path, channel: Path, properties: Properties, subchannel: i
             stretches.append(_stretches(file, name, number, data.shape[0]))
             offsets.append(_contiguous_offset(file, data))
     if sample_type is None:
-        raise input_invalid(f"{shown(root, channel)} is empty: it has no rf@….h5 file")
+        raise input_invalid(f"{volume.shown(channel)} is empty: it has no rf@….h5 file")
     table = np.concatenate(stretches)
     if len(table) == 0:
-        raise input_invalid(f"{shown(root, channel)} is empty: its files hold no sample")
+        raise input_invalid(f"{volume.shown(channel)} is empty: its files hold no sample")
     overlaps = np.flatnonzero(table[1:, 0] < table[:-1, 1])
     if len(overlaps):
-        name = shown(root, paths[int(table[overlaps[0] + 1, 2])])
+        name = volume.shown(paths[int(table[overlaps[0] + 1, 2])])
         raise input_invalid(f"{name} repeats samples of an earlier stretch: two recordings were mixed, separate them")
     starts, stops, files, rows = (np.ascontiguousarray(column) for column in table.T)
     return Index(
-        paths=paths,
+        paths=tuple(paths),
         starts=starts,
         stops=stops,
         files=files,

@@ -5,7 +5,7 @@ Format: `metadata/<YYYY-MM-DDTHH-MM-SS>/<name>@<seconds>.h5`, one group per chan
 """
 
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
@@ -19,7 +19,7 @@ from spectrogram_worker.sources.digital_rf_files import (
     open_hdf5,
 )
 from spectrogram_worker.sources.digital_rf_folders import SUBDIRECTORY
-from spectrogram_worker.sources.files import inside, shown, unreadable
+from spectrogram_worker.sources.volume import Volume
 
 _METADATA_FILE = re.compile(r"(?!tmp\.).+@(\d{1,12})\.h5")
 _FIELD = "center_frequencies"
@@ -28,24 +28,24 @@ _MAXIMUM_VALUES = 4096
 
 
 def center_frequency(
-    root: Path, channel: Path, begin: int, stop: int, properties: Properties, subchannel: int
+    volume: Volume, channel: PurePosixPath, begin: int, stop: int, properties: Properties, subchannel: int
 ) -> float | None:
     """Centre frequency in Hz of the samples [begin, stop) since 1970, or None where the metadata does not say.
 
     Raises WorkerError 65 where it changes within them: one spectrogram has one frequency axis.
     """
     found: list[float] = []
-    for path in reversed(_files_before(root, channel / "metadata", stop, properties)):
-        name = shown(root, path)
-        with hdf5_errors(name), open_hdf5(root, path) as file:
+    for path in reversed(_files_before(volume, channel / "metadata", stop, properties)):
+        name = volume.shown(path)
+        with hdf5_errors(name), open_hdf5(volume, path) as file:
             samples = sorted((int(key) for key in file if key.isdecimal() and int(key) < stop), reverse=True)
             for sample in samples:
                 value = _value(file, name, str(sample), subchannel)
                 if value is not None and value not in found:
                     found.append(value)
                 if value is not None and sample <= begin:
-                    return _only(found, shown(root, channel))
-    return _only(found, shown(root, channel)) if found else None
+                    return _only(found, volume.shown(channel))
+    return _only(found, volume.shown(channel)) if found else None
 
 
 def _only(frequencies: list[float], name: str) -> float:
@@ -59,20 +59,17 @@ def _only(frequencies: list[float], name: str) -> float:
     return frequencies[0]
 
 
-def _files_before(root: Path, folder: Path, stop: int, properties: Properties) -> list[Path]:
+def _files_before(volume: Volume, folder: PurePosixPath, stop: int, properties: Properties) -> list[PurePosixPath]:
     """The metadata files that begin before the sample `stop`, in the order of time."""
-    found: list[tuple[int, Path]] = []
-    if not folder.is_dir():
+    found: list[tuple[int, PurePosixPath]] = []
+    if not volume.is_folder(folder):
         return []
-    try:
-        for subdirectory in inside(root, folder).iterdir():
-            if SUBDIRECTORY.fullmatch(subdirectory.name):
-                for file in inside(root, subdirectory).iterdir():
-                    match = _METADATA_FILE.fullmatch(file.name)
-                    if match and int(match[1]) * properties.sample_rate < stop:
-                        found.append((int(match[1]), folder / subdirectory.name / file.name))
-    except OSError as error:
-        raise unreadable(shown(root, folder), error) from None
+    for subdirectory in volume.names(folder):
+        if SUBDIRECTORY.fullmatch(subdirectory):
+            for name in volume.names(folder / subdirectory):
+                match = _METADATA_FILE.fullmatch(name)
+                if match and int(match[1]) * properties.sample_rate < stop:
+                    found.append((int(match[1]), folder / subdirectory / name))
     return [file for _, file in sorted(found)]
 
 

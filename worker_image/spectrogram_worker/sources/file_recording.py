@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.sources.files import SampleFile
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import SegmentReader
+from spectrogram_worker.sources.volume import SampleFile, Volume
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Segment:
 class Stored:
     """Where samples lie: `size` bytes of the file at `path` from `offset` on; `name` is what people call them."""
 
-    path: Path
+    path: PurePosixPath
     name: str
     offset: int
     size: int
@@ -36,9 +36,14 @@ class FileRecording:
     """Samples of one file, in one or more segments in ascending order."""
 
     def __init__(
-        self, root: Path, path: Path, description: Description, sample_type: SampleType, segments: Sequence[Segment]
+        self,
+        volume: Volume,
+        path: PurePosixPath,
+        description: Description,
+        sample_type: SampleType,
+        segments: Sequence[Segment],
     ) -> None:
-        self._root = root
+        self._volume = volume
         self._path = path
         self._description = description
         self._type = sample_type
@@ -51,7 +56,7 @@ class FileRecording:
 
     def reader(self) -> "FileReader":
         """A new reader: each thread needs its own."""
-        return FileReader(SampleFile(self._root, self._path), self._type, self._segments)
+        return FileReader(self._volume.open(self._path), self._type, self._segments)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens the file for itself."""

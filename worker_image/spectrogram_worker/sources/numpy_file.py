@@ -7,8 +7,9 @@ unpickled, and the samples are read as those of a raw file are.
 import io
 import math
 import warnings
+from contextlib import closing
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSe
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
-from spectrogram_worker.sources.files import SampleFile
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.volume import Volume
 
 MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 16 * 1024
@@ -30,19 +31,16 @@ _READ_HEADER = {
 """By version. 3.0 is for names of fields, which samples do not have."""
 
 
-def open_numpy(root: Path, selection: RecordingSelection) -> FileRecording:
+def open_numpy(volume: Volume, selection: RecordingSelection) -> FileRecording:
     """Open a .npy file; rate and centre frequency come from `input.raw`, or else from the file's name.
 
     Raises WorkerError: 64 where the job lacks the rate, or says another datatype than the header; 65 for a file that is
     damaged, cut off, or holds something else than samples; 66 where there is none.
     """
-    path = root / selection.path
-    file = SampleFile(root, path)
-    try:
+    path = PurePosixPath(selection.path)
+    with closing(volume.open(path)) as file:
         content = np.empty(min(file.size, _HEADER_BYTES), np.uint8)
         file.read(0, content)
-    finally:
-        file.close()
     shape, is_fortran, dtype, offset = _header(file.name, content.tobytes())
     sample_type = _sample_type(file.name, shape, dtype, is_fortran=is_fortran)
     needed = offset + math.prod(shape) * dtype.itemsize
@@ -73,7 +71,7 @@ def open_numpy(root: Path, selection: RecordingSelection) -> FileRecording:
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
     )
-    return FileRecording(root, path, description, sample_type, [Segment(0, shape[0], offset)])
+    return FileRecording(volume, path, description, sample_type, [Segment(0, shape[0], offset)])
 
 
 def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

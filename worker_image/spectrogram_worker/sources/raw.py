@@ -1,25 +1,26 @@
 """Raw recordings: a file of samples without a header. The job says what they are, or else the file's name does."""
 
+from contextlib import closing
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
-from spectrogram_worker.sources.files import SampleFile, regular_file, shown
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import parse_datatype
+from spectrogram_worker.sources.volume import Volume
 
 
-def open_raw(root: Path, selection: RecordingSelection) -> FileRecording:
+def open_raw(volume: Volume, selection: RecordingSelection) -> FileRecording:
     """Open a raw file. Samples of a last, incomplete sample are left out.
 
     Raises WorkerError: 64 where neither job nor name give datatype or rate, 65 for an empty or unreadable file.
     """
-    path = root / selection.path
-    name = shown(root, path)
-    regular_file(root, path)
+    path = PurePosixPath(selection.path)
+    with closing(volume.open(path)) as file:
+        name, size = file.name, file.size
     said, named = selection.raw or Raw(), parameters_in_name(path.name)
     datatype = said.datatype or named.datatype
     sample_rate = said.sample_rate or named.sample_rate
@@ -30,11 +31,9 @@ def open_raw(root: Path, selection: RecordingSelection) -> FileRecording:
     sample_type = parse_datatype(datatype)
     if sample_type is None:
         raise invalid_spec(f"input.raw.datatype: {datatype} is not a SigMF sample type: write one such as cf32_le")
-    file = SampleFile(root, path)
-    length = file.size // sample_type.stride
-    file.close()
+    length = size // sample_type.stride
     if length == 0:
-        raise input_invalid(f"{name} is empty: it holds {file.size} bytes, less than one {sample_type.name} sample")
+        raise input_invalid(f"{name} is empty: it holds {size} bytes, less than one {sample_type.name} sample")
     center = said.center_frequency if said.center_frequency is not None else named.center_frequency
     description = Description(
         format=InputFormat.RAW,
@@ -47,4 +46,4 @@ def open_raw(root: Path, selection: RecordingSelection) -> FileRecording:
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
     )
-    return FileRecording(root, path, description, sample_type, [Segment(0, length, 0)])
+    return FileRecording(volume, path, description, sample_type, [Segment(0, length, 0)])

@@ -1,19 +1,22 @@
 """Which format a recording has: by its content first, by its name second."""
 
 import logging
-from pathlib import Path
+from contextlib import closing
+from pathlib import PurePosixPath
+
+import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.audio_header import container
 from spectrogram_worker.sources.digital_rf_folders import is_digital_rf
-from spectrogram_worker.sources.files import inside, regular_file, shown, unreadable
 from spectrogram_worker.sources.sigmf_metadata import (
     ARCHIVE_EXTENSION,
     DATA_EXTENSION,
     METADATA_EXTENSION,
     metadata_path,
 )
+from spectrogram_worker.sources.volume import Volume
 
 _HEAD_BYTES = 512
 _OTHER_FORMATS = (
@@ -42,29 +45,30 @@ _EXTENSIONS = {
 log = logging.getLogger(__name__)
 
 
-def recognised(root: Path, selection: RecordingSelection) -> InputFormat:
+def recognised(volume: Volume, selection: RecordingSelection) -> InputFormat:
     """The format of the recording at `selection.path`; a log line says what it was recognised by.
 
     Raises WorkerError: 65 for a format that is known but not read, or a folder that holds no recording; 66 for nothing.
     """
-    path = root / selection.path
-    found, seen = _look(root, path, says_datatype=selection.raw is not None and selection.raw.datatype is not None)
-    log.info("Recognised %s as %s: %s", shown(root, path), found, seen)
+    path = PurePosixPath(selection.path)
+    found, seen = _look(volume, path, says_datatype=selection.raw is not None and selection.raw.datatype is not None)
+    log.info("Recognised %s as %s: %s", volume.shown(path), found, seen)
     return found
 
 
-def _look(root: Path, path: Path, *, says_datatype: bool) -> tuple[InputFormat, str]:
+def _look(volume: Volume, path: PurePosixPath, *, says_datatype: bool) -> tuple[InputFormat, str]:
     """The format, and what was seen of it."""
-    name = shown(root, path)
-    if (metadata := metadata_path(path)).is_file():
+    name = volume.shown(path)
+    if volume.is_file(metadata := metadata_path(path)):
         return InputFormat.SIGMF, f"{metadata.name} describes it"
-    if inside(root, path).is_dir():
-        if is_digital_rf(root, path):
+    volume.require(path)
+    if volume.is_folder(path):
+        if is_digital_rf(volume, path):
             return InputFormat.DIGITAL_RF, "the folder holds channels with their properties"
         raise input_invalid(
             f"{name} is a folder without a Digital RF channel (<channel>/drf_properties.h5): name the recording itself"
         )
-    head = _head(root, path)
+    head = _head(volume, path)
     if (kind := container(head)) is not None:
         return InputFormat.AUDIO, f"it begins as a {kind} file does"
     if head.startswith(b"\x93NUMPY"):
@@ -82,10 +86,8 @@ def _look(root: Path, path: Path, *, says_datatype: bool) -> tuple[InputFormat, 
     return InputFormat.RAW, "its content has no header that is known"
 
 
-def _head(root: Path, path: Path) -> bytes:
-    real = regular_file(root, path)
-    try:
-        with real.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise unreadable(shown(root, path), error) from None
+def _head(volume: Volume, path: PurePosixPath) -> bytes:
+    with closing(volume.open(path)) as file:
+        content = np.empty(min(file.size, _HEAD_BYTES), np.uint8)
+        file.read(0, content)
+    return content.tobytes()

@@ -1,14 +1,14 @@
 """SigMF recordings: a .sigmf-meta file (JSON) and a file of samples beside it, or both in an archive (SigMF 1.2)."""
 
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.file_recording import FileRecording, Segment, Stored
-from spectrogram_worker.sources.files import SampleFile, shown
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import gaps_between
@@ -22,18 +22,19 @@ from spectrogram_worker.sources.sigmf_metadata import (
     load_metadata,
     metadata_path,
 )
+from spectrogram_worker.sources.volume import Volume
 
 _LISTED_FREQUENCIES = 5
 
 
-def open_sigmf(root: Path, selection: RecordingSelection) -> FileRecording:
+def open_sigmf(volume: Volume, selection: RecordingSelection) -> FileRecording:
     """Open a SigMF recording, named by either file, by their common name, or by its archive.
 
     Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
     (among them several centre frequencies in the range), 66 where a file is missing.
     """
-    path = root / selection.path
-    metadata, stored, name = _find(root, path)
+    path = PurePosixPath(selection.path)
+    metadata, stored, name = _find(volume, path)
     sample_type = metadata.sample_type(selection.channel)
     captures, segments = _layout(metadata, sample_type, stored)
     if selection.capture is not None:
@@ -74,22 +75,21 @@ def open_sigmf(root: Path, selection: RecordingSelection) -> FileRecording:
         )
     if frequencies:
         description = replace(description, center_frequency=frequencies[0])
-    return FileRecording(root, stored.path, description, sample_type, held)
+    return FileRecording(volume, stored.path, description, sample_type, held)
 
 
-def _find(root: Path, path: Path) -> tuple[Metadata, Stored, str]:
+def _find(volume: Volume, path: PurePosixPath) -> tuple[Metadata, Stored, str]:
     """The metadata of the recording at `path`, where its samples lie, and the recording's name."""
     beside = metadata_path(path)
     is_half = path.name.endswith((METADATA_EXTENSION, DATA_EXTENSION))
-    if not beside.is_file() and not is_half and (path.is_file() or path.name.endswith(ARCHIVE_EXTENSION)):
+    if not volume.is_file(beside) and not is_half and (volume.is_file(path) or path.name.endswith(ARCHIVE_EXTENSION)):
         from spectrogram_worker.sources.sigmf_archive import open_archive  # tarfile is loaded for archives only
 
-        return *open_archive(root, path), shown(root, path)
-    metadata = load_metadata(root, beside)
+        return *open_archive(volume, path), volume.shown(path)
+    metadata = load_metadata(volume, beside)
     data = beside.with_name(metadata.dataset_name)
-    file = SampleFile(root, data)
-    file.close()
-    return metadata, Stored(data, file.name, 0, file.size), metadata.name.removesuffix(METADATA_EXTENSION)
+    with closing(volume.open(data)) as file:
+        return metadata, Stored(data, file.name, 0, file.size), metadata.name.removesuffix(METADATA_EXTENSION)
 
 
 def _layout(metadata: Metadata, sample_type: SampleType, stored: Stored) -> tuple[list[Capture], list[Segment]]:

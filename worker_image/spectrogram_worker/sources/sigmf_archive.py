@@ -7,32 +7,32 @@ one has gigabytes. Members that are not plain files, or whose names lead out of 
 import io
 import os
 import tarfile
-from pathlib import Path
+from contextlib import closing
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.file_recording import Stored
-from spectrogram_worker.sources.files import SampleFile
 from spectrogram_worker.sources.sigmf_metadata import (
     MAXIMUM_METADATA_BYTES,
     METADATA_EXTENSION,
     Metadata,
     parse_metadata,
 )
+from spectrogram_worker.sources.volume import SampleFile, Volume
 
 _MAXIMUM_MEMBERS = 1000
 _MAXIMUM_READ = 64 * 1024
 _MAXIMUM_READS = 20_000
 
 
-def open_archive(root: Path, path: Path) -> tuple[Metadata, Stored]:
+def open_archive(volume: Volume, path: PurePosixPath) -> tuple[Metadata, Stored]:
     """The metadata and the place of the samples of the one recording in an archive.
 
     Raises WorkerError: 65 for an archive that is damaged, cut off, or holds anything but one recording; 66.
     """
-    file = SampleFile(root, path)
-    try:
+    with closing(volume.open(path)) as file:
         members = _members(file, path)
         described = [name for name in members if name.endswith(METADATA_EXTENSION)]
         if len(described) != 1:
@@ -44,8 +44,6 @@ def open_archive(root: Path, path: Path) -> tuple[Metadata, Stored]:
             raise input_invalid(f"{place.name} is larger than 16 MiB: remove annotations that are not needed")
         content = np.empty(place.size, np.uint8)
         file.read(place.offset, content)
-    finally:
-        file.close()
     metadata = parse_metadata(place.name, file_name, content.tobytes())
     samples = members.get(f"{folder}/{metadata.dataset_name}" if folder else metadata.dataset_name)
     if samples is None:
@@ -53,7 +51,7 @@ def open_archive(root: Path, path: Path) -> tuple[Metadata, Stored]:
     return metadata, samples
 
 
-def _members(file: SampleFile, path: Path) -> dict[str, Stored]:
+def _members(file: SampleFile, path: PurePosixPath) -> dict[str, Stored]:
     """The plain files in the archive by their names. Raises WorkerError 65 for members of any other kind."""
     found: dict[str, Stored] = {}
     try:

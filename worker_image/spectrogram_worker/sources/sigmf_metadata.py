@@ -1,15 +1,18 @@
 """The metadata of a SigMF recording. It is somebody else's: what is used of it is checked here, field by field."""
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
-from spectrogram_worker.sources.files import regular_file, shown, unreadable
 from spectrogram_worker.sources.samples import SampleType, parse_datatype
+from spectrogram_worker.sources.volume import Volume
 
 METADATA_EXTENSION = ".sigmf-meta"
 DATA_EXTENSION = ".sigmf-data"
@@ -30,24 +33,20 @@ class Capture:
     time: datetime | None = None
 
 
-def metadata_path(path: Path) -> Path:
+def metadata_path(path: PurePosixPath) -> PurePosixPath:
     """The .sigmf-meta file that goes with `path`: itself, its data file, or their common name."""
     stem = path.name.removesuffix(METADATA_EXTENSION).removesuffix(DATA_EXTENSION)
     return path.with_name(stem + METADATA_EXTENSION)
 
 
-def load_metadata(root: Path, path: Path) -> "Metadata":
+def load_metadata(volume: Volume, path: PurePosixPath) -> "Metadata":
     """Read and parse a .sigmf-meta file of at most 16 MiB. Raises WorkerError 65, 66, 74."""
-    name = shown(root, path)
-    real = regular_file(root, path)
-    try:
-        with real.open("rb") as file:
-            content = file.read(MAXIMUM_METADATA_BYTES + 1)
-    except OSError as error:
-        raise unreadable(name, error) from None
-    if len(content) > MAXIMUM_METADATA_BYTES:
-        raise input_invalid(f"{name} is larger than 16 MiB: remove annotations that are not needed")
-    return parse_metadata(name, path.name, content)
+    with closing(volume.open(path)) as file:
+        if file.size > MAXIMUM_METADATA_BYTES:
+            raise input_invalid(f"{file.name} is larger than 16 MiB: remove annotations that are not needed")
+        content = np.empty(file.size, np.uint8)
+        file.read(0, content)
+    return parse_metadata(file.name, path.name, content.tobytes())
 
 
 def parse_metadata(name: str, file_name: str, content: bytes) -> "Metadata":

@@ -1,0 +1,82 @@
+"""The seam between formats and places: a format asks a `Volume` for names, bytes and files, wherever those lie.
+
+Paths are relative to the volume. What they name comes from somebody else: a volume leads nowhere but into itself.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class SampleFile(Protocol):
+    """A file, read at byte offsets; safe to use from one thread at a time.
+
+    name: as people know it. size: in bytes. descriptor: the open file for a library that reads it itself, or None where
+    there is none.
+    """
+
+    name: str
+    size: int
+
+    @property
+    def descriptor(self) -> int | None: ...
+
+    def read(self, offset: int, content: NDArray[Any]) -> None:
+        """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the file ends."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class Volume(Protocol):
+    """A place that holds a recording. Questions raise WorkerError 74 or 75 where the place cannot answer."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether files must be copied to this machine before a library that wants a file can read them."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """What reading takes beyond the readers' own buffers, at most."""
+        ...
+
+    def shown(self, path: PurePosixPath) -> str:
+        """`path` as people know it."""
+        ...
+
+    def require(self, path: PurePosixPath) -> None:
+        """Raise WorkerError 66 where nothing is at `path`, 65 where what is there leads out of the volume."""
+        ...
+
+    def is_file(self, path: PurePosixPath) -> bool:
+        """Whether a file is at `path`, which may still turn out not to be readable."""
+        ...
+
+    def is_folder(self, path: PurePosixPath) -> bool:
+        """Whether a folder is at `path`."""
+        ...
+
+    def names(self, path: PurePosixPath) -> list[str]:
+        """What lies in a folder. Raises WorkerError as `require` does."""
+        ...
+
+    def open(self, path: PurePosixPath) -> SampleFile:
+        """Open a file. Raises WorkerError as `require` does, and 65 for what is not a regular file."""
+        ...
+
+    def fetch(self, paths: Sequence[PurePosixPath]) -> None:
+        """Have files on this machine, many at once. Raises WorkerError 65 where there is no room for them."""
+        ...
+
+    def on_disk(self, path: PurePosixPath) -> Path:
+        """A regular file on this machine, fetched if it must be, for a library that opens files itself."""
+        ...
+
+    def close(self) -> None:
+        """Release what was opened, and remove copies."""
+        ...
