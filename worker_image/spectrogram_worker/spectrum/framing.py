@@ -13,7 +13,9 @@ from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid, invalid_spec
 
 _BLOCK_BINS = 32_768
-_BATCH_BINS = 32_768
+_BATCH_BINS = 65_536
+_BATCH_FRAMES = 4
+_MAXIMUM_BATCH_BINS = 262_144
 _MAXIMUM_BLOCK_FRAMES = 64
 _MAXIMUM_SPAN = 1 << 20
 MAXIMUM_COLUMNS = 1 << 22
@@ -54,7 +56,8 @@ class Framing:
     @cached_property
     def batch_blocks(self) -> int:
         """Blocks that are transformed together; the last batch may have fewer."""
-        return max(1, round(_BATCH_BINS * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
+        bins = max(_BATCH_BINS, min(_BATCH_FRAMES * self.fft_size, _MAXIMUM_BATCH_BINS))
+        return max(1, round(bins * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
 
     @cached_property
     def batch_span(self) -> int:

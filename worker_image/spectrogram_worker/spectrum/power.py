@@ -20,6 +20,7 @@ _OPERATIONS: dict[Reduction, np.ufunc] = {
     Reduction.MEAN: np.add,
     Reduction.NONE: np.add,
 }
+_BUFFER_ELEMENTS = 512
 
 
 class PowerKernel:
@@ -48,8 +49,10 @@ class PowerKernel:
         # Complex samples are multiplied as pairs of real numbers: half the work of a complex multiplication.
         self._window = np.repeat(window, parts).astype(real)
         self._frames = np.empty((frames, fft_size), sample_dtype(is_complex=is_complex, double=double))
-        self._power = np.empty((frames, bin_count(fft_size, is_complex=is_complex)), real)
+        bins = bin_count(fft_size, is_complex=is_complex)
+        self._power = np.empty((frames, bins), real)
         self._square = np.empty_like(self._power)
+        self._sums = np.empty((bins, 2), real)
 
     def reduce(
         self,
@@ -66,37 +69,59 @@ class PowerKernel:
         Returns the number of frames that each block has reduced. Raises WorkerError 65 where the precision overflows.
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            power = self._powers(frames)
+            # NumPy copies rows shorter than half its buffer into the buffer, at twice the cost; errstate ends this too.
+            np.setbufsize(_BUFFER_ELEMENTS)
+            spectrum = self._spectrum(frames)
+            sums_only = set(reductions) == {Reduction.MEAN}
+            power = self._squares(spectrum) if sums_only else self._powers(spectrum)
             counts = []
             for number, (start, stop) in enumerate(blocks):
                 rows = power[start:stop]
                 if valid is not None and not valid[start:stop].all():
                     rows = rows[valid[start:stop]]
                 counts.append(len(rows))
-                if len(rows) == 1:
+                if len(rows) == 0:
+                    continue
+                if sums_only:
+                    np.add.reduce(rows, axis=0, out=self._sums)
+                    np.add(self._sums[:, 0], self._sums[:, 1], out=result[number, 0])
+                elif len(rows) == 1:
                     result[number] = rows
-                elif len(rows) > 1:
+                else:
                     for place, reduction in enumerate(reductions):
                         _OPERATIONS[reduction].reduce(rows, axis=0, out=result[number, place])
-                if len(rows) and not np.isfinite(result[number]).all():
-                    raise input_invalid(
-                        "samples are too large to square in this precision: set transform.precision to double, or scale"
-                        " the recording so that full scale is 1"
-                    )
+            found = result[: len(blocks)] if all(counts) else result[: len(blocks)][np.array(counts) > 0]
+            if not np.isfinite(found).all():
+                raise input_invalid(
+                    "samples are too large to square in this precision: set transform.precision to double, or scale"
+                    " the recording so that full scale is 1"
+                )
         return counts
 
-    def _powers(self, frames: NDArray[Any]) -> NDArray[Any]:
-        count = len(frames)
-        buffer = self._frames[:count]
+    def _spectrum(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Fourier transforms of the windowed frames, (k, bins), in buffers that the next call uses again."""
+        buffer = self._frames[: len(frames)]
         covered = buffer[:, : self._length]
         if self._detrend:
             np.subtract(frames, frames.mean(axis=1, keepdims=True), out=covered)
             frames = covered
         np.multiply(frames.view(self._real), self._window, out=covered.view(self._real))
         buffer[:, self._length :] = 0
-        power, square = self._power[:count], self._square[:count]
         transform = scipy.fft.fft if self._is_complex else scipy.fft.rfft
-        spectrum = transform(buffer, axis=1, overwrite_x=True)
+        spectrum: NDArray[Any] = transform(buffer, axis=1, overwrite_x=True)
+        return spectrum
+
+    def _squares(self, spectrum: NDArray[Any]) -> NDArray[Any]:
+        """Squares of the real and imaginary parts, (k, bins, 2), in place of the spectrum.
+
+        Where only sums are wanted, the two are added once for a block and not for each of its frames.
+        """
+        parts = spectrum.view(self._real)
+        return np.square(parts, out=parts).reshape(*spectrum.shape, 2)
+
+    def _powers(self, spectrum: NDArray[Any]) -> NDArray[Any]:
+        """|X|², (k, bins)."""
+        power, square = self._power[: len(spectrum)], self._square[: len(spectrum)]
         np.square(spectrum.real, out=power)
         np.square(spectrum.imag, out=square)
         return np.add(power, square, out=power)
