@@ -25,8 +25,13 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
 QUANTITY = "is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi"
 DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
 CHANNEL = "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
-RELATIVE = "path must be relative to the claim: write it without a leading '/' and without '..'"
-BELOW = "path must name a folder below the claim: write its name, or remove path to take the job's name"
+ADDRESS = "is no address of a file: write https://HOST/PATH/FILE, without user and without #"
+ONE_SOURCE = "input is in one place: write one of claimName, store and url, and remove the others"
+ONE_TARGET = "output goes to one place: write one of claimName and store, and remove the other"
+PATH_NEEDED = "path is needed with claimName and store: write where the recording is in there"
+PATH_AND_URL = "path does not go with url, which names the file itself: remove path"
+RELATIVE = "path must be relative to the claim or store: write it without a leading '/' and without '..'"
+BELOW = "path must name a folder below the claim or store: write its name, or remove path to take the job's name"
 UNITS = "use one system of units: start and duration, or startSample and samples, or startTime and duration"
 DATATYPE = (
     "datatype must be a SigMF type: r or c, then f32 f64 i16 i32 u16 u32 with _le or _be, or i8 or u8, as in cf32_le"
@@ -56,6 +61,13 @@ input: {range: {start: 10s, duration: 1.5m}}
 input: {range: {startSample: 4611686018427387904, samples: 1}}
 input: {range: {startTime: '2026-11-01T12:00:00Z', duration: 250ms}}
 input: {path: ./a/...b/c..d}
+input: {claimName: null, store: archive}
+input: {claimName: null, store: archive, path: survey/fm.sigmf-meta, format: SigMF, size: 12Gi}
+input: {claimName: null, path: null, url: 'https://data.example.org/2026/fm.sigmf'}
+input: {claimName: null, path: null, url: 'https://DATA.example.org:8443/a%20b/~(1).wav?key=A/b+c=&d=?'}
+input: {claimName: null, path: null, url: 'https://a/b', format: Raw, raw: {datatype: cu8, sampleRate: 1000}}
+output: {claimName: null, store: results}
+output: {claimName: null, store: results.of-2026, path: survey/fm-band}
 transform: {fftSize: 8, hopSize: 1073741824}
 transform: {fftSize: 1048576, hopSize: 1, window: {name: kaiser, length: 1048576, beta: 0}}
 transform: {window: {name: tukey, alpha: 1}, scaling: spectrum, detrend: constant, precision: double}
@@ -80,8 +92,55 @@ retry: {limit: 0, zombies: Retry}
 REFUSED: dict[str, str] = {
     "input: null": "spec.input: Required value",
     "output: null": "spec.output: Required value",
-    "input: {claimName: null}": "spec.input.claimName: Required value",
-    "input: {path: null}": "spec.input.path: Required value",
+    "input: {claimName: null}": ONE_SOURCE,
+    "input: {store: archive}": ONE_SOURCE,
+    "input: {url: 'https://a/b'}": ONE_SOURCE,
+    "input: {claimName: null, path: null, store: archive, url: 'https://a/b'}": ONE_SOURCE,
+    "input: {path: null}": PATH_NEEDED,
+    "input: {claimName: null, path: null, store: archive}": PATH_NEEDED,
+    "input: {claimName: null, url: 'https://a/b'}": PATH_AND_URL,
+    "input: {claimName: null, store: Archive}": NAME,
+    "input: {claimName: null, store: archive, path: ../fm.drf}": RELATIVE,
+    "input: {claimName: null, store: archive, path: /fm.drf}": RELATIVE,
+    "output: {claimName: null}": ONE_TARGET,
+    "output: {store: results}": ONE_TARGET,
+    "output: {claimName: null, store: a/b}": NAME,
+    "output: {claimName: null, store: results, path: ..}": RELATIVE,
+    "output: {claimName: null, url: 'https://a/b'}": 'unknown field "spec.output.url"',
+    f"input: {{claimName: null, path: null, url: 'https://a/{'a' * 2048}'}}": "may not be more than 2048 bytes",
+    **{
+        f"input: {{claimName: null, path: null, url: '{url}'}}": ADDRESS
+        for url in (
+            "",
+            "http://data.example.org/a.wav",
+            "HTTPS://data.example.org/a.wav",
+            "file:///etc/passwd",
+            "s3://archive/a.wav",
+            "data.example.org/a.wav",
+            "https://data.example.org",
+            "https://data.example.org/",
+            "https://data.example.org/2026/",
+            "https://data.example.org/2026/..",
+            "https://data.example.org/a.wav#t=10",
+            "https://data.example.org/a b.wav",
+            "https://data.example.org/ä.wav",
+            "https://dätä.example.org/a.wav",
+            "https://me@data.example.org/a.wav",
+            "https://me:secret@data.example.org/a.wav",
+            "https://data.example.org.@evil.example/a.wav",
+            "https://data.example.org\\\\@evil.example/a.wav",
+            "https://data.example.org./a.wav",
+            "https://data..example.org/a.wav",
+            "https://-data.example.org/a.wav",
+            "https://data_base.example.org/a.wav",
+            "https://[fd00::1]/a.wav",
+            "https://data.example.org:0/a.wav",
+            "https://data.example.org:65536/a.wav",
+            "https://data.example.org:/a.wav",
+            "https:///a.wav",
+            "https://data.example.org?/a.wav",
+        )
+    },
     "frequencyRange: {lower: 1}": "spec.frequencyRange.upper: Required value",
     "output: {image: {dbRange: {min: 0}}}": "spec.output.image.dbRange.max: Required value",
     "input: {claimName: Recordings}": NAME,
@@ -299,6 +358,12 @@ def test_what_decides_the_result_cannot_be_changed_added_or_removed(api: Api) ->
             assert IMMUTABLE in refusal_of_change(api, name, {field: change}), (name, field)
     for field in ("frequencyRange", "resources", "timeLimits"):
         assert IMMUTABLE in refusal_of_change(api, "full", {field: None}), field
+    for change in (
+        {"input": {"claimName": None, "store": "archive"}},
+        {"input": {"claimName": None, "path": None, "url": "https://a/b"}},
+        {"output": {"claimName": None, "store": "results"}},
+    ):
+        assert IMMUTABLE in refusal_of_change(api, "fm-band", change), change
     assert set(CHANGES) == set(CRD_SPEC["properties"]) - {"suspend", "cancelled", "priority"}
 
 

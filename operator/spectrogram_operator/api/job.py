@@ -13,6 +13,8 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_worker.contract.base import REFUSED_VALUE
 from spectrogram_worker.contract.report import clean_text
 
+LONGEST_VALUE = 80
+"""Characters of a wrong value that a message repeats, so that there is room for what to write instead."""
 _timestamp = TypeAdapter(datetime)
 
 
@@ -78,6 +80,6 @@ def describe(error: ValidationError, prefix: str = "spec") -> str:
         if complaint["type"] == "extra_forbidden":
             what = "unknown field"
         elif complaint["type"] == REFUSED_VALUE:
-            what = f"{complaint['input']!r} {what}"
+            what = f"{clean_text(repr(complaint['input']), LONGEST_VALUE)} {what}"
         complaints.append(f"{where}: {what}")
     return clean_text("; ".join(complaints))

@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from spectrogram_operator.api.quantity import QUANTITY_PATTERN, is_quantity, parse_bytes, parse_quantity
-from spectrogram_worker.contract.base import Model, Rule, pattern_rule
+from spectrogram_worker.contract.addresses import ADDRESS_PATTERN
+from spectrogram_worker.contract.base import Model, Rule, pattern_rule, relative_path_rule
 from spectrogram_worker.contract.parameters import (
     Chunking,
     FrequencyRange,
     OutputSelection,
-    RecordingSelection,
+    RecordingOptions,
+    RecordingPath,
     Reduce,
     Transform,
 )
@@ -37,6 +39,11 @@ ClaimName = Annotated[
         "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends",
     ),
 ]
+Address = Annotated[
+    str,
+    StringConstraints(max_length=2048),
+    pattern_rule(ADDRESS_PATTERN, "is no address of a file: write https://HOST/PATH/FILE, without user and without #"),
+]
 
 
 class QueueName(StrEnum):
@@ -46,20 +53,55 @@ class QueueName(StrEnum):
     LARGE_JOBS = "large_jobs"
 
 
-class Input(RecordingSelection):
+class Input(RecordingOptions):
     """The recording to read."""
 
-    claim_name: ClaimName
+    claim_name: ClaimName | None = None
     """A PersistentVolumeClaim of this namespace; it is mounted read-only."""
+    store: ClaimName | None = None
+    """A data store, by the name that the platform team gave it; it is only read."""
+    url: Address | None = None
+    """The https address of a file, on a host that the platform team allows; it is copied before it is read."""
+    path: RecordingPath | None = None
+    """Where the recording is, relative to the claim or store: a file, or the folder of a Digital RF recording. No '..', no leading '/'. Not with url."""
     size: Quantity | None = None
     """Size of the recording, as in 12Gi: a hint that chooses the queue at once. Measured by the worker when absent."""
+    rules = (
+        Rule(
+            cel="[has(self.claimName), has(self.store), has(self.url)].filter(x, x).size() == 1",
+            message="input is in one place: write one of claimName, store and url, and remove the others",
+            holds=lambda i: [i.claim_name, i.store, i.url].count(None) == 2,
+        ),
+        Rule(
+            cel="has(self.path) || has(self.url)",
+            message="path is needed with claimName and store: write where the recording is in there",
+            holds=lambda i: i.path is not None or i.url is not None,
+        ),
+        Rule(
+            cel="!has(self.path) || !has(self.url)",
+            message="path does not go with url, which names the file itself: remove path",
+            holds=lambda i: i.path is None or i.url is None,
+        ),
+        relative_path_rule("path"),
+        *RecordingOptions.rules,
+    )
 
 
 class Output(OutputSelection):
     """Where the results go."""
 
-    claim_name: ClaimName
+    claim_name: ClaimName | None = None
     """A PersistentVolumeClaim of this namespace; it may be the input's."""
+    store: ClaimName | None = None
+    """A data store, by the name that the platform team gave it; it may be the input's."""
+    rules = (
+        Rule(
+            cel="has(self.claimName) != has(self.store)",
+            message="output goes to one place: write one of claimName and store, and remove the other",
+            holds=lambda o: (o.claim_name is None) != (o.store is None),
+        ),
+        *OutputSelection.rules,
+    )
 
 
 class Resources(Model):

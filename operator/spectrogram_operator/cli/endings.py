@@ -25,7 +25,7 @@ _ADVICE = {
     "OutputMissing": _SEE_LOG,
     "Stale": _SEE_LOG,
     "Killed": "something on this machine killed the worker: look for what, or for want of memory",
-    "IOError": "check the disk or the network behind the folders",
+    "IOError": "check the disk or the network behind the recording and the results",
     "TransientError": "try again later",
 }
 """What to do, for reasons whose message does not say it already."""

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from spectrogram_operator.api.job import LONGEST_VALUE
 from spectrogram_operator.api.names import API_VERSION, KIND
 from spectrogram_operator.api.spec import ClaimName, SpectrogramJobSpec
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
@@ -21,9 +22,6 @@ from spectrogram_worker.contract.report import clean_text
 _MOST_COMPLAINTS = 5
 _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 _NOT_YET = {
-    "spec.input.store": "this version reads from claims only: name one in claimName, and remove store",
-    "spec.input.url": "this version reads from claims only: name one in claimName, and remove url",
-    "spec.output.store": "this version writes to claims only: name one in claimName, and remove store",
     "spec.queueName": "this version queues by itself: remove it",
     "spec.ttlSecondsAfterFinished": "this version keeps finished jobs: remove it",
 }
@@ -147,7 +145,7 @@ def _what(detail: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             return f"{detail['input']!r} {_NAME}"
         case _ if detail["type"] == REFUSED_VALUE:
-            return f"{detail['input']!r} {detail['msg']}"
+            return f"{clean_text(repr(detail['input']), LONGEST_VALUE)} {detail['msg']}"
     if detail["loc"][-1:] in (("int",), ("str",)) and detail["type"].endswith("_type"):
         return "write a quantity: a number with an optional unit, as in 512Mi or 2"
     return detail["msg"].removeprefix("Value error, ")
@@ -157,7 +155,7 @@ def _likely(detail: ErrorDetails) -> tuple[str, str]:
     """What to say of an unknown field, and the field of the same object that was probably meant."""
     where, loc = _where(detail), detail["loc"]
     if where in _NOT_YET:
-        return f"unknown field; {_NOT_YET[where]}", "claimName"
+        return f"unknown field; {_NOT_YET[where]}", ""
     path, name = likely_field(JobFile, tuple(str(part) for part in loc))
     if path:
         return f"unknown field; did you mean {path}?", name

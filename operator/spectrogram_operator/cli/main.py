@@ -29,8 +29,16 @@ def run(
     mount: Annotated[
         list[str] | None,
         typer.Option(
-            help="The folder that stands for a claim, may be repeated. Default: a folder NAME beside FILE.",
+            help="The folder that stands for a claim or store, may be repeated. Default: a folder NAME beside FILE.",
             metavar="NAME=DIR",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML with stores and allowedUrlHosts, as in the chart's values: S3 stores, hosts of web addresses.",
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,
@@ -41,7 +49,8 @@ def run(
     """Run a job on this machine, without a cluster.
 
     The same file, planner and worker as in a cluster: limits, retries and results are what a cluster would give.
-    Settings are read from the environment, as the operator reads them. Ctrl-C ends the worker in order and keeps what
+    Settings are read from the environment, as the operator reads them. What opens an S3 store is found
+    where other programs find it: AWS_ACCESS_KEY_ID, AWS_PROFILE, ~/.aws. Ctrl-C ends the worker in order and keeps what
     is complete; a second one ends it at once.
 
     \b
@@ -60,7 +69,7 @@ def run(
     """
     from spectrogram_operator.cli.run import run_job_file
 
-    raise typer.Exit(run_job_file(file, mount or (), verbose=verbose))
+    raise typer.Exit(run_job_file(file, mount or (), settings_file=settings, verbose=verbose))
 
 
 @app.command()

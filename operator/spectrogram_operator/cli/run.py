@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from rich.console import Console
 import spectrogram_operator
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
-from spectrogram_operator.cli.claims import find_claims
 from spectrogram_operator.cli.display import Display, open_display, print_line
 from spectrogram_operator.cli.endings import ending, exit_code
 from spectrogram_operator.cli.errors import CommandError
 from spectrogram_operator.cli.job_file import read_job_file
+from spectrogram_operator.cli.places import find_places
+from spectrogram_operator.cli.settings_file import with_settings_file
 from spectrogram_operator.cli.summary import print_summary
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.reconcile import Reconciler
@@ -41,17 +43,20 @@ def run_job_file(
     file: Path,
     mounts: Sequence[str],
     *,
+    settings_file: Path | None = None,
     verbose: bool,
     environ: Mapping[str, str] = os.environ,
     command: Sequence[str] = WORKER_COMMAND,
 ) -> int:
     """Run the job in `file` to its end; returns the exit code. Raises CommandError for what can be known before."""
     job = read_job_file(file)
-    claims = find_claims(file, job.spec, mounts)
     try:
         settings = read_settings(environ)
     except SettingsError as error:
         raise CommandError(str(error), exit_code=error.exit_code) from None
+    policy = settings.policy if settings_file is None else with_settings_file(settings.policy, settings_file)
+    places = find_places(file, job.spec, mounts, policy)
+    policy = replace(policy_of_this_machine(policy, job.spec), stores=places.stores)
     screen = Console(stderr=True)
     # What the planner's shell logs is for operators; the display says it to people.
     logging.getLogger(spectrogram_operator.__name__).addHandler(logging.NullHandler())
@@ -60,12 +65,11 @@ def run_job_file(
         for warning in settings.warnings:
             display.note(f"warning: {warning}")
         cluster = LocalCluster(
-            claims=claims,
+            claims=places.folders,
             refuse=ClusterError,
             command=command,
             warn=lambda message: display.note(f"warning: {message}"),
         )
-        policy = policy_of_this_machine(settings.policy, job.spec)
         try:
             status = asyncio.run(drive(job.document(), cluster, policy, display))
         except Exception as error:
@@ -76,7 +80,9 @@ def run_job_file(
     if status.phase is not Phase.SUCCEEDED and verbose and status.attempts:
         for line in list(cluster.log_of(status.attempts[-1].pod_name))[-_LOG_LINES:]:
             print_line(screen, f"  {line.level:<8} {line.message}", "dim")
-    print_summary(Console(), status, claims[job.spec.output.claim_name])
+    source, target = job.spec.input, job.spec.output
+    recording = places.show(source, source.path or "")
+    print_summary(Console(), status, recording, lambda path: places.show(target, path))
     sys.stdout.flush()
     if status.phase is not Phase.SUCCEEDED:
         print_line(screen, ending(name, status), "bold red")

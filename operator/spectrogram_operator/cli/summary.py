@@ -1,7 +1,6 @@
 """The table at the end of a run, and where the picture is."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -14,17 +13,21 @@ from spectrogram_worker.contract.report import Dataset
 _TITLE_WIDTH = 12
 
 
-def print_summary(console: Console, status: SpectrogramJobStatus, folder: Path) -> None:
-    """Print the table; `folder` is where the outputs' paths begin. No line is cut: paths are there to be copied."""
-    for title, value in _rows(status, folder):
+def print_summary(
+    console: Console, status: SpectrogramJobStatus, recording: str, place_of: Callable[[str], str]
+) -> None:
+    """Print the table; `place_of` tells where an output is, given its path in the claim or store. No line is cut: paths
+    are there to be copied.
+    """
+    for title, value in _rows(status, recording, place_of):
         row = Text.assemble((f"{title:<{_TITLE_WIDTH}}", "bold"), value)
         console.print(row, soft_wrap=True, highlight=False)
     for output in status.outputs:
         if output.media_type == "image/png":
-            console.print(Text(f"\nThe picture is {folder / output.path}"), soft_wrap=True, highlight=False)
+            console.print(Text(f"\nThe picture is {place_of(output.path)}"), soft_wrap=True, highlight=False)
 
 
-def _rows(status: SpectrogramJobStatus, folder: Path) -> Iterator[tuple[str, str]]:
+def _rows(status: SpectrogramJobStatus, recording: str, place_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     yield "Phase", str(status.phase)
     yield "Reason", status.reason or ""
     if status.phase is Phase.SUCCEEDED:  # a failure has a line of its own, with what to do
@@ -35,12 +38,13 @@ def _rows(status: SpectrogramJobStatus, folder: Path) -> Iterator[tuple[str, str
     if status.memory and status.memory.peak_bytes and status.attempts:
         limit = format_bytes(status.attempts[-1].memory_bytes)
         yield "Peak memory", f"{format_bytes(status.memory.peak_bytes)} of {limit}"
+    yield "Recording", recording
     if status.dataset and status.dataset.samples:
         yield "Dataset", ", ".join(_dataset(status.dataset))
-    width = max((len(str(folder / output.path)) for output in status.outputs), default=0)
-    for number, output in enumerate(status.outputs):
-        path = f"{folder / output.path!s:<{width}}"
-        yield "" if number else "Outputs", f"{path}  {with_prefix(output.bytes, 'B'):>8}  {output.media_type}"
+    found = [place_of(output.path) for output in status.outputs]
+    width = max(map(len, found), default=0)
+    for number, (place, output) in enumerate(zip(found, status.outputs, strict=True)):
+        yield "" if number else "Outputs", f"{place:<{width}}  {with_prefix(output.bytes, 'B'):>8}  {output.media_type}"
 
 
 def _attempts(status: SpectrogramJobStatus) -> str:

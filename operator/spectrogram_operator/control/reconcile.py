@@ -24,6 +24,7 @@ from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.queueing import Contender, Turn, contender, take_turn, waiting_order
 from spectrogram_operator.core.refusals import refusal
 from spectrogram_operator.core.sizing import current_queue
+from spectrogram_operator.core.stores import claims
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 from spectrogram_worker.contract import Report, parse_report
 
@@ -213,7 +214,7 @@ class Reconciler:
 
     async def _missing_claims(self, job: Job) -> tuple[str, ...]:
         assert job.spec is not None
-        names = dict.fromkeys((job.spec.input.claim_name, job.spec.output.claim_name))
+        names = claims(job.spec, self._policy)
         try:
             found = {name: await self._cluster.claim_exists(job.namespace, name) for name in names}
         except ClusterError:

@@ -16,18 +16,23 @@ from spectrogram_operator.api.names import (
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.core.pod import MAIN_CONTAINER
-from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_operator.core.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
+from spectrogram_operator.core.stores import file_path, service_account, store_of, worker_places
 from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import (
+    CREDENTIALS,
     ENVIRONMENT_VARIABLE,
+    INPUT_CREDENTIALS,
+    OUTPUT_CREDENTIALS,
     PROGRESS_PORT,
     PROGRESS_PORT_NAME,
     Folders,
     JobReference,
     Limits,
 )
-from spectrogram_worker.contract.parameters import OutputSelection, RecordingSelection
+from spectrogram_worker.contract.parameters import OutputSelection, RecordingOptions, RecordingSelection
 
 _RESULT_FIELDS = {"input", "transform", "reduce", "frequency_range", "output"}
 
@@ -71,11 +76,11 @@ def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocumen
         job=JobReference(
             namespace=job.namespace, name=job.name, uid=job.uid, attempt=attempt.number, spec_hash=spec_hash(spec)
         ),
-        input=RecordingSelection.model_validate(spec.input.model_dump(exclude={"claim_name", "size"})),
+        input=RecordingSelection(path=file_path(spec.input), **_chosen(spec.input, RecordingOptions)),
         transform=spec.transform,
         reduce=spec.reduce,
         frequency_range=spec.frequency_range,
-        output=OutputSelection.model_validate(spec.output.model_dump(exclude={"claim_name"})),
+        output=OutputSelection(**_chosen(spec.output, OutputSelection)),
         chunking=spec.chunking,
         limits=Limits(
             soft_seconds=time_limits(spec, policy)[0],
@@ -83,7 +88,9 @@ def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocumen
             safeguard_percent=policy.safeguard_percent,
             threads=transform_threads(attempt_cpu(spec, queue, policy)),
             large_dataset_bytes=None if stays else policy.large_dataset_bytes,
+            scratch_bytes=policy.scratch_bytes,
         ),
+        places=worker_places(spec, policy),
     )
 
 
@@ -95,27 +102,17 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
     pool = policy.pools[queue]
     document = worker_document(job, attempt, policy)
     document_json = document.model_dump_json(by_alias=True, exclude_none=True)
-    folders = Folders()
+    volumes, mounts = _volumes(spec, policy)
     resources = {
         "memory": str(granted_memory(attempt, policy)),
         "cpu": attempt_cpu(spec, queue, policy),
         "ephemeral-storage": str(policy.scratch_bytes),
     }
-    # One claim for input and output is one volume: a pod that names a claim twice may not be schedulable. It cannot be
-    # read-only then; the input's mount is.
-    shared = spec.input.claim_name == spec.output.claim_name
-    volumes: list[dict[str, Any]] = [
-        {"name": "scratch", "emptyDir": {"sizeLimit": str(policy.scratch_bytes)}},
-        {"name": "output", "persistentVolumeClaim": {"claimName": spec.output.claim_name}},
-    ]
-    if not shared:
-        claim = {"claimName": spec.input.claim_name, "readOnly": True}
-        volumes.append({"name": "input", "persistentVolumeClaim": claim})
     pod_spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": time_limits(spec, policy)[1],
         "terminationGracePeriodSeconds": policy.termination_grace_seconds,
-        "serviceAccountName": policy.service_account,
+        "serviceAccountName": service_account(spec, policy),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": dict(pool.node_selector),
@@ -133,7 +130,11 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
                 "name": MAIN_CONTAINER,
                 "image": policy.worker_image,
                 "imagePullPolicy": policy.image_pull_policy,
-                "env": [{"name": ENVIRONMENT_VARIABLE, "value": document_json}],
+                "env": [
+                    {"name": ENVIRONMENT_VARIABLE, "value": document_json},
+                    *_credentials(INPUT_CREDENTIALS, store_of(spec.input, policy)),
+                    *_credentials(OUTPUT_CREDENTIALS, store_of(spec.output, policy)),
+                ],
                 "ports": [{"name": PROGRESS_PORT_NAME, "containerPort": PROGRESS_PORT}],
                 "resources": {"requests": dict(resources), "limits": dict(resources)},
                 "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -142,11 +143,7 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volumeMounts": [
-                    {"name": "output" if shared else "input", "mountPath": folders.input, "readOnly": True},
-                    {"name": "output", "mountPath": folders.output},
-                    {"name": "scratch", "mountPath": folders.scratch},
-                ],
+                "volumeMounts": mounts,
             }
         ],
         "volumes": volumes,
@@ -183,3 +180,42 @@ def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
         },
         "spec": pod_spec,
     }
+
+
+def _chosen(place: Model, options: type[Model]) -> dict[str, Any]:
+    """What of `place` the worker is told."""
+    return {name: getattr(place, name) for name in options.model_fields}
+
+
+def _volumes(spec: SpectrogramJobSpec, policy: Policy) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The volumes of the pod and where they are mounted. What is in a bucket or on the web has none."""
+    folders = Folders()
+    source, target = (store_of(place, policy) for place in (spec.input, spec.output))
+    read, written = source.claim_name if source else "", target.claim_name if target else ""
+    # One claim for input and output is one volume: a pod that names a claim twice may not be schedulable. It cannot be
+    # read-only then; the input's mount is.
+    shared = read == written
+    volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {"sizeLimit": str(policy.scratch_bytes)}}]
+    mounts: list[dict[str, Any]] = []
+    if written:
+        volumes.append({"name": "output", "persistentVolumeClaim": {"claimName": written}})
+    if read:
+        mounts.append({"name": "output" if shared else "input", "mountPath": folders.input, "readOnly": True})
+    if read and not shared:
+        volumes.append({"name": "input", "persistentVolumeClaim": {"claimName": read, "readOnly": True}})
+    if written:
+        mounts.append({"name": "output", "mountPath": folders.output})
+    return volumes, [*mounts, {"name": "scratch", "mountPath": folders.scratch}]
+
+
+def _credentials(prefix: str, store: Store | None) -> list[dict[str, Any]]:
+    """The keys of the store's Secret as environment: the pod does not start without those that must be there."""
+    if store is None or not store.credentials_secret:
+        return []
+    return [
+        {
+            "name": prefix + key,
+            "valueFrom": {"secretKeyRef": {"name": store.credentials_secret, "key": key, "optional": optional}},
+        }
+        for key, optional in CREDENTIALS.items()
+    ]

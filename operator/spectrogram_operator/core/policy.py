@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spectrogram_operator.api.spec import QueueName
+from spectrogram_worker.contract.document import Bucket
 
 MEBIBYTE = 2**20
 GIBIBYTE = 2**30
@@ -37,6 +38,20 @@ def default_pools() -> dict[str, Pool]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Store:
+    """A place for recordings and results: a claim of the job's namespace, or a bucket and what opens it.
+
+    `credentials_secret` is the Secret that holds the keys of contract.CREDENTIALS, `service_account` an account with a
+    cloud's identity; both in the job's namespace, neither known to the job's author.
+    """
+
+    claim_name: str = ""
+    bucket: Bucket | None = None
+    credentials_secret: str = ""
+    service_account: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """Settings of the planner. Times in seconds, sizes in bytes."""
 
@@ -47,6 +62,8 @@ class Policy:
     run_as_user: int = 65532
     fs_group: int = 65532
     scratch_bytes: int = GIBIBYTE
+    stores: Mapping[str, Store] = field(default_factory=dict)
+    allowed_url_hosts: tuple[str, ...] = ()
 
     soft_seconds: int = 600
     hard_seconds: int = 900

@@ -27,6 +27,7 @@ from spectrogram_operator.core.outcome import Outcome
 from spectrogram_operator.core.podspec import build_pod, pod_name
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.sizing import attempt_memory, current_queue, refused_memory
+from spectrogram_operator.core.stores import claims, refused_places
 
 LOOK_AGAIN_SECONDS = 30.0
 CLAIM_SECONDS = 60.0
@@ -45,7 +46,7 @@ def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetim
         )
     queue = current_queue(spec, status, policy)
     status = changed(status, queue=queue, attempt_text=tries(status, spec))
-    if refusal := refused_memory(spec, queue, policy):
+    if refusal := refused_memory(spec, queue, policy) or refused_places(spec, policy):
         return refuse(status, refusal, now)
     if spec.suspend:
         return Plan(status=suspended(status, now))
@@ -76,9 +77,12 @@ def create_again(
     admitted = find_condition(status.conditions, ConditionType.ADMITTED)
     refused_since = admitted.last_transition_time if admitted is not None and admitted.status == "False" else None
     ended = None
+    refused = refused_places(spec, policy)
     if spec.cancelled or spec.suspend:
         reason = "Cancelled" if spec.cancelled else "JobSuspended"
         ended = Outcome(reason=reason, retry_class=RetryClass.HOLD, message="ended before its pod was created")
+    elif refused:
+        ended = Outcome(reason="InvalidSpec", retry_class=RetryClass.FATAL, message=refused)
     elif refusal is not None and refusal.final:
         ended = Outcome(reason=refusal.reason, retry_class=RetryClass.FATAL, message=refusal.message)
     elif refusal is not None and _waited(refused_since, now, policy.pending_seconds):
@@ -166,15 +170,21 @@ def _wait_for_claims(observed: Observed, status: SpectrogramJobStatus, now: date
     known = before is not None and before.status == "False"
     message = before.message if before is not None else ""
     if observed.missing_claims:
-        names = " and ".join(observed.missing_claims)
-        namespace = observed.job.namespace
-        message = f"no PersistentVolumeClaim {names} in the namespace {namespace}: create it, or correct claimName"
+        message = _missing(observed.job, observed.missing_claims, policy)
     status = with_condition(status, ConditionType.ACCEPTED, "False", reason="PVCNotFound", message=message, now=now)
     event = Event(warning=True, reason="PVCNotFound", message=message)
     if known and before is not None and _waited(before.last_transition_time, now, policy.pending_seconds):
         return Plan(status=end_job(status, Phase.FAILED, "PVCNotFound", message, now), events=(event,))
     status = changed(status, phase=Phase.PENDING, reason="PVCNotFound", message=message)
     return Plan(status=status, events=() if known else (event,), requeue_after=CLAIM_SECONDS)
+
+
+def _missing(job: Job, names: tuple[str, ...], policy: Policy) -> str:
+    assert job.spec is not None
+    stores = claims(job.spec, policy)
+    titles = [f"{name} (the store {stores[name]})" if stores.get(name) else name for name in names]
+    remedy = "name another store" if any(stores.get(name) for name in names) else "correct claimName"
+    return f"no PersistentVolumeClaim {' and '.join(titles)} in the namespace {job.namespace}: create it, or {remedy}"
 
 
 def _next_number(status: SpectrogramJobStatus) -> int:

@@ -144,16 +144,22 @@ class LocalPod:
         return group
 
     def _document(self, scratch: Path, message: Path) -> str:
-        """The worker's document with the folders of this machine in place of the mount points."""
+        """The worker's document with the folders of this machine in place of the mount points.
+
+        The container's other variables are a store's credentials, out of a Secret: here they are the user's own.
+        """
         (container,) = self._spec["containers"]
         (text,) = (entry["value"] for entry in container["env"] if entry["name"] == ENVIRONMENT_VARIABLE)
         document = WorkerDocument.model_validate_json(text)
         volumes = {volume["name"]: self._folder(volume, scratch) for volume in self._spec["volumes"]}
         mounts = {mount["mountPath"]: str(volumes[mount["name"]]) for mount in container["volumeMounts"]}
         folders = document.folders
-        here = {name: mounts[getattr(folders, name)] for name in ("input", "output", "scratch")}
+        names = ("input", "output", "scratch")
+        here = {name: mounts[where] for name in names if (where := getattr(folders, name)) in mounts}
         folders = folders.model_copy(update={**here, "termination_message": str(message)})
-        return document.model_copy(update={"folders": folders, "port": 0}).model_dump_json(
+        # Nobody evicts a process for its temporary files: the file system's size is the limit.
+        limits = document.limits.model_copy(update={"scratch_bytes": None})
+        return document.model_copy(update={"folders": folders, "limits": limits, "port": 0}).model_dump_json(
             by_alias=True, exclude_none=True
         )
 

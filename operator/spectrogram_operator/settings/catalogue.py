@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectrogram_operator.settings.pools import parse_pools
+from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
 from spectrogram_operator.settings.values import choice, megabytes, namespaces, number, quantity, text, whole
 
 _LONGEST_SECONDS = 31_536_000
@@ -113,6 +114,22 @@ SETTINGS: tuple[Setting, ...] = (
         default="1Gi",
         description="temporary disk space of each worker",
         parse=quantity("16Mi"),
+    ),
+    # Where recordings and results may be, beside claims.
+    Setting(
+        field="stores",
+        name="SPECTROGRAM_STORES",
+        default="{}",
+        description="JSON, data stores by name: claimName, or s3: endpoint, bucket, prefix, region, credentialsSecret,"
+        " serviceAccount",
+        parse=parse_stores,
+    ),
+    Setting(
+        field="allowed_url_hosts",
+        name="SPECTROGRAM_ALLOWED_URL_HOSTS",
+        default="[]",
+        description="JSON, hosts that spec.input.url may name: HOST or *.HOST, with :PORT where that is not 443",
+        parse=parse_allowed_hosts,
     ),
     # The queues.
     Setting(

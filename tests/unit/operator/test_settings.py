@@ -72,6 +72,8 @@ def test_every_setting_can_be_set_and_says_who_set_it() -> None:
         "SPECTROGRAM_NAMESPACES": "lab",
     }
     other |= pools(default={"cpu": "2"})
+    other |= {"SPECTROGRAM_STORES": '{"archive": {"claimName": "tape"}}'}
+    other |= {"SPECTROGRAM_ALLOWED_URL_HOSTS": '["data.example.org"]'}
     for setting in SETTINGS:
         text = other.get(setting.name) or {"1Gi": "2Gi"}.get(setting.default, "77")
         # The limits are checked against each other: keep them apart.

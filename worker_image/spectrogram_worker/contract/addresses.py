@@ -10,18 +10,19 @@ from urllib.parse import unquote
 
 _LABEL = "[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
 HOST_PATTERN = rf"{_LABEL}(\.{_LABEL})*"
+PORT_PATTERN = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # 1 to 65535
 _IN_SEGMENT = "!$-.0-;=@-Z_a-z~"  # what RFC 3986 allows between two slashes, and %
 ADDRESS_PATTERN = (
-    rf"https://{HOST_PATTERN}(:[0-9]{{1,5}})?/([{_IN_SEGMENT}/]*/)?"
+    rf"https://{HOST_PATTERN}(:{PORT_PATTERN})?/([{_IN_SEGMENT}/]*/)?"
     rf"[{_IN_SEGMENT}]*[A-Za-z0-9][{_IN_SEGMENT}]*(\?[{_IN_SEGMENT}/?]*)?"
 )
 """An address that a job may name: https, a host, perhaps a port, a path that ends in a file's name, perhaps a query."""
-ALLOWED_HOST_PATTERN = rf"(\*\.)?{HOST_PATTERN}(:[0-9]{{1,5}})?"
+ALLOWED_HOST_PATTERN = rf"(\*\.)?{HOST_PATTERN}(:{PORT_PATTERN})?"
 """An entry of the allowed hosts: this host, or with *. every host below it; port 443 unless it says another."""
 HTTPS_PORT = 443
 LONGEST_FILE_NAME = 200
 
-_ORIGIN = re.compile(rf"https://(?P<host>{HOST_PATTERN})(:(?P<port>[0-9]{{1,5}}))?(?=[/?]|\Z)")
+_ORIGIN = re.compile(rf"https://(?P<host>{HOST_PATTERN})(:(?P<port>{PORT_PATTERN}))?(?=[/?]|\Z)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+=@, -]")
 
 

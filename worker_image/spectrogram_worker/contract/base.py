@@ -108,6 +108,6 @@ def relative_path_rule(field: str) -> Rule:
     """The rule that `field`, a path, stays inside the claim or store."""
     return Rule(
         cel=f"!has(self.{field}) || (!self.{field}.startsWith('/') && !self.{field}.split('/').exists(p, p == '..'))",
-        message=f"{field} must be relative to the claim: write it without a leading '/' and without '..'",
+        message=f"{field} must be relative to the claim or store: write it without a leading '/' and without '..'",
         holds=lambda model: getattr(model, field) is None or is_relative_path(getattr(model, field)),
     )

@@ -6,7 +6,7 @@ Every attribute's docstring is what `kubectl explain` shows: it states unit, def
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -163,11 +163,12 @@ ChannelName = Annotated[
 ]
 
 
-class RecordingSelection(Model):
-    """Which recording, which channel and which part of it."""
+RecordingPath = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
-    path: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    """Where the recording is, relative to the claim: a file, or the folder of a Digital RF recording. No '..', no leading '/'."""
+
+class RecordingOptions(Model):
+    """What the recording is, and which channel and part of it to process."""
+
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
     channel: ChannelName | None = None
@@ -182,14 +183,21 @@ class RecordingSelection(Model):
     """Sample type, rate and centre frequency of a raw file, rate and centre of a NumPy file; what stands here beats what the file's name says."""
     range: Range | None = None
     """The part of the recording to process. Default: all of it."""
-    rules = (
-        relative_path_rule("path"),
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="!has(self.channel) || !has(self.audio) || !has(self.audio.iq) || !self.audio.iq",
             message="channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq",
             holds=lambda s: s.channel is None or s.audio is None or not s.audio.iq,
         ),
     )
+
+
+class RecordingSelection(RecordingOptions):
+    """Which recording, which channel and which part of it."""
+
+    path: RecordingPath
+    """Where the recording is, relative to the claim or store; for a web address, the file's name."""
+    rules = (relative_path_rule("path"), *RecordingOptions.rules)
 
 
 class Window(Model):
@@ -321,7 +329,7 @@ class OutputSelection(Model):
     """What to leave behind, and where."""
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
-    """The folder to create, relative to the claim. No '..', no leading '/'. Default: the job's name."""
+    """The folder to create, relative to the claim or store. No '..', no leading '/'. Default: the job's name."""
     formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=4), unique_rule()] = (
         OutputFormat.PNG,
         OutputFormat.NPZ,
@@ -329,11 +337,11 @@ class OutputSelection(Model):
     """Files to write: png (picture), npz (NumPy arrays), zarr and hdf5 (arrays for xarray). manifest.json is always written. Default: [png, npz]."""
     image: Image = Image()
     """The picture's size and colours."""
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         relative_path_rule("path"),
         Rule(
             cel="!has(self.path) || self.path.split('/').exists(p, p != '' && p != '.')",
-            message="path must name a folder below the claim: write its name, or remove path to take the job's name",
+            message="path must name a folder below the claim or store: write its name, or remove path to take the job's name",
             holds=lambda o: o.path is None or any(part not in ("", ".") for part in o.path.split("/")),
         ),
     )

@@ -81,8 +81,9 @@ def test_another_kind_of_object(tmp_path: Path, old: str, new: str, line: int) -
     assert code == 64
 
 
-CLAIMS_ONLY = "unknown field; this version reads from claims only: name one in claimName, and remove"
-RELATIVE = "path must be relative to the claim: write it without a leading '/' and without '..'"
+ONE_PLACE = "input is in one place: write one of claimName, store and url, and remove the others"
+NO_ADDRESS = "is no address of a file: write https://HOST/PATH/FILE, without user and without #"
+RELATIVE = "path must be relative to the claim or store: write it without a leading '/' and without '..'"
 NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 
 
@@ -94,8 +95,33 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
         ("", "transform: {fft_size: 64}", 7, "spec.transform.fft_size: unknown field; did you mean fftSize?"),
         ("", "fftSize: 64", 7, "spec.fftSize: unknown field; did you mean spec.transform.fftSize?"),
         ("", "retry: {zzz: 1}", 7, "spec.retry.zzz: unknown field; known here: limit, zombies"),
-        ("claimName: rec", "store: a, claimName: rec", 5, f"spec.input.store: {CLAIMS_ONLY} store"),
-        ("claimName: recordings", "url: https://a", 5, f"spec.input.url: {CLAIMS_ONLY} url"),
+        ("claimName: rec", "store: a, claimName: rec", 5, f"spec.input: {ONE_PLACE}"),
+        ("claimName: recordings", "url: https://a", 5, f"spec.input.url: 'https://a' {NO_ADDRESS}"),
+        (
+            "claimName: recordings, path: fm.drf",
+            f"url: 'http://{'a' * 200}/b'",
+            5,
+            f"spec.input.url: 'http://{'a' * 71}… {NO_ADDRESS}",
+        ),
+        ("claimName: recordings, ", "", 5, f"spec.input: {ONE_PLACE}"),
+        (
+            "path: fm.drf",
+            "",
+            5,
+            "spec.input: path is needed with claimName and store: write where the recording is in there",
+        ),
+        (
+            "claimName: recordings",
+            "url: https://a/b",
+            5,
+            "spec.input: path does not go with url, which names the file itself: remove path",
+        ),
+        (
+            "claimName: results",
+            "claimName: results, store: results",
+            6,
+            "spec.output: output goes to one place: write one of claimName and store, and remove the other",
+        ),
         (
             "path: fm.drf",
             "path: a, audio: {iq: true}, channel: '0'",

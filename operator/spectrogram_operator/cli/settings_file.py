@@ -1,0 +1,38 @@
+"""The file of --settings: `stores` and `allowedUrlHosts` as in the chart's values; what else is in there is not read.
+
+So the platform team's values file is one, and so is an excerpt of it.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.settings import SettingsError
+from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
+from spectrogram_worker.contract.report import clean_text
+
+
+def with_settings_file(policy: Policy, path: Path) -> Policy:
+    """The policy with the file's stores and hosts added. Raises CommandError: 2 without a file, 78 for its content."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandError(f"--settings {path}: {error.strerror}", exit_code=WRONG_USAGE) from None
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise _wrong(path, f"broken YAML: {error}") from None
+    if not isinstance(content, dict) or not content.keys() & {"stores", "allowedUrlHosts"}:
+        raise _wrong(path, "nothing in it: write stores and allowedUrlHosts, as in the chart's values")
+    try:
+        stores = parse_stores(json.dumps(content.get("stores") or {}))
+        hosts = parse_allowed_hosts(json.dumps(content.get("allowedUrlHosts") or []))
+    except (TypeError, ValueError) as error:
+        raise _wrong(path, str(error)) from None
+    return replace(policy, stores={**policy.stores, **stores}, allowed_url_hosts=(*policy.allowed_url_hosts, *hosts))
+
+
+def _wrong(path: Path, what: str) -> CommandError:
+    return CommandError(clean_text(f"--settings {path}: {what}", 1024), exit_code=SettingsError.exit_code)
