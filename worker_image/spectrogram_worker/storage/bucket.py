@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
 import boto3
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -134,20 +135,19 @@ class BucketClient:
             raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
         return content
 
-    def upload(self, key: str, file: IO[bytes], media_type: str) -> None:
-        """Store what `file` holds from its start on; large files go up in parts, side by side."""
-        file.seek(0)
+    def upload(self, key: str, file: Path, media_type: str) -> None:
+        """Store a file. A large one goes up in parts, side by side, which are read by name: an open file's parts would
+        be held in memory."""
+        if file.stat().st_size <= PART_BYTES:
+            with file.open("rb") as content:
+                self.put(key, content, media_type)
+            return
         transfer = TransferConfig(max_concurrency=TRANSFER_THREADS, multipart_chunksize=PART_BYTES)
-        with self._errors(key):
-            self._client.upload_fileobj(
-                file,
-                self._bucket.bucket,
-                self._prefix + key,
-                ExtraArgs={"ContentType": media_type},
-                Config=transfer,
-            )
+        kind = {"ContentType": media_type}
+        with self._errors(key), create_transfer_manager(self._client, transfer) as manager:
+            manager.upload(str(file), self._bucket.bucket, self._prefix + key, extra_args=kind).result()
 
-    def put(self, key: str, content: bytes, media_type: str) -> None:
+    def put(self, key: str, content: bytes | IO[bytes], media_type: str) -> None:
         """Store `content`, at once."""
         with self._errors(key):
             self._client.put_object(
