@@ -23,6 +23,9 @@ def refusal(code: int, reason: str, message: str) -> Refusal:
         for pattern, name, meaning in _FINAL:
             if pattern in message:
                 return Refusal(reason=name, message=clean_text(f"{meaning}: {text}"), final=True)
+        if "looking up service account" in message:
+            missing = f"waiting for a service account that the platform team must make here: {text}"
+            return Refusal(reason="ServiceAccountNotFound", message=clean_text(missing), final=False)
         if "exceeded quota" in message:
             return Refusal(reason="QuotaExceeded", message=f"waiting for quota: {text}", final=False)
         return Refusal(reason="Forbidden", message=f"the operator may not create pods here: {text}", final=False)

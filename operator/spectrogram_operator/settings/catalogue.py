@@ -120,7 +120,7 @@ SETTINGS: tuple[Setting, ...] = (
         field="stores",
         name="SPECTROGRAM_STORES",
         default="{}",
-        description="JSON, data stores by name: claimName, or s3: endpoint, bucket, prefix, region, credentialsSecret,"
+        description="JSON, data stores by name: claimName, or bucket, endpoint, prefix, region, credentialsSecret,"
         " serviceAccount",
         parse=parse_stores,
     ),

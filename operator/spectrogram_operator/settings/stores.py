@@ -36,33 +36,32 @@ BucketName = Annotated[
         "is no bucket: write its name alone, letters, digits, . _ and -, as in recordings",
     ),
 ]
-
-
-class BucketSettings(Model):
-    """A bucket of an S3 store as the platform team writes it."""
-
-    endpoint: Endpoint | None = None
-    bucket: BucketName
-    prefix: Annotated[str, StringConstraints(max_length=512)] = ""
-    region: (
-        Annotated[str, pattern_rule("[a-z0-9-]{1,64}", "is no region: write its name, as in eu-central-1")] | None
-    ) = None
-    credentials_secret: ClaimName | None = None
-    service_account: ClaimName | None = None
-    rules = (relative_path_rule("prefix"),)
+Region = Annotated[str, pattern_rule("[a-z0-9-]{1,64}", "is no region: write its name, as in eu-central-1")]
 
 
 class StoreSettings(Model):
-    """One store as the platform team writes it."""
+    """One store as the platform team writes it: `claimName` alone, or `bucket` and what belongs to it."""
 
     claim_name: ClaimName | None = None
-    s3: BucketSettings | None = None
+    bucket: BucketName | None = None
+    endpoint: Endpoint | None = None
+    prefix: Annotated[str, StringConstraints(max_length=512)] | None = None
+    region: Region | None = None
+    credentials_secret: ClaimName | None = None
+    service_account: ClaimName | None = None
     rules = (
         Rule(
-            cel="has(self.claimName) != has(self.s3)",
-            message="a store is a claim or a bucket: write one of claimName and s3",
-            holds=lambda store: (store.claim_name is None) != (store.s3 is None),
+            cel="has(self.claimName) != has(self.bucket)",
+            message="a store is a claim or a bucket: write one of claimName and bucket",
+            holds=lambda store: (store.claim_name is None) != (store.bucket is None),
         ),
+        Rule(
+            cel="!has(self.claimName) || [has(self.endpoint), has(self.prefix), has(self.region),"
+            " has(self.credentialsSecret), has(self.serviceAccount)].all(x, !x)",
+            message="a claim has no endpoint, prefix, region, Secret or account: write claimName alone",
+            holds=lambda store: store.claim_name is None or set(store.to_document()) == {"claimName"},
+        ),
+        relative_path_rule("prefix"),
     )
 
 
@@ -88,13 +87,16 @@ def parse_allowed_hosts(text: str) -> tuple[str, ...]:
 
 
 def _build_store(name: str, written: StoreSettings) -> Store:
-    if written.s3 is None:
+    if written.bucket is None:
         return Store(claim_name=written.claim_name or "")
-    s3 = written.s3
     return Store(
         bucket=Bucket(
-            store=name, bucket=s3.bucket, prefix=s3.prefix.strip("/"), endpoint=s3.endpoint, region=s3.region
+            store=name,
+            bucket=written.bucket,
+            prefix=(written.prefix or "").strip("/"),
+            endpoint=written.endpoint,
+            region=written.region,
         ),
-        credentials_secret=s3.credentials_secret or "",
-        service_account=s3.service_account or "",
+        credentials_secret=written.credentials_secret or "",
+        service_account=written.service_account or "",
     )

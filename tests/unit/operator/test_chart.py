@@ -282,6 +282,42 @@ def test_pools_reach_the_operator(chart: Chart) -> None:
     assert pools["default"].memory_bytes == 2 * 2**30
 
 
+STORES = {
+    "shelf": {"claimName": "tape"},
+    "archive": {
+        "bucket": "recordings",
+        "endpoint": "https://s3.example.org:9000",
+        "prefix": "survey/2026",
+        "region": "eu-central-1",
+        "credentialsSecret": "archive-keys",
+        "serviceAccount": "archive-reader",
+    },
+    "own": {"bucket": "radio", "endpoint": None},
+}
+
+
+def test_stores_and_allowed_hosts_reach_the_operator(chart: Chart) -> None:
+    hosts = ["data.example.org", "*.sdr.example:8443"]
+    environ = environment(chart.render(stores=STORES, allowedUrlHosts=hosts))
+    policy = read_settings(environ).policy
+    written = {name: {key: value for key, value in store.items() if value} for name, store in STORES.items()}
+    assert policy == read_settings(environ | {"SPECTROGRAM_STORES": json.dumps(written)}).policy
+    assert set(policy.stores) == set(STORES)
+    assert policy.stores["archive"].credentials_secret == "archive-keys"
+    assert policy.allowed_url_hosts == tuple(hosts)
+
+
+def test_the_example_of_the_values_comments_is_a_right_one(chart: Chart) -> None:
+    text = (CHART / "values.yaml").read_text()
+    lines = text.partition("#   stores:\n")[2].partition("\nstores: {}")[0]
+    example = yaml.safe_load("stores:\n" + "\n".join(line.removeprefix("#   ") for line in lines.splitlines()))
+    policy = read_settings(environment(chart.render(**example))).policy
+    assert (policy.stores["results"].claim_name, policy.stores["archive"].credentials_secret) == (
+        "team-results",
+        "archive-keys",
+    )
+
+
 def test_images_by_registry_tag_and_digest(chart: Chart) -> None:
     digest = "sha256:" + "0" * 64
     image = {"registry": "registry.example.org", "repository": "radio/operator", "tag": "9", "digest": digest}
@@ -315,6 +351,30 @@ def test_images_by_registry_tag_and_digest(chart: Chart) -> None:
         ({"pools": {"large": {"maxConcurrent": -1}}}, "at '/pools/large/maxConcurrent': minimum"),
         ({"image": {"digest": "latest"}}, "at '/image/digest': 'latest' does not match pattern"),
         ({"worker": {"runAsUser": 0}}, "at '/worker/runAsUser': minimum"),
+        ({"stores": {"Archive": {"claimName": "a"}}}, "'Archive' does not match pattern"),
+        ({"stores": {"archive": {}}}, "at '/stores/archive': 'oneOf' failed, none matched"),
+        ({"stores": {"archive": {"claimName": "a", "bucket": "abc"}}}, "at '/stores/archive': 'oneOf' failed"),
+        ({"stores": {"archive": {"claimName": "a", "prefix": "b"}}}, "at '/stores/archive': 'oneOf' failed"),
+        ({"stores": {"archive": {"bucket": "a/b"}}}, "at '/stores/archive/bucket': 'a/b' does not match pattern"),
+        (
+            {"stores": {"archive": {"bucket": "abc", "prefix": "/b"}}},
+            "at '/stores/archive/prefix': '/b' does not match",
+        ),
+        (
+            {"stores": {"archive": {"bucket": "abc", "endpoint": "s3.example.org"}}},
+            "at '/stores/archive/endpoint': 's3.example.org' does not match pattern",
+        ),
+        (
+            {"stores": {"archive": {"bucket": "abc", "secretKey": "x"}}},
+            "at '/stores/archive': additional properties 'secretKey' not allowed",
+        ),
+        (
+            {"stores": {"archive": {"bucket": "abc", "credentialsSecret": "A"}}},
+            "at '/stores/archive/credentialsSecret'",
+        ),
+        ({"allowedUrlHosts": ["https://a.org"]}, "at '/allowedUrlHosts/0': 'https://a.org' does not match pattern"),
+        ({"allowedUrlHosts": ["*"]}, "at '/allowedUrlHosts/0': '*' does not match pattern"),
+        ({"allowedUrlHosts": "a.org"}, "at '/allowedUrlHosts': got string, want array"),
         (
             {"scope": "Cluster", "watchNamespaces": ["lab"]},
             "watchNamespaces has no meaning with scope Cluster, which watches every namespace: leave it empty",

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from spectrogram_operator.api.spec import QueueName
-from spectrogram_operator.core.policy import GIBIBYTE, Policy
+from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
 from spectrogram_operator.settings import SETTINGS, Settings, SettingsError, read_settings, show_settings
+from spectrogram_worker.contract.document import Bucket
 
 DEFAULT, LARGE = QueueName.DEFAULT, QueueName.LARGE_JOBS
 
@@ -18,6 +19,14 @@ def row(settings: Settings, name: str) -> tuple[str, str]:
 
 def pools(**queues: object) -> dict[str, str]:
     return {"SPECTROGRAM_POOLS": json.dumps(queues)}
+
+
+def stores(**named: object) -> dict[str, str]:
+    return {"SPECTROGRAM_STORES": json.dumps(named)}
+
+
+def hosts(*names: object) -> dict[str, str]:
+    return {"SPECTROGRAM_ALLOWED_URL_HOSTS": json.dumps(names)}
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
@@ -144,9 +153,112 @@ def test_the_pool_s_own_memory_wins_and_is_named_as_the_source() -> None:
     assert row(settings, "SPECTROGRAM_DEFAULT_MEMORY") == ("3Gi", "SPECTROGRAM_POOLS")
 
 
+def test_a_store_is_a_claim_or_a_bucket() -> None:
+    archive = {
+        "endpoint": "https://s3.example.org:9000",
+        "bucket": "recordings",
+        "prefix": "survey/2026/",
+        "region": "eu-central-1",
+        "credentialsSecret": "archive-keys",
+        "serviceAccount": "archive-reader",
+    }
+    within = {"bucket": "radio_2", "endpoint": "http://minio.storage.svc:9000", "prefix": None, "region": None}
+    policy = read_settings(stores(archive=archive, shelf={"claimName": "tape"}, own={"bucket": "radio"}, within=within))
+    assert policy.policy.stores == {
+        "archive": Store(
+            bucket=Bucket(
+                store="archive",
+                bucket="recordings",
+                prefix="survey/2026",
+                endpoint="https://s3.example.org:9000",
+                region="eu-central-1",
+            ),
+            credentials_secret="archive-keys",
+            service_account="archive-reader",
+        ),
+        "shelf": Store(claim_name="tape"),
+        "own": Store(bucket=Bucket(store="own", bucket="radio")),
+        "within": Store(bucket=Bucket(store="within", bucket="radio_2", endpoint="http://minio.storage.svc:9000")),
+    }
+
+
+def test_allowed_hosts_are_a_list_without_repetition() -> None:
+    policy = read_settings(hosts("Data.Example.org", "*.sdr.example:8443", "data.example.org", "10.0.0.7")).policy
+    assert policy.allowed_url_hosts == ("data.example.org", "*.sdr.example:8443", "10.0.0.7")
+
+
+def test_stores_and_hosts_are_shown() -> None:
+    written = stores(archive={"bucket": "recordings", "credentialsSecret": "archive-keys"}) | hosts("data.example.org")
+    lines = show_settings(read_settings(written)).splitlines()
+    assert f"SPECTROGRAM_STORES={written['SPECTROGRAM_STORES']}" in lines
+    (shown,) = (line for line in lines if line.startswith("SPECTROGRAM_ALLOWED_URL_HOSTS"))
+    assert shown.split()[1:3] == ['["data.example.org"]', "SPECTROGRAM_ALLOWED_URL_HOSTS"]
+
+
+NO_HOST = "is no host: write data.example.org, *.example.org for every host below it, or data.example.org:8443"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "*", "*.", "*.*.example.org", "data*.example.org", "data.*.org", ".example.org", "example.org."),
+        *("https://data.example.org", "data.example.org/", "me@data.example.org", "data example.org", "dätä.example"),
+        *("data.example.org:", "data.example.org:0", "data.example.org:65536", "data.example.org:https", "[::1]"),
+    ],
+)
+def test_what_is_no_host(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(hosts("data.example.org", name))
+    assert f"allowedUrlHosts.1: {name!r} {NO_HOST}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("", "s3.example.org", "s3://s3.example.org", "ftp://s3.example.org", "https://s3.example.org/", "https://"),
+        *("https://s3.example.org/path", "https://me:secret@s3.example.org", "https://s3.example.org:0"),
+        *("https://s3.example.org?a=b", "https://s3.example.org:99999", "https://s3 .example.org"),
+    ],
+)
+def test_what_is_no_endpoint(endpoint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(stores(archive={"bucket": "recordings", "endpoint": endpoint}))
+    words = "is no endpoint: write https://HOST or https://HOST:PORT, or http:// within a cluster; no path"
+    assert f"stores.archive.endpoint: {endpoint!r} {words}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
+        (stores(archive={}), "stores.archive: a store is a claim or a bucket: write one of claimName and bucket"),
+        (stores(archive={"endpoint": "https://a"}), "stores.archive: a store is a claim or a bucket: write one of"),
+        (
+            stores(archive={"claimName": "a", "bucket": "recordings"}),
+            "stores.archive: a store is a claim or a bucket: write one of claimName and bucket",
+        ),
+        (
+            stores(archive={"claimName": "a", "credentialsSecret": "b"}),
+            "stores.archive: a claim has no endpoint, prefix, region, Secret or account: write claimName alone",
+        ),
+        (stores(archive={"bucket": "a/b"}), "stores.archive.bucket: 'a/b' is no bucket: write its name alone, letters"),
+        (stores(archive={"bucket": "s3://recordings"}), "stores.archive.bucket: 's3://recordings' is no bucket"),
+        (
+            stores(archive={"bucket": "abc", "prefix": "/a"}),
+            "stores.archive: prefix must be relative to the claim or store: write it without a leading '/'",
+        ),
+        (stores(archive={"bucket": "abc", "prefix": "a/.."}), "stores.archive: prefix must be relative"),
+        (stores(archive={"bucket": "abc", "region": "Europe 1"}), "stores.archive.region: 'Europe 1' is no region"),
+        (
+            stores(archive={"bucket": "abc", "credentialsSecret": "A"}),
+            "stores.archive.credentialsSecret: 'A' is no name",
+        ),
+        (stores(archive={"bucket": "abc", "serviceAccount": "a/b"}), "stores.archive.serviceAccount: 'a/b' is no name"),
+        (stores(archive={"bucket": "abc", "secretKey": "x"}), "stores.archive.secretKey: unknown field"),
+        (stores(Archive={"claimName": "a"}), "stores.Archive.[key]: 'Archive' is no name: write lower-case letters"),
+        ({"SPECTROGRAM_STORES": "[]"}, "SPECTROGRAM_STORES=[]: stores: Input should be an object"),
+        ({"SPECTROGRAM_STORES": "{"}, "SPECTROGRAM_STORES={: stores: Invalid JSON"),
+        ({"SPECTROGRAM_ALLOWED_URL_HOSTS": "a.org"}, "SPECTROGRAM_ALLOWED_URL_HOSTS=a.org: allowedUrlHosts: Invalid"),
+        (hosts(*["a.org"] * 65), "allowedUrlHosts: Tuple should have at most 64 items"),
         ({"CELERY_TASK_TIME_LIMIT": "ten"}, "CELERY_TASK_TIME_LIMIT=ten: write a whole number from 1 to 31536000"),
         (
             {"SPECTROGRAM_SOFT_TIME_LIMIT": "-1"},

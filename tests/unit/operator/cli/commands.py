@@ -14,8 +14,10 @@ from unit.operator.local.machine import FAKE_WORKER
 REAL = (sys.executable, "-m", "spectrogram_operator.cli.main")
 _RUN_FAKE = (
     "import sys, pathlib; from spectrogram_operator.cli.run import run_job_file;"
-    "file, verbose, *command = sys.argv[1:];"
-    "sys.exit(run_job_file(pathlib.Path(file), (), verbose=bool(verbose), command=command))"
+    "file, settings, verbose, *command = sys.argv[1:];"
+    "settings = pathlib.Path(settings) if settings else None;"
+    "sys.exit(run_job_file("
+    "pathlib.Path(file), (), settings_file=settings, verbose=bool(verbose), command=command))"
 )
 ENVIRONMENT = {**os.environ, "SPECTROGRAM_BACKOFF": "0.05", "COLUMNS": "80"}
 
@@ -25,9 +27,10 @@ _WITHOUT_PRIVILEGE = "--bounding-set=-dac_override,-dac_read_search"
 OBEYING_PERMISSIONS = ("setpriv", "--inh-caps=-all", _WITHOUT_PRIVILEGE) if os.geteuid() == 0 else ()
 
 
-def fake_run(file: Path, *, verbose: bool = False) -> list[str]:
+def fake_run(file: Path, *, settings: Path | None = None, verbose: bool = False) -> list[str]:
     """The command line of `spectrogram run FILE` with fake workers."""
-    return [sys.executable, "-c", _RUN_FAKE, str(file), "yes" if verbose else "", *FAKE_WORKER]
+    options = [str(settings) if settings else "", "yes" if verbose else ""]
+    return [sys.executable, "-c", _RUN_FAKE, str(file), *options, *FAKE_WORKER]
 
 
 def finish(command: Sequence[str | Path], **environment: str) -> subprocess.CompletedProcess[str]:

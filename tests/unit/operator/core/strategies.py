@@ -22,10 +22,11 @@ from spectrogram_operator.core.evidence import OPERATOR_ENDINGS
 from spectrogram_operator.core.observed import Observed, Refusal
 from spectrogram_operator.core.pod import Pod, read_pod
 from spectrogram_operator.core.podspec import pod_name
-from spectrogram_operator.core.policy import GIBIBYTE, Policy
+from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
 from spectrogram_operator.core.queueing import Turn
 from spectrogram_worker.contract import Report
 from spectrogram_worker.contract.base import Model
+from spectrogram_worker.contract.document import Bucket
 from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress
 from unit.operator.core.fixtures import NAMES, body
 from unit.operator.core.play import START, report
@@ -40,8 +41,22 @@ def built(model: type[Built], **fields: st.SearchStrategy[Any]) -> st.SearchStra
 
 times = st.builds(lambda seconds: START + timedelta(seconds=seconds), st.floats(-4000, 100_000))
 optional_times = st.none() | times
+STORES = {
+    "shelf": Store(claim_name="results"),
+    "archive": Store(
+        bucket=Bucket(store="archive", bucket="recordings", endpoint="https://s3.example.org", prefix="p" * 512),
+        credentials_secret="archive-keys",
+    ),
+    "cloud": Store(bucket=Bucket(store="cloud", bucket="radio", region="eu-1"), service_account="cloud-reader"),
+}
+HOSTS = tuple(f"{number:02}.{'h' * 60}.{'o' * 60}.{'s' * 60}.{'t' * 60}.org" for number in range(63))
+"""As many and as long as the settings take; with one that answers."""
+ALLOWED_HOSTS = ("*.example.org", *HOSTS)
 claims = st.sampled_from(["recordings", "results", "a.b-c"])
 paths = st.text(min_size=1, max_size=256).filter(lambda path: path[0] != "/" and ".." not in path and "\0" not in path)
+sizes = st.sampled_from(["1Mi", "500M", "501M", "1e80"])
+stores = st.sampled_from(sorted(STORES))
+addresses = st.sampled_from([f"https://data.example.org/{'a' * 2000}.wav", "https://data.example.org/%2e%2e?a=/b"])
 memory = st.sampled_from(["64Mi", "1Gi", "3.5Gi", "5Gi", "17Gi", 2**30, "9e99", "1Ei"])
 limits = st.tuples(st.integers(1, 31_535_999), st.integers(1, 31_535_999)).map(
     lambda pair: {"softSeconds": min(pair), "hardSeconds": max(pair) + 1}
@@ -57,11 +72,15 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
     """Specs that the schema accepts."""
     return st.fixed_dictionaries(
         {
-            "input": st.fixed_dictionaries(
-                {"claimName": claims, "path": paths},
-                optional={"size": st.sampled_from(["1Mi", "500M", "501M", "1e80"])},
+            "input": st.one_of(
+                st.fixed_dictionaries({"claimName": claims, "path": paths}, optional={"size": sizes}),
+                st.fixed_dictionaries({"store": stores, "path": paths}, optional={"size": sizes}),
+                st.fixed_dictionaries({"url": addresses}, optional={"size": sizes}),
             ),
-            "output": st.fixed_dictionaries({"claimName": claims}, optional={"path": paths}),
+            "output": st.one_of(
+                st.fixed_dictionaries({"claimName": claims}, optional={"path": paths}),
+                st.fixed_dictionaries({"store": stores}, optional={"path": paths}),
+            ),
         },
         optional={
             "resources": st.fixed_dictionaries(
@@ -250,6 +269,10 @@ def observations(draw: st.DrawFn) -> Observed:
 
 
 policies = st.sampled_from(
-    [Policy(), Policy(infrastructure_retries=3000, stale_seconds=60), Policy(missing_seconds=0, pending_seconds=1)]
+    [
+        Policy(),
+        Policy(infrastructure_retries=3000, stale_seconds=60, stores=STORES, allowed_url_hosts=ALLOWED_HOSTS),
+        Policy(missing_seconds=0, pending_seconds=1, stores=STORES, allowed_url_hosts=HOSTS),
+    ]
 )
 MOST_MEMORY = 16 * GIBIBYTE

@@ -52,6 +52,18 @@ def test_a_pod_that_does_not_start_is_explained_then_ended(
     assert play.status.phase is (Phase.FAILED if retry_class is RetryClass.FATAL else Phase.RETRYING)
 
 
+def test_a_secret_that_does_not_exist_is_named_while_the_pod_waits_and_at_the_end() -> None:
+    play = Play()
+    play.run("config-error")
+    words = 'CreateContainerConfigError: secret "store-credentials" not found'
+    assert (play.status.message, play.holds("Stalled")) == (words, "True ContainerConfigError")
+    play.see("config-error", after=60)
+    play.miss(after=10)
+    play.miss(after=10, since=10)
+    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "ContainerConfigError")
+    assert 'secret "store-credentials" not found' in (play.status.message or "")
+
+
 @pytest.mark.parametrize("name", ["image-never-pull", "image-name-invalid"])
 def test_an_image_that_can_never_be_pulled_is_given_up_at_once(name: str) -> None:
     play = Play()

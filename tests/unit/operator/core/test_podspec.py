@@ -12,11 +12,11 @@ from spectrogram_operator.api.quantity import parse_quantity
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.core.podspec import build_pod, pod_name, spec_hash, time_limits, worker_document
-from spectrogram_operator.core.policy import GIBIBYTE, Policy, Pool
+from spectrogram_operator.core.policy import GIBIBYTE, Policy, Pool, Store
 from spectrogram_worker.contract import WorkerDocument
-from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES
+from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Bucket, Places
 from unit.operator.core.play import build_job
-from unit.operator.core.strategies import specs
+from unit.operator.core.strategies import ALLOWED_HOSTS, STORES, specs
 
 LARGE_POOL = Pool(
     memory_bytes=4 * GIBIBYTE,
@@ -34,6 +34,9 @@ POLICY = Policy(
         QueueName.DEFAULT: Pool(memory_bytes=GIBIBYTE, max_memory_bytes=4 * GIBIBYTE),
         QueueName.LARGE_JOBS: LARGE_POOL,
     },
+    stores=STORES,
+    allowed_url_hosts=ALLOWED_HOSTS,
+    scratch_bytes=5 * GIBIBYTE,
 )
 RESTRICTED_VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
@@ -58,7 +61,7 @@ def build(pool: str = "default", **spec: Any) -> dict[str, Any]:
 
 def document(pod: dict[str, Any]) -> WorkerDocument:
     """What the pod's worker will read."""
-    (variable,) = pod["spec"]["containers"][0]["env"]
+    variable, *_ = pod["spec"]["containers"][0]["env"]
     assert variable["name"] == ENVIRONMENT_VARIABLE
     return WorkerDocument.model_validate_json(variable["value"])
 
@@ -91,16 +94,25 @@ def test_every_pod_is_restricted_and_complete(spec: dict[str, Any], which: tuple
     assert violations(pod) == []
     V1Pod.from_dict(pod)
     pod_spec, (container,) = pod["spec"], pod["spec"]["containers"]
-    assert (pod_spec["serviceAccountName"], pod_spec["automountServiceAccountToken"]) == ("worker", False)
+    assert pod_spec["serviceAccountName"] in {"worker", *(store.service_account for store in STORES.values())} - {""}
+    assert pod_spec["automountServiceAccountToken"] is False
     assert (container["image"], pod_spec["restartPolicy"]) == ("registry/worker@sha256:1", "Never")
     assert not {"command", "args", "envFrom"} & set(container)
-    assert {"claimName"} <= set(pod_spec["volumes"][1]["persistentVolumeClaim"])
+    volumes = {volume["name"]: volume for volume in pod_spec["volumes"]}
+    assert len(volumes) == len(pod_spec["volumes"])
+    assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+    own = {spec[side].get("claimName") for side in ("input", "output")} | {"results"}
+    for volume in volumes.values():
+        assert volume["name"] == "scratch" or volume["persistentVolumeClaim"]["claimName"] in own
+    for variable in container["env"][1:]:
+        assert variable["valueFrom"]["secretKeyRef"]["name"] == "archive-keys"
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert 1 <= pod_spec["activeDeadlineSeconds"] <= 2**31 - 1
     assert len(container["env"][0]["value"].encode()) <= MAXIMUM_DOCUMENT_BYTES
     told = document(pod)
     assert str(told.limits.memory_bytes) == container["resources"]["limits"]["memory"]
     assert told.limits.memory_bytes > 0
+    assert told.limits.scratch_bytes == 5 * GIBIBYTE
     assert len(pod["metadata"]["name"]) <= 63
 
 
@@ -149,6 +161,113 @@ def test_one_claim_for_both_is_one_volume() -> None:
     assert [volume["persistentVolumeClaim"] for volume in claims] == [{"claimName": "recordings"}]
     mounts = {mount["mountPath"]: mount for mount in pod["spec"]["containers"][0]["volumeMounts"]}
     assert (mounts["/data/input"]["name"], mounts["/data/input"]["readOnly"]) == (claims[0]["name"], True)
+
+
+def test_the_worker_knows_how_much_scratch_there_is() -> None:
+    pod = build()
+    size = str(5 * GIBIBYTE)
+    assert pod["spec"]["volumes"][0] == {"name": "scratch", "emptyDir": {"sizeLimit": size}}
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"] == size
+    assert document(pod).limits.scratch_bytes == 5 * GIBIBYTE
+
+
+def build_stored(source: dict[str, Any], target: dict[str, Any], policy: Policy = POLICY) -> dict[str, Any]:
+    """The pod of a job that reads and writes there."""
+    return build_pod(build_job(input=source, output=target), attempt(), policy)
+
+
+def claims(pod: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Where which claim is mounted, and whether it may only be read."""
+    names = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"][1:]}
+    mounts = pod["spec"]["containers"][0]["volumeMounts"]
+    return {m["mountPath"]: (names[m["name"]], m.get("readOnly", False)) for m in mounts if m["name"] in names}
+
+
+SHELF = {"store": "shelf", "path": "fm.drf"}
+ARCHIVE = {"store": "archive", "path": "fm.drf"}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "mounted"),
+    [
+        (SHELF, {"claimName": "mine"}, {"/data/input": ("results", True), "/data/output": ("mine", False)}),
+        (SHELF, {"store": "shelf"}, {"/data/input": ("results", True), "/data/output": ("results", False)}),
+        (SHELF, {"claimName": "results"}, {"/data/input": ("results", True), "/data/output": ("results", False)}),
+        (SHELF, {"store": "archive"}, {"/data/input": ("results", True)}),
+        (ARCHIVE, {"claimName": "mine"}, {"/data/output": ("mine", False)}),
+        (ARCHIVE, {"store": "shelf"}, {"/data/output": ("results", False)}),
+        (ARCHIVE, {"store": "archive"}, {}),
+        ({"url": "https://data.example.org/fm.wav"}, {"store": "cloud"}, {}),
+    ],
+)
+def test_a_store_that_is_a_claim_is_mounted_as_one_and_no_other_is(
+    source: dict[str, Any], target: dict[str, Any], mounted: dict[str, tuple[str, bool]]
+) -> None:
+    pod = build_stored(source, target)
+    assert claims(pod) == mounted
+    volumes = pod["spec"]["volumes"]
+    assert len(volumes) == 1 + len({claim for claim, _ in mounted.values()}), "one volume for each claim"
+    read_only = [v["persistentVolumeClaim"].get("readOnly", False) for v in volumes[1:] if v["name"] == "input"]
+    assert all(read_only)
+
+
+def secret(side: str, key: str, optional: bool) -> dict[str, Any]:
+    reference = {"name": "archive-keys", "key": key, "optional": optional}
+    return {"name": f"SPECTROGRAM_{side}_{key}", "valueFrom": {"secretKeyRef": reference}}
+
+
+def secrets(side: str) -> list[dict[str, Any]]:
+    keys = {"AWS_ACCESS_KEY_ID": False, "AWS_SECRET_ACCESS_KEY": False, "AWS_SESSION_TOKEN": True}
+    return [secret(side, key, optional) for key, optional in keys.items()]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        (ARCHIVE, {"claimName": "mine"}, secrets("INPUT")),
+        (SHELF, {"store": "archive"}, secrets("OUTPUT")),
+        (ARCHIVE, {"store": "archive"}, [*secrets("INPUT"), *secrets("OUTPUT")]),
+        (ARCHIVE, {"store": "cloud"}, secrets("INPUT")),
+        (SHELF, {"store": "shelf"}, []),
+        ({"url": "https://data.example.org/fm.wav"}, {"store": "cloud"}, []),
+    ],
+)
+def test_what_opens_a_store_comes_from_its_secret(
+    source: dict[str, Any], target: dict[str, Any], expected: list[dict[str, Any]]
+) -> None:
+    _, *variables = build_stored(source, target)["spec"]["containers"][0]["env"]
+    assert variables == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "account"),
+    [
+        (ARCHIVE, {"store": "shelf"}, "worker"),
+        (ARCHIVE, {"store": "cloud"}, "cloud-reader"),
+        ({"store": "cloud", "path": "fm"}, {"claimName": "mine"}, "cloud-reader"),
+        ({"store": "cloud", "path": "fm"}, {"store": "cloud"}, "cloud-reader"),
+    ],
+)
+def test_a_store_s_account_is_the_pod_s_still_without_token(
+    source: dict[str, Any], target: dict[str, Any], account: str
+) -> None:
+    spec = build_stored(source, target)["spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == (account, False)
+
+
+def test_the_worker_is_told_of_buckets_and_addresses() -> None:
+    bucket = Bucket(store="archive", bucket="recordings", endpoint="https://s3.example.org", prefix="p")
+    store = Store(bucket=bucket, credentials_secret="keys")
+    policy = replace(POLICY, stores={"archive": store}, allowed_url_hosts=("*.example.org", "a.org"))
+    assert document(build_stored(ARCHIVE, {"claimName": "mine"}, policy)).places == Places(input_bucket=bucket)
+    assert document(build_stored(ARCHIVE, {"store": "archive"}, policy)).places == Places(
+        input_bucket=bucket, output_bucket=bucket
+    )
+    address = "https://data.example.org/2026/my%20band.wav?token=/x/y"
+    told = document(build_stored({"url": address, "channel": "1"}, {"claimName": "mine"}, policy))
+    assert told.places == Places(input_url=address, allowed_url_hosts=("*.example.org", "a.org"))
+    assert (told.input.path, told.input.channel) == ("my band.wav", "1")
+    assert document(build()).places == Places()
 
 
 def test_each_pool_has_its_nodes() -> None:
@@ -207,6 +326,10 @@ def test_a_pod_s_name_is_a_host_name_of_its_own(name: str, number: int) -> None:
         ({"transform": {"fftSize": 2048}}, False),
         ({"reduce": {"columns": 100}}, False),
         ({"input": {"claimName": "recordings", "path": "other"}}, False),
+        ({"input": {"claimName": "others", "path": "2026-11/fm.drf"}}, False),
+        ({"input": {"store": "recordings", "path": "2026-11/fm.drf"}}, False),
+        ({"input": {"url": "https://data.example.org/2026-11/fm.drf"}}, False),
+        ({"output": {"store": "results", "path": "fm-band"}}, False),
         ({"output": {"claimName": "results", "path": "other"}}, False),
         ({"frequencyRange": {"lower": 1, "upper": 2}}, False),
     ],

@@ -14,6 +14,10 @@ from spectrogram_operator.core.refusals import refusal
         (403, "Forbidden", 'violates PodSecurity "restricted:latest": seccompProfile', "PodRejected", True),
         (403, "Forbidden", 'admission webhook "policy.example.org" denied the request: no', "PodRejected", True),
         (403, "Forbidden", 'User "operator" cannot create resource "pods" in API group ""', "Forbidden", False),
+        (
+            *(403, "Forbidden", 'error looking up service account radio/a: serviceaccount "a" not found'),
+            *("ServiceAccountNotFound", False),
+        ),
         (403, "NamespaceTerminating", "unable to create new content", "NamespaceTerminating", False),
         (403, "Forbidden", "because namespace radio is being terminated", "NamespaceTerminating", False),
         (422, "Invalid", "spec.containers[0].image: Required value", "InvalidSpec", True),

@@ -89,6 +89,9 @@ match document.input.path:
     case "folders":
         Path(document.folders.output, "document.json").write_text(document.model_dump_json())
         leave(ExitCode.DONE, "done")
+    case "environment":
+        Path(document.folders.output, "environment.json").write_text(json.dumps(dict(os.environ)))
+        leave(ExitCode.DONE, "done")
     case "progress":
         serve()
         polled.wait()

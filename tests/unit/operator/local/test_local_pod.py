@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,23 +14,43 @@ from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.core.outcome import assess
 from spectrogram_operator.core.pod import read_pod
 from spectrogram_operator.core.podspec import build_pod
+from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_operator.local.pod import LocalPod
+from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract.document import Bucket
 from unit.operator.local.machine import FAKE_WORKER, PATIENCE, POLICY, folders, job, ready
 
 
-def local_pod(folder: Path, fate: str) -> LocalPod:
+def local_pod(folder: Path, fate: str, policy: Policy = POLICY, **spec: Any) -> LocalPod:
     """The pod that the planner would create for this fate."""
-    body = job(fate)
+    body = job(fate, **spec)
     body["metadata"] |= {"namespace": "default", "uid": "uid-1", "creationTimestamp": datetime.now(UTC).isoformat()}
     attempt = Attempt(number=1, state=AttemptState.CREATING, pod_name="job-a1", pool="default", memory_bytes=2**30)
     return LocalPod(
-        build_pod(read_job(body), attempt, POLICY),
+        build_pod(read_job(body), attempt, policy),
         command=FAKE_WORKER,
         claims=folders(folder),
         changed=lambda: None,
         warn=lambda text: None,
         unlimited=lambda error: None,
     )
+
+
+async def test_a_pod_whose_recording_is_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder stands for it, no Secret is looked for: the worker finds the user's own keys."""
+    monkeypatch.setenv("AWS_PROFILE", "radio")
+    bucket = Bucket(store="archive", bucket="recordings", endpoint="http://127.0.0.1:9")
+    policy = replace(POLICY, stores={"archive": Store(bucket=bucket, credentials_secret="archive-keys")})
+    pod = local_pod(tmp_path, "", policy, input={"store": "archive", "path": "environment"})
+    async with asyncio.timeout(PATIENCE):
+        await pod.run()
+    assert pod.body["status"]["phase"] == "Succeeded", pod.log.tail
+    seen = json.loads((tmp_path / "results/environment.json").read_text())
+    told = WorkerDocument.model_validate_json(seen["SPECTROGRAM_JOB"])
+    assert (told.places.input_bucket, told.limits.scratch_bytes) == (bucket, None)
+    assert told.folders.input == "/data/input"
+    assert seen["AWS_PROFILE"] == "radio"
+    assert not any(name.startswith("SPECTROGRAM_INPUT_") for name in seen)
 
 
 async def test_a_pod_that_succeeds(tmp_path: Path) -> None:
