@@ -9,7 +9,7 @@ from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Report
 from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
 
-STAGES = ("starting", "reading", "spectrogram", "writing", "done")
+STAGES = ("starting", "reading", "downloading", "spectrogram", "writing", "done")
 
 
 class ProgressState:

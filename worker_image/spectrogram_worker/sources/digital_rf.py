@@ -1,6 +1,6 @@
 """Digital RF recordings (MIT Haystack): folders of HDF5 files, with gaps, padding and metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.digital_rf_files import (
+    Properties,
     checked_dataset,
     hdf5_errors,
     open_hdf5,
     read_properties,
 )
-from spectrogram_worker.sources.digital_rf_folders import choose_channel, sample_files
+from spectrogram_worker.sources.digital_rf_folders import choose_channel, files_near, sample_files
 from spectrogram_worker.sources.digital_rf_index import Index, build_index
 from spectrogram_worker.sources.digital_rf_metadata import center_frequency
 from spectrogram_worker.sources.recording import Description
@@ -40,12 +41,7 @@ def open_digital_rf(volume: Volume, selection: RecordingSelection) -> "DigitalRf
     properties = read_properties(volume, channel)
     if selection.subchannel >= properties.subchannels:
         raise invalid_spec(f"input.subchannel: {name} has {properties.subchannels} subchannels, counted from 0")
-    paths = [path for _, path in sample_files(volume, channel)]
-    volume.fetch(paths)
-    index = build_index(volume, channel, paths, properties, selection.subchannel)
-    first, stop = int(index.starts[0]), int(index.stops[-1])
-    if index.sample_type.padded:
-        first, stop = _without_padding(volume, index, name)
+    index, first, stop = _find_samples(volume, channel, properties, selection)
     starts, stops = _within(index, first, stop)
     description = Description(
         format=InputFormat.DIGITAL_RF,
@@ -60,11 +56,40 @@ def open_digital_rf(volume: Volume, selection: RecordingSelection) -> "DigitalRf
         gaps=gaps_between(starts, stops),
     )
     selected = select(description, selection.range)
+    last = selected.start + selected.count
+    gaps = tuple(gap for gap in description.gaps if gap[0] < last and gap[1] > selected.start)
     begin = first + selected.start
     center = center_frequency(volume, channel, begin, begin + selected.count, properties, selection.subchannel)
     if center is None and selection.raw is not None:
         center = selection.raw.center_frequency
-    return DigitalRfRecording(volume, index, first, replace(description, center_frequency=center or 0.0))
+    return DigitalRfRecording(volume, index, first, replace(description, center_frequency=center or 0.0, gaps=gaps))
+
+
+def _find_samples(
+    volume: Volume, channel: PurePosixPath, properties: Properties, selection: RecordingSelection
+) -> tuple[Index, int, int]:
+    """The index of the channel, its first recorded sample and one past its last, as indices since 1970.
+
+    Where files must be copied, only those that the range needs are copied and in the index.
+    """
+    files = sample_files(volume, channel)
+    paths = [path for _, path in files]
+    if volume.is_remote and files and selection.range is not None and properties.file_milliseconds is not None:
+        near = files_near(files, selection.range, properties.sample_rate, properties.file_milliseconds)
+        index, first, stop = _index_of(volume, channel, near, properties, selection.subchannel)
+        if near == paths or (index.file_of(first) == 0 and index.file_of(stop - 1) == len(near) - 1):
+            return index, first, stop
+    return _index_of(volume, channel, paths, properties, selection.subchannel)
+
+
+def _index_of(
+    volume: Volume, channel: PurePosixPath, paths: Sequence[PurePosixPath], properties: Properties, subchannel: int
+) -> tuple[Index, int, int]:
+    volume.fetch(paths)
+    index = build_index(volume, channel, paths, properties, subchannel)
+    if index.sample_type.padded:
+        return index, *_without_padding(volume, index, volume.shown(channel))
+    return index, int(index.starts[0]), int(index.stops[-1])
 
 
 class DigitalRfRecording:

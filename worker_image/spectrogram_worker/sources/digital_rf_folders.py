@@ -3,9 +3,14 @@
 Recognition looks here at every recording: the HDF5 library is loaded only for those that are Digital RF.
 """
 
+import math
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import PurePosixPath
 
+from spectrogram_worker.contract.parameters import Range, duration_seconds
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.volume import Volume
 
@@ -13,6 +18,7 @@ PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before ver
 SUBDIRECTORY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}")
 _SAMPLE_FILE = re.compile(r"rf@(\d{1,12})\.(\d{3})\.h5")
 _LISTED_CHANNELS = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_digital_rf(volume: Volume, path: PurePosixPath) -> bool:
@@ -59,6 +65,32 @@ def sample_files(volume: Volume, channel: PurePosixPath) -> list[tuple[int, Pure
                 if match := _SAMPLE_FILE.fullmatch(name):
                     found.append((int(match[1]) * 1000 + int(match[2]), channel / folder / name))
     return sorted(found)
+
+
+def files_near(
+    files: Sequence[tuple[int, PurePosixPath]], wanted: Range, sample_rate: Fraction, file_milliseconds: int
+) -> list[PurePosixPath]:
+    """Of `sample_files`, those that may hold samples of a range, with a file to spare on each side.
+
+    The first and the last are always among them: they say where the recording begins and ends. The recording's first
+    sample lies in the first file, anywhere; so a range that counts from it is known to the length of a file.
+    """
+    begin = files[0][0]
+    if wanted.start_time is not None:
+        start = wanted.start_time if wanted.start_time.tzinfo is not None else wanted.start_time.replace(tzinfo=UTC)
+        begin = (start - _EPOCH) // timedelta(milliseconds=1)
+    elif wanted.start is not None:
+        begin += math.floor(1000 * Fraction(duration_seconds(wanted.start)))
+    else:
+        begin += math.floor(1000 * (wanted.start_sample or 0) / sample_rate)
+    length: float = math.inf
+    if wanted.samples is not None:
+        length = math.ceil(1000 * wanted.samples / sample_rate)
+    elif wanted.duration is not None:
+        length = math.ceil(1000 * Fraction(duration_seconds(wanted.duration)))
+    low, high = begin - 2 * file_milliseconds, begin + length + 2 * file_milliseconds
+    ends = (files[0], files[-1])
+    return [file[1] for file in files if low < file[0] < high or file in ends]
 
 
 def properties_file(volume: Volume, channel: PurePosixPath) -> PurePosixPath | None:

@@ -44,6 +44,10 @@ class Index:
     offsets: NDArray[np.int64]
     sample_type: SampleType
 
+    def file_of(self, sample: int) -> int:
+        """Index into `paths` of the file that holds a sample, or else the next one after it."""
+        return int(self.files[np.searchsorted(self.stops, sample, side="right")])
+
 
 def build_index(
     volume: Volume, channel: PurePosixPath, paths: Sequence[PurePosixPath], properties: Properties, subchannel: int

@@ -6,10 +6,10 @@ for where a request needs them, and no more.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
@@ -18,12 +18,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     ProxyConnectionError,
     ResponseStreamingError,
 )
+from urllib3.exceptions import HTTPError
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import CREDENTIALS, Bucket
@@ -32,11 +35,17 @@ from spectrogram_worker.errors import WorkerError
 TRANSFER_THREADS = 4
 PART_BYTES = 8 * 2**20
 _CONNECT_SECONDS, _READ_SECONDS, _TRIES = 10, 60, 5
-_DELETE_AT_ONCE = 1000
+_TRANSFERS = 3
+"""How often an object is asked for: botocore asks again where an answer does not come, not where it breaks off."""
+_PIECE_BYTES = 256 * 1024
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "ExpiredToken", "InvalidToken"}
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _CHANGED = {"PreconditionFailed", "412"}
-_UNREACHABLE = (ConnectionError, HTTPClientError, IncompleteReadError, ProxyConnectionError, ResponseStreamingError)
+_BROKEN_OFF = (HTTPClientError, IncompleteReadError, ResponseStreamingError, HTTPError)
+_UNREACHABLE = (
+    *(ConnectionError, ProxyConnectionError, *_BROKEN_OFF),
+    *(CredentialRetrievalError, MetadataRetrievalError),  # of a cloud's identity, over the network
+)
 _FULL = {"QuotaExceeded", "EntityTooLarge", "XMinioStorageFull", "InsufficientStorage"}
 
 
@@ -44,7 +53,7 @@ class Changed(Exception):  # noqa: N818 - what it means depends on who reads
     """The object is not the one that was looked at before."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An object: its key after the bucket's prefix, its bytes, and the tag that names this version of it."""
 
@@ -94,13 +103,25 @@ class BucketClient:
 
     def list(self, start: str) -> Iterator[Entry]:
         """The objects whose keys begin with `start`, in order of their keys."""
-        with self._errors(start):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket.bucket, Prefix=self._prefix + start
+        for page in self._pages(start):
+            yield from self._entries(page)
+
+    def children(self, folder: str) -> Iterator[Entry | str]:
+        """What lies directly in `folder`, which is empty or ends in a slash: objects, and keys of folders likewise."""
+        for page in self._pages(folder, Delimiter="/"):
+            yield from self._entries(page)
+            for item in page.get("CommonPrefixes", ()):
+                yield item["Prefix"][len(self._prefix) :]
+
+    def _pages(self, start: str, **options: str) -> Iterator[Mapping[str, Any]]:
+        with self._errors(start or "the bucket"):
+            yield from self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket.bucket, Prefix=self._prefix + start, **options
             )
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    yield Entry(item["Key"][len(self._prefix) :], item["Size"], _tag(item))
+
+    def _entries(self, page: Mapping[str, Any]) -> Iterator[Entry]:
+        for item in page.get("Contents", ()):
+            yield Entry(item["Key"][len(self._prefix) :], item["Size"], _tag(item))
 
     def look(self, key: str) -> Entry | None:
         """The object, or None where there is none."""
@@ -113,27 +134,43 @@ class BucketClient:
                 raise
         return Entry(key, found["ContentLength"], _tag(found))
 
-    def read(self, entry: Entry, start: int, count: int) -> bytes:
+    def read(self, entry: Entry, start: int, count: int) -> bytearray:
         """`count` bytes of the object from byte `start` on. Raises Changed where it is another by now."""
+        content = bytearray(count)
+        rest = memoryview(content)
         with self._errors(entry.key):
+            for _ in range(_TRANSFERS):
+                rest = rest[self._receive(entry, start + count - len(rest), rest) :]
+                if not rest:
+                    return content
+        raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
+
+    def _receive(self, entry: Entry, start: int, content: memoryview) -> int:
+        """Ask for the bytes of `content` once; returns how many came before the transfer broke off."""
+        try:
+            answer = self._client.get_object(
+                Bucket=self._bucket.bucket,
+                Key=self._prefix + entry.key,
+                Range=f"bytes={start}-{start + len(content) - 1}",
+                **({"IfMatch": f'"{entry.tag}"'} if entry.tag else {}),
+            )
+        except ClientError as error:
+            if _code(error) in _CHANGED | _MISSING:
+                raise Changed(entry.key) from error
+            raise
+        with closing(answer["Body"]) as body:
+            if _tag(answer) != entry.tag:  # some stores do not know If-Match
+                raise Changed(entry.key)
+            if answer["ContentLength"] != len(content):
+                what = f"{self.title}: {entry.key}: asked for {len(content)} bytes, the store sends"
+                raise WorkerError(ExitCode.IO_ERROR, f"{what} {answer['ContentLength']}")
+            received = 0
             try:
-                answer = self._client.get_object(
-                    Bucket=self._bucket.bucket,
-                    Key=self._prefix + entry.key,
-                    Range=f"bytes={start}-{start + count - 1}",
-                    **({"IfMatch": f'"{entry.tag}"'} if entry.tag else {}),
-                )
-                if _tag(answer) != entry.tag:  # some stores do not know If-Match
-                    raise Changed(entry.key)
-                with answer["Body"] as body:
-                    content = cast(bytes, body.read())
-            except ClientError as error:
-                if _code(error) in _CHANGED | _MISSING:
-                    raise Changed(entry.key) from error
-                raise
-        if len(content) != count:
-            raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
-        return content
+                while received < len(content):
+                    received += body.readinto(content[received : received + _PIECE_BYTES])
+            except _BROKEN_OFF:
+                return received
+        return received
 
     def upload(self, key: str, file: Path, media_type: str) -> None:
         """Store a file. A large one goes up in parts, side by side, which are read by name: an open file's parts would
@@ -186,8 +223,9 @@ class BucketClient:
         except _UNREACHABLE as error:
             what = f"{self.title} cannot be reached, or broke off ({type(error).__name__})"
             raise WorkerError(ExitCode.TRANSIENT_ERROR, what) from error
-        except BotoCoreError as error:
-            raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, f"{self.title}: {error}") from error
+        except (BotoCoreError, ValueError) as error:  # whose words may hold the endpoint
+            what = f"{self.title}: {type(error).__name__}: its endpoint, region or bucket is not set up as boto3 wants"
+            raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, what) from error
 
 
 def _code(error: ClientError) -> str:

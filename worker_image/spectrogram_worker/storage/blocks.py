@@ -1,0 +1,83 @@
+"""Blocks of remote files, shared by all readers: what one thread asks for, its neighbour often needs next.
+
+Files are read forwards, by several threads in turns. So a block is fetched once, in a thread of its own, and where a
+file is being read on, the next blocks are fetched before anyone asks.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+BLOCK_BYTES = 4 * 2**20
+_AHEAD = 2
+_FETCHING_THREADS = 4
+
+File = TypeVar("File")
+
+
+class Blocks(Generic[File]):
+    """At most `most` blocks of files, safe for several threads. `fetch(file, start, count)` gets bytes of a file.
+
+    Blocks that were read to their end make room first; those that are read ahead take no other place than theirs.
+    """
+
+    def __init__(self, fetch: Callable[[File, int, int], bytearray], most: int) -> None:
+        self._fetch, self._most = fetch, most
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[tuple[File, int], Future[bytearray]] = OrderedDict()
+        self._finished: set[tuple[File, int]] = set()
+        self._pool = ThreadPoolExecutor(_FETCHING_THREADS, thread_name_prefix="fetch")
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the blocks take at most, with those that are still in a reader's hands."""
+        return (self._most + _FETCHING_THREADS) * BLOCK_BYTES
+
+    def read(self, file: File, size: int, offset: int, content: memoryview) -> None:
+        """Fill `content` with the bytes from `offset` on of a file of `size` bytes. Raises what `fetch` raises."""
+        while content:
+            number, begin = divmod(offset, BLOCK_BYTES)
+            block = self._block(file, size, number).result()
+            piece = memoryview(block)[begin : begin + len(content)]
+            content[: len(piece)] = piece
+            content, offset = content[len(piece) :], offset + len(piece)
+            if begin + len(piece) == len(block):
+                with self._lock:
+                    self._finished.update({(file, number)} & self._blocks.keys())
+
+    def _block(self, file: File, size: int, number: int) -> "Future[bytearray]":
+        with self._lock:
+            reads_on = (file, number - 1) in self._blocks
+            wanted = self._blocks.get((file, number)) or self._begin(file, size, number)
+            self._blocks.move_to_end((file, number))
+            for ahead in range(number + 1, number + 1 + _AHEAD):
+                if reads_on and (file, ahead) not in self._blocks and ahead * BLOCK_BYTES < size and self._has_room():
+                    self._begin(file, size, ahead)
+        return wanted
+
+    def _begin(self, file: File, size: int, number: int) -> "Future[bytearray]":
+        if not self._has_room():
+            self._drop(next(iter(self._blocks)))
+        start = number * BLOCK_BYTES
+        found = self._pool.submit(self._fetch, file, start, min(BLOCK_BYTES, size - start))
+        self._blocks[file, number] = found
+        return found
+
+    def _has_room(self) -> bool:
+        """Whether there is a place for one more block, after those that nobody needs have made room."""
+        while len(self._blocks) >= self._most and self._finished:
+            self._drop(next(key for key in self._blocks if key in self._finished))
+        return len(self._blocks) < self._most
+
+    def _drop(self, key: tuple[File, int]) -> None:
+        del self._blocks[key]  # not cancelled: a reader may be waiting for it
+        self._finished.discard(key)
+
+    def close(self) -> None:
+        """End the threads and forget the blocks."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._blocks.clear()
+            self._finished.clear()

@@ -1,0 +1,233 @@
+"""A bucket as the place of a recording: single files are read where they lie, by ranges of bytes.
+
+What cannot be read so (Digital RF, whose files an HDF5 library opens, and FLAC) is copied to scratch first, as far as
+it is needed. Keys are somebody else's: only what could be a file's name becomes one.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from spectrogram_worker.errors import input_invalid, input_not_found
+from spectrogram_worker.sources.files import FolderVolume
+from spectrogram_worker.sources.volume import SampleFile
+from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks
+from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
+from spectrogram_worker.storage.copies import Copies
+
+MOST_LISTED = 1_000_000
+_LONGEST_NAME = 255
+_PARTS_UNDER_WAY = 2 * TRANSFER_THREADS
+
+
+class Client(Protocol):
+    """What is asked of a BucketClient."""
+
+    @property
+    def title(self) -> str: ...
+
+    def children(self, folder: str) -> Iterator[Entry | str]: ...
+
+    def look(self, key: str) -> Entry | None: ...
+
+    def read(self, entry: Entry, start: int, count: int) -> bytearray: ...
+
+    def close(self) -> None: ...
+
+
+class BucketVolume:
+    """What lies in a bucket; see `Volume`. `threads` will read at the same time.
+
+    An object is the one that was first seen: WorkerError 65 where it is replaced while it is read.
+    """
+
+    is_remote = True
+
+    def __init__(self, client: Client, copies: Copies, *, threads: int) -> None:
+        self._client, self._copies = client, copies
+        self._seen: dict[str, Entry | None] = {}
+        self._listed = 0
+        self._copied: set[PurePosixPath] = set()
+        self._streamed: set[PurePosixPath] = set()
+        self._blocks: Blocks[Entry] = Blocks(self._read, most=2 * threads + 2)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the shared blocks take, no more than the files that are read so."""
+        sizes = sum(entry.size for path in self._streamed if (entry := self._look(path)) is not None)
+        return min(sizes, self._blocks.memory_bytes)
+
+    def shown(self, path: PurePosixPath) -> str:
+        """`path` as people know it, from the store's prefix on."""
+        return str(path)
+
+    def require(self, path: PurePosixPath) -> None:
+        """Raise WorkerError 66 where there is neither an object nor a folder, 65 where there are both."""
+        is_file, is_folder = self.is_file(path), self.is_folder(path)
+        if not is_file and not is_folder:
+            raise input_not_found(f"input.path: there is no {path} in {self._client.title}: check the path")
+        if is_file and is_folder:
+            raise self._refuse(path, "both an object and the beginning of others' keys")
+
+    def is_file(self, path: PurePosixPath) -> bool:
+        """Whether an object has this key."""
+        return self._look(path) is not None
+
+    def is_folder(self, path: PurePosixPath) -> bool:
+        """Whether objects' keys begin with `path` and a slash."""
+        folder = _folder_key(path)
+        return any(_key(child) != folder for child in self._client.children(folder))
+
+    def names(self, path: PurePosixPath) -> list[str]:
+        """The last parts of the keys in a folder. Raises WorkerError 65 for one that is no name, or for too many."""
+        folder = _folder_key(path)
+        files: set[str] = set()
+        folders: set[str] = set()
+        for child in self._client.children(folder):
+            self._listed += 1
+            if self._listed > MOST_LISTED:
+                raise input_invalid(f"{path} has more than {MOST_LISTED} objects: name a part of it, or pack it")
+            name = _key(child)[len(folder) :]
+            if isinstance(child, Entry):
+                if not name:  # stands for the folder itself
+                    continue
+                self._seen[child.key] = child
+                files.add(name)
+            else:
+                name = name.removesuffix("/")
+                folders.add(name)
+            if not _is_name(name):
+                raise self._refuse(path, f"the name {name[:80]!r} in it, which cannot be a file's")
+        if not files and not folders:
+            raise input_not_found(f"input.path: there is no {path} in {self._client.title}: check the path")
+        if both := files & folders:
+            raise self._refuse(path / min(both), "both an object and the beginning of others' keys")
+        return sorted(files | folders)
+
+    def open(self, path: PurePosixPath) -> SampleFile:
+        """Open an object, to be read by ranges of its bytes, or its copy where there is one."""
+        if path in self._copied:
+            return self._local().open(path)
+        entry = self._entry(path)
+        self._streamed.add(path)
+        return BucketFile(self.shown(path), entry, self._blocks)
+
+    def fetch(self, paths: Sequence[PurePosixPath]) -> None:
+        """Copy objects to scratch that are not there yet, a few parts at a time."""
+        wanted = {path: self._entry(path) for path in paths if path not in self._copied}
+        if not wanted:
+            return
+        total = sum(entry.size for entry in wanted.values())
+        first = str(paths[0]) if len(wanted) == 1 else os.path.commonpath([str(path) for path in wanted])
+        with self._copies.download(f"{first} from {self._client.title}", total) as download:
+            for path in wanted:
+                self._copies.place(path).touch()
+            with ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="download") as pool:
+                under_way: deque[Future[int]] = deque()
+                try:
+                    for path, start, count in _parts(wanted.items()):
+                        under_way.append(pool.submit(self._copy, path, wanted[path], start, count))
+                        if len(under_way) == _PARTS_UNDER_WAY:
+                            download.add(under_way.popleft().result())
+                    while under_way:
+                        download.add(under_way.popleft().result())
+                finally:
+                    pool.shutdown(wait=True, cancel_futures=True)
+        self._copied.update(wanted)
+        self._streamed.difference_update(wanted)
+
+    def on_disk(self, path: PurePosixPath) -> Path:
+        """The copy of an object."""
+        self.fetch([path])
+        return self._local().on_disk(path)
+
+    def close(self) -> None:
+        """Close the connections and remove the copies."""
+        self._blocks.close()
+        self._client.close()
+        self._copies.close()
+
+    def _local(self) -> FolderVolume:
+        return FolderVolume(self._copies.folder, self.shown)
+
+    def _look(self, path: PurePosixPath) -> Entry | None:
+        key = str(path)
+        if key not in self._seen:
+            self._seen[key] = self._client.look(key) if path.name else None
+        return self._seen[key]
+
+    def _entry(self, path: PurePosixPath) -> Entry:
+        entry = self._look(path)
+        if entry is None:
+            self.require(path)
+            raise input_invalid(f"{path} in {self._client.title} is a folder: name a file that holds samples")
+        return entry
+
+    def _read(self, entry: Entry, start: int, count: int) -> bytearray:
+        try:
+            return self._client.read(entry, start, count)
+        except Changed:
+            raise input_invalid(
+                f"{entry.key} in {self._client.title} was changed while it was read: run the job again"
+            ) from None
+
+    def _copy(self, path: PurePosixPath, entry: Entry, start: int, count: int) -> int:
+        content = memoryview(self._read(entry, start, count))
+        descriptor = os.open(self._copies.folder / path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while content:
+                written = os.pwrite(descriptor, content, start)
+                content, start = content[written:], start + written
+        finally:
+            os.close(descriptor)
+        return count
+
+    def _refuse(self, path: PurePosixPath, what: str) -> Exception:
+        return input_invalid(f"{path} in {self._client.title} has {what}: store the recording under another key")
+
+
+class BucketFile:
+    """An object, read by ranges of its bytes; see `SampleFile`."""
+
+    descriptor = None
+
+    def __init__(self, name: str, entry: Entry, blocks: Blocks[Entry]) -> None:
+        self.name, self.size = name, entry.size
+        self._entry, self._blocks = entry, blocks
+
+    def read(self, offset: int, content: NDArray[Any]) -> None:
+        """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the object ends."""
+        if offset + content.nbytes > self.size:
+            raise input_invalid(
+                f"{self.name} ends at byte {self.size}, in the middle of its samples: it was cut off, copy it again"
+            )
+        self._blocks.read(self._entry, self.size, offset, content.data.cast("B"))
+
+    def close(self) -> None:
+        """The connections stay open for the other readers."""
+
+
+def _key(child: Entry | str) -> str:
+    return child.key if isinstance(child, Entry) else child
+
+
+def _folder_key(path: PurePosixPath) -> str:
+    return f"{path}/" if path.name else ""
+
+
+def _is_name(name: str) -> bool:
+    """Whether a key's part can be the name of a file or folder, and be said in a line of text."""
+    is_safe = name not in ("", ".", "..") and "/" not in name and name.isprintable()
+    return is_safe and len(name.encode()) <= _LONGEST_NAME
+
+
+def _parts(entries: Iterable[tuple[PurePosixPath, Entry]]) -> Iterator[tuple[PurePosixPath, int, int]]:
+    """The objects in parts of up to 4 MiB: path, first byte, number of bytes."""
+    for path, entry in entries:
+        for start in range(0, entry.size, BLOCK_BYTES):
+            yield path, start, min(BLOCK_BYTES, entry.size - start)

@@ -1,0 +1,38 @@
+"""Where the recording of a job is: in a mounted folder, in a bucket, or at a web address.
+
+The libraries behind the last two are loaded for jobs that need them.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from spectrogram_worker.contract import ExitCode, WorkerDocument
+from spectrogram_worker.contract.document import INPUT_CREDENTIALS
+from spectrogram_worker.progress import ProgressState
+from spectrogram_worker.sources.files import FolderVolume
+from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.storage.copies import Copies
+
+
+def open_input(
+    document: WorkerDocument,
+    environment: Mapping[str, str],
+    state: ProgressState,
+    raise_if_stopped: Callable[[], None],
+) -> Volume:
+    """The volume that holds `input.path`. A recording at a web address is downloaded here.
+
+    Raises WorkerError: 64, 65 or 66 for an address or a download that cannot be used, 74 or 75 where it fails, 78 for a
+    store that is not set up; and what `raise_if_stopped` raises, which is asked between pieces of a download.
+    """
+    bucket, address = document.places.input_bucket, document.places.input_url
+    if bucket is None and address is None:
+        return FolderVolume(Path(document.folders.input))
+    copies = Copies(document, state, raise_if_stopped)
+    if bucket is not None:
+        from spectrogram_worker.storage.bucket import BucketClient, credentials_in
+        from spectrogram_worker.storage.bucket_volume import BucketVolume
+
+        client = BucketClient(bucket, credentials_in(environment, INPUT_CREDENTIALS), refused=ExitCode.INPUT_NOT_FOUND)
+        return BucketVolume(client, copies, threads=document.limits.threads)
+    raise NotImplementedError
