@@ -6,6 +6,7 @@ all are done, an interruption or the soft limit no longer makes the result less:
 """
 
 import logging
+import os
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,7 @@ from spectrogram_worker.spectrum.axes import transform_warnings
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES, MAXIMUM_READ_BYTES, ColumnStream
+from spectrogram_worker.storage.input import open_input
 
 _AXIS_BYTES = 32
 """For each column, while the time axis is computed: the one thing that grows with a recording of which every frame is
@@ -76,11 +78,14 @@ class Attempt:
         self._destination.prepare()
         self._raise_if_stopped()
         self._state.enter("reading")
-        with closing(open_recording(Path(self._document.folders.input), self._document.input)) as recording:
+        with (
+            closing(open_input(self._document, os.environ, self._state, self._raise_if_stopped)) as volume,
+            closing(open_recording(volume, self._document.input)) as recording,
+        ):
             selection = select(recording.description, self._document.input.range)
             self._describe(recording.description, selection)
             self._log_memory("after_download")
-            stream = self._plan(recording, selection)
+            stream = self._plan(recording, selection, volume.memory_bytes)
             signal = _signal(recording.description, selection)
             with output_errors(self._destination.path):
                 results = Results(self._destination.work, self._document, stream.layout, signal)
@@ -102,7 +107,7 @@ class Attempt:
             message = f"the selected range has {megabytes(dataset.bytes or 0)}, more than {megabytes(most)}"
             raise WorkerError(ExitCode.REROUTE_LARGE, f"{message}: it belongs on the large queue")
 
-    def _plan(self, recording: Recording, selection: Selection) -> ColumnStream:
+    def _plan(self, recording: Recording, selection: Selection, reading_bytes: int) -> ColumnStream:
         """Plan the transform and refuse what cannot fit, in memory (82) or on disk (86)."""
         document, chunking = self._document, self._document.chunking
         files = selection.count * recording.description.bytes_per_sample
@@ -121,7 +126,7 @@ class Attempt:
             read_bytes=MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES,
             should_stop=self._stop.is_set,
         )
-        planned = stream.memory_bytes + collecting_bytes(document, stream.layout)
+        planned = stream.memory_bytes + reading_bytes + collecting_bytes(document, stream.layout)
         estimate = estimate_memory(
             files=files,
             resident=self._gauge.look().resident,
