@@ -10,6 +10,7 @@ from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.axes import Bins
 from spectrogram_worker.spectrum.framing import Framing
 from spectrogram_worker.spectrum.layout import Column
+from spectrogram_worker.spectrum.power import OPERATIONS
 
 
 class ColumnBuilder:
@@ -21,53 +22,55 @@ class ColumnBuilder:
         self._bins = bins
         self._reductions = tuple(reductions)
         self._stretches = _stretches(bins.order)
-        self._sums: list[NDArray[Any]] = []
-        self._sum_frames = 0
+        self._reduced: list[NDArray[Any]] = []
+        self._reduced_frames = 0
 
     def add(self, first_block: int, power: NDArray[Any], frames: Sequence[int]) -> Iterator[Column]:
         """The columns that are complete with these blocks.
 
         power: (blocks, reductions or 1, bins) as `PowerKernel.reduce` leaves it; frames: how many each has reduced.
         """
-        self.frames += sum(frames)
-        per_column = self._framing.blocks_per_column
-        if per_column == 1:
-            values = [power[:, place if power.shape[1] > 1 else 0] for place in range(len(self._reductions))]
-            columns = self._decibels(values, np.array(frames), power.dtype)
-            for place, column in enumerate(columns):
-                yield Column(first_block + place, column)
-            return
-        for place, count in enumerate(frames):
-            number = first_block + place
-            if count:
-                self._accumulate(power[place], count)
-            if (number + 1) % per_column == 0 or number + 1 == self._framing.blocks:
-                yield Column(number // per_column, self._finish(power))
-
-    def _accumulate(self, power: NDArray[Any], count: int) -> None:
-        rows = [power[place if len(power) > 1 else 0] for place in range(len(self._reductions))]
-        if not self._sum_frames:
-            self._sums = [
-                row.astype(np.float64 if reduction is Reduction.MEAN else row.dtype)
-                for row, reduction in zip(rows, self._reductions, strict=True)
-            ]
+        counts = np.array(frames)
+        self.frames += int(counts.sum())
+        power = np.broadcast_to(power, (len(power), len(self._reductions), power.shape[2]))
+        if self._framing.blocks_per_column == 1:
+            values = [power[:, place] for place in range(len(self._reductions))]
         else:
-            for total, row, reduction in zip(self._sums, rows, self._reductions, strict=True):
-                if reduction is Reduction.MAX:
-                    np.maximum(total, row, out=total)
-                elif reduction is Reduction.MIN:
-                    np.minimum(total, row, out=total)
-                else:
-                    total += row
-        self._sum_frames += count
+            finished = list(self._finished(first_block, power, counts))
+            if not finished:
+                return
+            values = [np.stack(columns) for columns in zip(*(reduced for reduced, _ in finished), strict=True)]
+            counts = np.array([count for _, count in finished])
+        first = first_block // self._framing.blocks_per_column
+        for place, column in enumerate(self._decibels(values, counts, power.dtype)):
+            yield Column(first + place, column)
 
-    def _finish(self, power: NDArray[Any]) -> NDArray[np.float32]:
-        count, self._sum_frames = self._sum_frames, 0
-        if count == 0:
-            return np.full((len(self._reductions), len(self._bins.order)), np.nan, np.float32)
-        values = [total[np.newaxis] for total in self._sums]
-        column: NDArray[np.float32] = self._decibels(values, np.array([count]), power.dtype)[0]
-        return column
+    def _finished(
+        self, first_block: int, power: NDArray[Any], counts: NDArray[np.int64]
+    ) -> Iterator[tuple[list[NDArray[Any]], int]]:
+        """Each finished column: its linear power, (bins,) for each reduction, and its frames."""
+        per_column, stop_block = self._framing.blocks_per_column, first_block + len(counts)
+        for column in range(first_block // per_column, -(-stop_block // per_column)):
+            end = min((column + 1) * per_column, self._framing.blocks)
+            part = slice(max(0, column * per_column - first_block), min(end, stop_block) - first_block)
+            rows, with_data = power[part], counts[part] > 0
+            self._combine(rows if with_data.all() else rows[with_data])
+            self._reduced_frames += int(counts[part].sum())
+            if end <= stop_block:
+                yield self._reduced, self._reduced_frames
+                self._reduced, self._reduced_frames = [], 0
+
+    def _combine(self, power: NDArray[Any]) -> None:
+        """Reduce the next blocks of a column, (blocks, reductions, bins), in order after those before them."""
+        reduced = []
+        for place, reduction in enumerate(self._reductions):
+            rows = power[:, place]
+            dtype = np.dtype(np.float64) if reduction is Reduction.MEAN else rows.dtype
+            if self._reduced_frames:
+                rows = np.concatenate((self._reduced[place][np.newaxis], rows), dtype=dtype)
+            some = len(rows) > 0
+            reduced.append(OPERATIONS[reduction].reduce(rows, 0, dtype) if some else np.zeros(power.shape[2], dtype))
+        self._reduced = reduced
 
     def _decibels(
         self, values: Sequence[NDArray[Any]], frames: NDArray[np.int64], dtype: np.dtype[Any]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.errors import input_invalid
 
-_OPERATIONS: dict[Reduction, np.ufunc] = {
+OPERATIONS: dict[Reduction, np.ufunc] = {
     Reduction.MAX: np.maximum,
     Reduction.MIN: np.minimum,
     Reduction.MEAN: np.add,
@@ -89,7 +89,7 @@ class PowerKernel:
                     result[number] = rows
                 else:
                     for place, reduction in enumerate(reductions):
-                        _OPERATIONS[reduction].reduce(rows, axis=0, out=result[number, place])
+                        OPERATIONS[reduction].reduce(rows, axis=0, out=result[number, place])
             found = result[: len(blocks)] if all(counts) else result[: len(blocks)][np.array(counts) > 0]
             if not np.isfinite(found).all():
                 raise input_invalid(
