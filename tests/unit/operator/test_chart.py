@@ -282,7 +282,7 @@ def test_pools_reach_the_operator(chart: Chart) -> None:
     assert pools["default"].memory_bytes == 2 * 2**30
 
 
-STORES = {
+STORES: dict[str, dict[str, str | None]] = {
     "shelf": {"claimName": "tape"},
     "archive": {
         "bucket": "recordings",

@@ -1,29 +1,49 @@
-"""The example job is what the README and the chart's notes send newcomers to: it must be valid."""
+"""The example jobs are what the README and the chart's notes send newcomers to: they must be valid."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
+import pytest
 import yaml
 
-from spectrogram_operator.api.job import read_job
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.settings.stores import parse_stores
 
 ROOT = Path(__file__).parents[3]
-JOB = yaml.safe_load((ROOT / "examples" / "spectrogramjob.yaml").read_text())
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
-def test_the_planner_reads_it() -> None:
+def read(path: Path) -> Job:
+    document = yaml.safe_load(path.read_text())
     server = {"namespace": "lab", "uid": "u", "creationTimestamp": "2026-11-02T12:00:00Z"}
-    job = read_job(JOB | {"metadata": JOB["metadata"] | server})
+    return read_job(document | {"metadata": document["metadata"] | server})
+
+
+def test_the_planner_reads_the_first() -> None:
+    job = read(ROOT / "examples" / "spectrogramjob.yaml")
     assert job.invalid == ""
     assert job.spec is not None
     assert (job.spec.input.claim_name, job.spec.input.path) == ("recordings", "demo.drf")
     assert (job.spec.output.claim_name, job.spec.output.path) == ("results", "fm-band")
 
 
-def test_it_fits_the_crd_without_a_field_that_would_be_dropped() -> None:
+def test_the_planner_reads_the_one_of_stores_and_its_comment_names_them() -> None:
+    path = ROOT / "examples" / "from-a-store.yaml"
+    job = read(path)
+    assert job.invalid == ""
+    assert job.spec is not None
+    comment = path.read_text().partition("#   stores:\n")[2].partition("apiVersion")[0]
+    stores: Any = yaml.safe_load("\n".join(line.removeprefix("#") for line in comment.splitlines()))
+    assert {job.spec.input.store, job.spec.output.store} == set(parse_stores(json.dumps(stores)))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_it_fits_the_crd_without_a_field_that_would_be_dropped(path: Path) -> None:
     (version,) = yaml.safe_load((ROOT / "crds" / "spectrogramjobs.yaml").read_text())["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
-    jsonschema.Draft7Validator(_closed(schema)).validate(JOB)
+    jsonschema.Draft7Validator(_closed(schema)).validate(yaml.safe_load(path.read_text()))
 
 
 def _closed(schema: object) -> object:

@@ -160,6 +160,14 @@ def test_a_run_says_how_to_provide_a_store(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (66, "")
 
 
+def test_a_run_reads_from_an_address_that_the_settings_allow(tmp_path: Path) -> None:
+    file = write_job(tmp_path, "", input={"url": "https://data.example.org/success"})
+    (tmp_path / "values.yaml").write_text(SETTINGS)
+    done = finish(fake_run(file, settings=tmp_path / "values.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert "Recording   https://data.example.org/success" in done.stdout
+
+
 def test_settings_reach_the_command_line(tmp_path: Path) -> None:
     file = write_job(tmp_path, "", input={"url": "https://evil.example/fm.wav"})
     (tmp_path / "values.yaml").write_text(SETTINGS)

@@ -54,6 +54,7 @@ HOSTS = tuple(f"{number:02}.{'h' * 60}.{'o' * 60}.{'s' * 60}.{'t' * 60}.org" for
 ALLOWED_HOSTS = ("*.example.org", *HOSTS)
 claims = st.sampled_from(["recordings", "results", "a.b-c"])
 paths = st.text(min_size=1, max_size=256).filter(lambda path: path[0] != "/" and ".." not in path and "\0" not in path)
+output_paths = paths.filter(lambda path: path.strip("./") != "")
 sizes = st.sampled_from(["1Mi", "500M", "501M", "1e80"])
 stores = st.sampled_from(sorted(STORES))
 addresses = st.sampled_from([f"https://data.example.org/{'a' * 2000}.wav", "https://data.example.org/%2e%2e?a=/b"])
@@ -78,8 +79,8 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
                 st.fixed_dictionaries({"url": addresses}, optional={"size": sizes}),
             ),
             "output": st.one_of(
-                st.fixed_dictionaries({"claimName": claims}, optional={"path": paths}),
-                st.fixed_dictionaries({"store": stores}, optional={"path": paths}),
+                st.fixed_dictionaries({"claimName": claims}, optional={"path": output_paths}),
+                st.fixed_dictionaries({"store": stores}, optional={"path": output_paths}),
             ),
         },
         optional={
