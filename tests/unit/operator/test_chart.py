@@ -414,3 +414,11 @@ def test_the_notes_tell_where_to_put_the_first_job(chart: Chart) -> None:
     notes = done.stdout.partition("NOTES:")[2]
     assert "runs the SpectrogramJobs of lab, b." in notes
     assert "kubectl --namespace lab apply" in notes
+    assert "store" not in notes
+
+
+def test_the_notes_name_the_stores(chart: Chart) -> None:
+    done = chart.helm("install", "radio", "--namespace", "system", "--dry-run=client", stores=STORES)
+    assert (
+        "Jobs may also name a store, in input.store and output.store: archive, own, shelf.\n\nSettings" in done.stdout
+    )
