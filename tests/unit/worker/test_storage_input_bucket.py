@@ -313,9 +313,11 @@ def test_memory_stays_flat(tmp_path: Path, store: ObjectStore, monkeypatch: pyte
         output = {"formats": ["npz"]}
         transform = {"fftSize": 1024, "hopSize": 1024}
         ended = run(folder, input=selection, places=in_bucket(store), limits=limits, output=output, transform=transform)
-        report = ended.assert_orderly(ExitCode.DONE)
-        assert report.memory.peak_bytes < report.memory.estimate_bytes
-        peaks.append(report.memory.peak_bytes)
+        memory = ended.assert_orderly(ExitCode.DONE).memory
+        assert memory.peak_bytes is not None
+        assert memory.estimate_bytes is not None
+        assert memory.peak_bytes < memory.estimate_bytes
+        peaks.append(memory.peak_bytes)
     assert peaks[1] < peaks[0] + 8_000_000, peaks
 
 

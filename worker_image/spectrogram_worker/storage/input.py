@@ -4,7 +4,7 @@ The libraries behind the last two are loaded for jobs that need them.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.document import INPUT_CREDENTIALS
@@ -35,4 +35,26 @@ def open_input(
 
         client = BucketClient(bucket, credentials_in(environment, INPUT_CREDENTIALS), refused=ExitCode.INPUT_NOT_FOUND)
         return BucketVolume(client, copies, threads=document.limits.threads)
-    raise NotImplementedError
+    from spectrogram_worker.storage.web import Internet, WebFile
+
+    path = PurePosixPath(document.input.path)
+    try:
+        file = WebFile(str(address), document.places.allowed_url_hosts, Internet())
+        file.download(path, copies)
+    except BaseException:
+        copies.close()
+        raise
+    return DownloadedFile(path, file.title, copies)
+
+
+class DownloadedFile(FolderVolume):
+    """A copy of one file from the web, which people know by its address. `close` removes it."""
+
+    def __init__(self, path: PurePosixPath, title: str, copies: Copies) -> None:
+        advice = "what lies in two files must be packed into one (.sigmf) to have one address"
+        super().__init__(copies.folder, lambda asked: title if asked == path else str(asked), advice)
+        self._copies = copies
+
+    def close(self) -> None:
+        """Remove the copy."""
+        self._copies.close()
