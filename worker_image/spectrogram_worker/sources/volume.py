@@ -78,5 +78,5 @@ class Volume(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what was opened, and remove copies."""
+        """Release what was opened, and remove copies; a second time does nothing."""
         ...

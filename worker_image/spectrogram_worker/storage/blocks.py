@@ -4,6 +4,7 @@ Files are read forwards, by several threads in turns. So a block is fetched once
 file is being read on, the next blocks are fetched before anyone asks.
 """
 
+import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,16 +18,21 @@ _FETCHING_THREADS = 4
 File = TypeVar("File")
 
 
+def new_room(count: int) -> memoryview:
+    """Memory for `count` bytes, more than 0, that goes back to the system at once when nobody needs it any more."""
+    return memoryview(mmap.mmap(-1, count))
+
+
 class Blocks(Generic[File]):
-    """At most `most` blocks of files, safe for several threads. `fetch(file, start, count)` gets bytes of a file.
+    """At most `most` blocks of files, safe for several threads. `fetch(file, start, content)` fills `content`.
 
     Blocks that were read to their end make room first; those that are read ahead take no other place than theirs.
     """
 
-    def __init__(self, fetch: Callable[[File, int, int], bytearray], most: int) -> None:
+    def __init__(self, fetch: Callable[[File, int, memoryview], None], most: int) -> None:
         self._fetch, self._most = fetch, most
         self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[File, int], Future[bytearray]] = OrderedDict()
+        self._blocks: OrderedDict[tuple[File, int], Future[memoryview]] = OrderedDict()
         self._finished: set[tuple[File, int]] = set()
         self._pool = ThreadPoolExecutor(_FETCHING_THREADS, thread_name_prefix="fetch")
 
@@ -40,14 +46,14 @@ class Blocks(Generic[File]):
         while content:
             number, begin = divmod(offset, BLOCK_BYTES)
             block = self._block(file, size, number).result()
-            piece = memoryview(block)[begin : begin + len(content)]
+            piece = block[begin : begin + len(content)]
             content[: len(piece)] = piece
             content, offset = content[len(piece) :], offset + len(piece)
             if begin + len(piece) == len(block):
                 with self._lock:
                     self._finished.update({(file, number)} & self._blocks.keys())
 
-    def _block(self, file: File, size: int, number: int) -> "Future[bytearray]":
+    def _block(self, file: File, size: int, number: int) -> "Future[memoryview]":
         with self._lock:
             reads_on = (file, number - 1) in self._blocks
             wanted = self._blocks.get((file, number)) or self._begin(file, size, number)
@@ -57,13 +63,18 @@ class Blocks(Generic[File]):
                     self._begin(file, size, ahead)
         return wanted
 
-    def _begin(self, file: File, size: int, number: int) -> "Future[bytearray]":
+    def _begin(self, file: File, size: int, number: int) -> "Future[memoryview]":
         if not self._has_room():
             self._drop(next(iter(self._blocks)))
-        start = number * BLOCK_BYTES
-        found = self._pool.submit(self._fetch, file, start, min(BLOCK_BYTES, size - start))
+        found = self._pool.submit(self._fetched, file, size, number)
         self._blocks[file, number] = found
         return found
+
+    def _fetched(self, file: File, size: int, number: int) -> memoryview:
+        start = number * BLOCK_BYTES
+        content = new_room(min(BLOCK_BYTES, size - start))
+        self._fetch(file, start, content)
+        return content
 
     def _has_room(self) -> bool:
         """Whether there is a place for one more block, after those that nobody needs have made room."""

@@ -134,15 +134,20 @@ class BucketClient:
                 raise
         return Entry(key, found["ContentLength"], _tag(found))
 
-    def read(self, entry: Entry, start: int, count: int) -> bytearray:
+    def read(self, entry: Entry, start: int, count: int) -> bytes:
         """`count` bytes of the object from byte `start` on. Raises Changed where it is another by now."""
         content = bytearray(count)
-        rest = memoryview(content)
+        self.read_into(entry, start, memoryview(content))
+        return bytes(content)
+
+    def read_into(self, entry: Entry, start: int, content: memoryview) -> None:
+        """Fill `content` with the object's bytes from `start` on. Raises Changed where it is another by now."""
+        rest = content
         with self._errors(entry.key):
             for _ in range(_TRANSFERS):
-                rest = rest[self._receive(entry, start + count - len(rest), rest) :]
+                rest = rest[self._receive(entry, start + len(content) - len(rest), rest) :]
                 if not rest:
-                    return content
+                    return
         raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
 
     def _receive(self, entry: Entry, start: int, content: memoryview) -> int:

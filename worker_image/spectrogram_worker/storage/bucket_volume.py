@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.errors import input_invalid, input_not_found
 from spectrogram_worker.sources.files import FolderVolume
 from spectrogram_worker.sources.volume import SampleFile
-from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks
+from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks, new_room
 from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
 from spectrogram_worker.storage.copies import Copies
 
@@ -35,7 +35,7 @@ class Client(Protocol):
 
     def look(self, key: str) -> Entry | None: ...
 
-    def read(self, entry: Entry, start: int, count: int) -> bytearray: ...
+    def read_into(self, entry: Entry, start: int, content: memoryview) -> None: ...
 
     def close(self) -> None: ...
 
@@ -147,7 +147,7 @@ class BucketVolume:
         return self._local().on_disk(path)
 
     def close(self) -> None:
-        """Close the connections and remove the copies."""
+        """Close the connections, give back the memory, remove the copies."""
         self._blocks.close()
         self._client.close()
         self._copies.close()
@@ -168,16 +168,17 @@ class BucketVolume:
             raise input_invalid(f"{path} in {self._client.title} is a folder: name a file that holds samples")
         return entry
 
-    def _read(self, entry: Entry, start: int, count: int) -> bytearray:
+    def _read(self, entry: Entry, start: int, content: memoryview) -> None:
         try:
-            return self._client.read(entry, start, count)
+            self._client.read_into(entry, start, content)
         except Changed:
             raise input_invalid(
                 f"{entry.key} in {self._client.title} was changed while it was read: run the job again"
             ) from None
 
     def _copy(self, path: PurePosixPath, entry: Entry, start: int, count: int) -> int:
-        content = memoryview(self._read(entry, start, count))
+        content = new_room(count)
+        self._read(entry, start, content)
         descriptor = os.open(self._copies.folder / path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             while content:
