@@ -91,6 +91,7 @@ class Attempt:
                 results = Results(self._destination.work, self._document, stream.layout, signal)
             with closing(results):
                 self._transform(stream, results)
+                volume.close()  # its memory and its copies make room for what is left to do
                 return self._finish(results, stream, recording.description, selection)
 
     def _describe(self, description: Description, selection: Selection) -> None:
