@@ -2,7 +2,7 @@
 
 Frame k covers samples [k·hop, k·hop + m), m the window's length. A column reduces r = ⌈frames / columns⌉ consecutive
 frames, in blocks of clamp(⌊32768 / fft⌋, 1, 64) frames counted from the column's own first frame. Blocks are numbered
-through the recording, and transformed together in batches of about 32768 bins. None of this depends on how the samples
+through the recording, and transformed together in batches of about 98304 bins. None of this depends on how the samples
 are read or on the number of threads, and so neither does a single bit of the result.
 """
 
@@ -13,9 +13,7 @@ from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid, invalid_spec
 
 _BLOCK_BINS = 32_768
-_BATCH_BINS = 65_536
-_BATCH_FRAMES = 4
-_MAXIMUM_BATCH_BINS = 262_144
+_BATCH_BINS = 98_304
 _MAXIMUM_BLOCK_FRAMES = 64
 _MAXIMUM_SPAN = 1 << 20
 MAXIMUM_COLUMNS = 1 << 22
@@ -56,8 +54,7 @@ class Framing:
     @cached_property
     def batch_blocks(self) -> int:
         """Blocks that are transformed together; the last batch may have fewer."""
-        bins = max(_BATCH_BINS, min(_BATCH_FRAMES * self.fft_size, _MAXIMUM_BATCH_BINS))
-        return max(1, round(bins * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
+        return max(1, round(_BATCH_BINS * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
 
     @cached_property
     def batch_span(self) -> int:

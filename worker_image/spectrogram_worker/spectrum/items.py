@@ -19,6 +19,7 @@ from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
 _RESULT_BYTES = 1 << 20
+_FFT_LANES = 4  # frames that the FFT takes at a time, where there are as many
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -58,7 +59,7 @@ class Items:
     def memory_bytes(self, threads: int) -> int:
         """Peak of a transform with `threads` threads, in bytes: no term in the length of the recording.
 
-        Each thread has samples, frames, the FFT's output or work space, the power twice, a reader's buffer, and two
+        Each thread has samples, frames, the FFT's output or work space, power twice, sums, a reader's buffer and two
         results under way; once there are the FFT's roots and the combination of a result to dB. Sizes with large prime
         factors go through Bluestein's algorithm, which pads to more than twice the size. A quarter is added: peaks of
         VmHWM lay up to 18 % above the sum of these parts.
@@ -69,8 +70,8 @@ class Items:
         blocks, results, bins = self.result_shape
         result = real * blocks * results * bins
         padded = scipy.fft.next_fast_len(size, real=not self.is_complex) != size
-        work = 2 * real * size * (4 if padded else 1)
-        thread = sample * (self.buffer_samples + frames * size) + 2 * real * frames * bins
+        work = sample * size * (4 if padded else 2 * _FFT_LANES if frames >= _FFT_LANES else 1)
+        thread = sample * (self.buffer_samples + frames * size) + 2 * real * (frames + 1) * bins
         thread += max(work, 2 * real * frames * bins) + ITEMS_PER_THREAD * result + BUFFER_BYTES
         roots = 2 * real * size * (6 if padded else 2)
         return (threads * thread + roots + 8 * result) * 5 // 4
