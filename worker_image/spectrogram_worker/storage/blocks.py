@@ -26,7 +26,8 @@ def new_room(count: int) -> memoryview:
 class Blocks(Generic[File]):
     """At most `most` blocks of files, safe for several threads. `fetch(file, start, content)` fills `content`.
 
-    Blocks that were read to their end make room first; those that are read ahead take no other place than theirs.
+    Blocks that were read to their end make room first, then those that nobody has asked for yet, then those that were
+    not asked for the longest. Reading ahead takes no place but of the first.
     """
 
     def __init__(self, fetch: Callable[[File, int, memoryview], None], most: int) -> None:
@@ -61,6 +62,7 @@ class Blocks(Generic[File]):
             for ahead in range(number + 1, number + 1 + _AHEAD):
                 if reads_on and (file, ahead) not in self._blocks and ahead * BLOCK_BYTES < size and self._has_room():
                     self._begin(file, size, ahead)
+                    self._blocks.move_to_end((file, ahead), last=False)
         return wanted
 
     def _begin(self, file: File, size: int, number: int) -> "Future[memoryview]":

@@ -142,13 +142,13 @@ class BucketClient:
 
     def read_into(self, entry: Entry, start: int, content: memoryview) -> None:
         """Fill `content` with the object's bytes from `start` on. Raises Changed where it is another by now."""
-        rest = content
+        rest, asked = content, 0
         with self._errors(entry.key):
-            for _ in range(_TRANSFERS):
+            while rest and asked < _TRANSFERS:
                 rest = rest[self._receive(entry, start + len(content) - len(rest), rest) :]
-                if not rest:
-                    return
-        raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
+                asked += 1
+        if rest:
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {entry.key} was cut off in transfer")
 
     def _receive(self, entry: Entry, start: int, content: memoryview) -> int:
         """Ask for the bytes of `content` once; returns how many came before the transfer broke off."""
