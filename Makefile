@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 TIER ?=
 DEMO := demo
+BENCH ?=
 
 .DEFAULT_GOAL := help
 
@@ -21,6 +22,9 @@ test: $(VENV)/installed ## run every tier of tests that this machine can run; TI
 
 lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 	@$(BIN)/python tests/run.py --tier lint
+
+bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 images: $(VENV)/installed ## build both images, as archives that docker, podman and containerd load
 	@PYTHONPATH=tests $(BIN)/python -m harness.installation
@@ -50,4 +54,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint images cluster cluster-down crds lock
+.PHONY: help demo test lint bench images cluster cluster-down crds lock
