@@ -1,5 +1,5 @@
-"""What stands for a job's claims and stores on this machine: --mount NAME=DIR, else a folder called NAME beside the job
-file; for a store, else what --settings says of it.
+"""What stands for a job's claims and stores on this machine: --mount NAME=DIR, for a store else what --settings says of
+it, else a folder called NAME beside the job file.
 """
 
 import difflib
@@ -70,10 +70,10 @@ def _find_store(
     title: str, name: str, file: Path, mounted: Mapping[str, Path], policy: Policy, code: ExitCode
 ) -> Store:
     beside = file.absolute().parent / name
+    if name in policy.stores and name not in mounted:
+        return policy.stores[name]
     if name in mounted or beside.is_dir():
         return Store(claim_name=name)
-    if name in policy.stores:
-        return policy.stores[name]
     known = f" (there are {', '.join(sorted(policy.stores))} now)" if policy.stores else ""
     raise CommandError(
         f"{title}: nothing here stands for the store {name}: make the folder {beside}, or name another one with"

@@ -41,25 +41,32 @@ def refusal(folder: Path, job: SpectrogramJobSpec, policy: Policy, *mounts: str)
     return caught.value.exit_code, str(caught.value).replace(f"{folder}/", "")
 
 
-def test_a_store_is_a_folder_that_is_mounted_or_stands_beside_the_job(tmp_path: Path) -> None:
-    for name in ("archive", "elsewhere", "results"):
+def test_a_store_is_the_folder_that_is_mounted_for_it_whatever_the_settings_say(tmp_path: Path) -> None:
+    for name in ("elsewhere", "results"):
         (tmp_path / name).mkdir()
+    mounts = [f"archive={tmp_path}/elsewhere", f"results={tmp_path}/results"]
     for policy in (Policy(), POLICY):
-        places = find_places(tmp_path / "job.yaml", FROM_ARCHIVE, [f"archive={tmp_path}/elsewhere"], policy)
+        places = find_places(tmp_path / "job.yaml", FROM_ARCHIVE, mounts, policy)
         assert places.folders == {"archive": tmp_path / "elsewhere", "results": tmp_path / "results"}
         assert places.stores == {"archive": Store(claim_name="archive"), "results": Store(claim_name="results")}
         assert places.show(FROM_ARCHIVE.input, "fm.drf") == f"{tmp_path}/elsewhere/fm.drf"
-    beside = find_places(tmp_path / "job.yaml", FROM_ARCHIVE, (), POLICY)
-    assert beside.folders["archive"] == tmp_path / "archive"
 
 
-def test_else_a_store_is_what_the_settings_say(tmp_path: Path) -> None:
-    (tmp_path / "team-results").mkdir()
+def test_else_a_store_is_what_the_settings_say_and_no_folder_that_happens_to_have_its_name(tmp_path: Path) -> None:
+    for name in ("archive", "results", "team-results"):
+        (tmp_path / name).mkdir()
     places = find_places(tmp_path / "job.yaml", FROM_ARCHIVE, (), POLICY)
     assert places.folders == {"team-results": tmp_path / "team-results"}
     assert places.stores == POLICY.stores
     assert places.show(FROM_ARCHIVE.input, "fm.drf") == "fm.drf in the store archive"
     assert places.show(FROM_ARCHIVE.output, "a/b.png") == f"{tmp_path}/team-results/a/b.png"
+
+
+def test_without_settings_a_store_is_the_folder_beside_the_job(tmp_path: Path) -> None:
+    for name in ("archive", "results"):
+        (tmp_path / name).mkdir()
+    places = find_places(tmp_path / "job.yaml", FROM_ARCHIVE, (), Policy())
+    assert places.folders == {"archive": tmp_path / "archive", "results": tmp_path / "results"}
 
 
 def test_the_claim_behind_a_store_may_be_mounted(tmp_path: Path) -> None:
