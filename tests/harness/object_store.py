@@ -3,7 +3,6 @@
 What lies in the folder are the objects, so that a test can write recordings there and read results without S3.
 """
 
-import http.client
 import socket
 import sys
 from pathlib import Path
@@ -19,23 +18,25 @@ BUCKET = "archive"
 class ObjectStore:
     """While the context is open, the folders in `folder` are buckets; `BUCKET` is one."""
 
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", identity: Path | None = None) -> None:
+        """`identity`: a file with the server's key and its certificate, for HTTPS."""
         self.root = folder / BUCKET
         self.root.mkdir(parents=True)
-        self._host, self._port = host, port or _free_port(host)
+        self._host, self._port, self._is_secure = host, _free_port(host), identity is not None
         configuration = folder / ".rclone.conf"
         configuration.touch()
         command = [
             *(Path(sys.executable).with_name("rclone"), "serve", "s3", folder),
             *("--config", configuration, "--addr", f"{host}:{self._port}"),
             *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
+            *(("--cert", identity, "--key", identity) if identity else ()),
             *("--vfs-cache-mode", "off", "--dir-cache-time", "0s"),  # a test writes behind its back
         ]
         self._program = Program("rclone", [str(word) for word in command], folder / ".rclone.log")
 
     @property
     def endpoint(self) -> str:
-        return f"http://{self._host}:{self._port}"
+        return f"http{'s' if self._is_secure else ''}://{self._host}:{self._port}"
 
     def log(self) -> str:
         return self._program.log.read_text()
@@ -51,14 +52,11 @@ class ObjectStore:
         self._program.kill()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=10)
         try:
-            connection.request("GET", "/")
-            return connection.getresponse().status < 500
+            socket.create_connection((self._host, self._port), timeout=10).close()
         except OSError:
             return False
-        finally:
-            connection.close()
+        return True
 
 
 def _free_port(host: str) -> int:
