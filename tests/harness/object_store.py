@@ -30,7 +30,7 @@ class ObjectStore:
             *("--config", configuration, "--addr", f"{host}:{self._port}"),
             *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
             *(("--cert", identity, "--key", identity) if identity else ()),
-            *("--vfs-cache-mode", "off", "--dir-cache-time", "0s"),  # a test writes behind its back
+            *("--vfs-cache-mode", "off", "--dir-cache-time", "1ms"),  # tests write behind its back; at 0s it spins
         ]
         self._program = Program("rclone", [str(word) for word in command], folder / ".rclone.log")
 
