@@ -21,12 +21,13 @@ from spectrogram_worker.estimate import announce, estimate_memory, require_memor
 from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
+from spectrogram_worker.outputs import open_destination
 from spectrogram_worker.outputs.attributes import Signal
 from spectrogram_worker.outputs.colormaps import require_colormap
+from spectrogram_worker.outputs.destination import at_path, output_errors
 from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
 from spectrogram_worker.outputs.picture import use_scratch_for_caches
-from spectrogram_worker.outputs.publish import Destination, at_path, output_errors
 from spectrogram_worker.outputs.results import Results, collecting_bytes, output_bytes, picture_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
@@ -51,8 +52,7 @@ class Attempt:
     def __init__(self, document: WorkerDocument, stop: StopRequest, gauge: MemoryGauge, state: ProgressState) -> None:
         self._document, self._stop, self._gauge, self._state = document, stop, gauge, state
         self._job = document.job.title
-        recording = Path(document.folders.input) / document.input.path
-        self._destination = Destination(document.folders.output, document.output_path, document.job, recording)
+        self._destination = open_destination(document)
 
     def discard(self) -> None:
         """Remove the unfinished work at once, from any thread: the process is about to be ended."""

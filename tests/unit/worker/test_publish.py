@@ -10,9 +10,10 @@ import pytest
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.outputs.destination import Published, output_errors
+from spectrogram_worker.outputs.folder_destination import FolderDestination
 from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.outputs.manifest import describe_file, describe_folder
-from spectrogram_worker.outputs.publish import Destination, Published, output_errors
 from unit.worker.jobs import job
 
 
@@ -25,12 +26,12 @@ def root(tmp_path: Path) -> Path:
 
 def destination(
     root: Path, path: str = "fm-band", *, recording: Path = Path("/nowhere"), **changes: Any
-) -> Destination:
+) -> FolderDestination:
     """The destination of one attempt of the job `team/fm-band`."""
-    return Destination(str(root), path, job(**changes), recording)
+    return FolderDestination(str(root), path, job(**changes), recording)
 
 
-def write(place: Destination, *, text: str = "result", complete: bool = True, **changes: Any) -> None:
+def write(place: FolderDestination, *, text: str = "result", complete: bool = True, **changes: Any) -> None:
     """Write one result and a manifest into the work folder."""
     with place.work.create("result.txt") as file:
         file.write(text.encode())

@@ -1,6 +1,6 @@
 """manifest.json: what a folder of results is, which job made it, from what, how, and the checksum of every file.
 
-A manifest found on a claim was written by anyone who can write there: it is read with a size cap and a schema.
+A manifest found in a claim or bucket is anyone's who can write there: it is read with a size cap and a schema.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from spectrogram_worker.spectrum.layout import Layout
 
 MANIFEST_MEDIA_TYPE = "application/json"
 MOST_LISTED_GAPS = 10_000
-_MOST_BYTES = 4 * 1024 * 1024
+MOST_MANIFEST_BYTES = 4 * 1024 * 1024
 _DISTRIBUTIONS = ("spectrogram-operator", "numpy", "scipy", "matplotlib", "digital_rf", "sigmf", "h5py")
 
 
@@ -177,10 +177,19 @@ def read_manifest(folder: Folder) -> PublishedManifest | None:
     """The manifest in `folder`, or None where there is none or it is not one."""
     try:
         with folder.open(MANIFEST_NAME) as file:
-            text = file.read(_MOST_BYTES + 1)
-            if len(text) > _MOST_BYTES:
-                return None
-            content = _Content.model_validate_json(text)
-            return PublishedManifest(content, describe_file(MANIFEST_NAME, MANIFEST_MEDIA_TYPE, file))
-    except (OSError, ValidationError):
+            return parse_manifest(file.read(MOST_MANIFEST_BYTES + 1))
+    except OSError:
         return None
+
+
+def parse_manifest(text: bytes) -> PublishedManifest | None:
+    """The manifest that `text` is, or None where it is none."""
+    if len(text) > MOST_MANIFEST_BYTES:
+        return None
+    try:
+        content = _Content.model_validate_json(text)
+    except ValidationError:
+        return None
+    digest = hashlib.sha256(text).hexdigest()
+    entry = OutputFile(path=MANIFEST_NAME, media_type=MANIFEST_MEDIA_TYPE, bytes=len(text), sha256=digest)
+    return PublishedManifest(content, entry)

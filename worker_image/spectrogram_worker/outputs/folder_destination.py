@@ -1,4 +1,4 @@
-"""The results appear whole or not at all: written beside their place under a temporary name, renamed at the end.
+"""In a claim, results appear whole or not at all: written beside their place with another name, renamed at the end.
 
 What stands in that place already is never lost by mistake. Results of this job and these parameters are the result;
 results of a job of this name are put aside, replaced and then deleted; anything else is left alone (faults.md, I6).
@@ -9,36 +9,28 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
-from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError, invalid_spec
+from spectrogram_worker.outputs.destination import (
+    PARTIAL,
+    Published,
+    at_path,
+    hidden_name,
+    in_the_way,
+    listed,
+    output_errors,
+    path_parts,
+)
 from spectrogram_worker.outputs.folders import Folder, walk
 from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
 
-PARTIAL = ".partial"
 _LONGEST_NAME = 255 - len(PARTIAL)
 
 log = logging.getLogger(__name__)
-
-
-@contextmanager
-def output_errors(path: str) -> Iterator[None]:
-    """Errors of the file system while writing results to `path`, as what they mean for the job: 73, 74 or 86."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkerError(ExitCode.OUTPUT_NO_SPACE, f"no space for the output {path}: {reason}") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, f"cannot write the output {path}: {reason}") from error
-        raise WorkerError(ExitCode.IO_ERROR, f"error while writing the output {path}: {reason}") from error
 
 
 @dataclass(frozen=True)
@@ -49,35 +41,20 @@ class Occupant:
     manifest: PublishedManifest | None = None
 
 
-@dataclass(frozen=True)
-class Published:
-    """Results that stand in their place: the files, with paths relative to the claim, and the number of columns."""
-
-    files: tuple[OutputFile, ...]
-    columns: int
-
-
-def at_path(folder: str, files: tuple[OutputFile, ...]) -> tuple[OutputFile, ...]:
-    """The files with their paths relative to the claim instead of `folder`."""
-    return tuple(file.model_copy(update={"path": f"{folder}/{file.path}"}) for file in files)
-
-
-class Destination:
-    """The place of one job's results, below the folder `root`. `prepare` comes first; `close` last.
+class FolderDestination:
+    """A folder below `root`, the folder that a claim is mounted at: a Destination.
 
     `path` is relative to `root`; `recording` is the input, which no output may replace.
     """
 
     def __init__(self, root: str, path: str, job: JobReference, recording: Path) -> None:
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        if not parts or ".." in parts:
-            raise invalid_spec(f"output.path must name a folder below the claim, not {path!r}")
+        parts = path_parts(path)
         if len(os.fsencode(parts[-1])) > _LONGEST_NAME:
             raise invalid_spec(f"output.path: the last name must not exceed {_LONGEST_NAME} bytes")
         self.path = "/".join(parts)
         self._root, self._parents, self._name = root, parts[:-1], parts[-1]
         self._job, self._recording = job, recording
-        prefix = f".spectrogram-{re.sub(r'[^A-Za-z0-9-]', '-', job.uid)[:64]}-"
+        prefix = f"{hidden_name(job)}-"
         self._leftover = re.compile(re.escape(prefix) + r"(\d+)\.(?:tmp|old|gone)")
         self._work_name, self._aside = f"{prefix}{job.attempt}.tmp", f"{prefix}{job.attempt}"
         self._parent: Folder | None = None
@@ -200,16 +177,14 @@ class Destination:
         finally:
             folder.close()
         if manifest is None:
-            listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "nothing"
-            return Occupant(f"{name} is a folder without a manifest of this job's; it holds {listed}")
+            return Occupant(f"{name} is a folder without a manifest of this job's; it holds {listed(names)}")
         if not manifest.is_of_job_named(self._job):
             return Occupant(f"{name} holds the results of the job {manifest.job_title}")
         return Occupant(f"{name} holds results of this job", manifest)
 
     def _own(self, occupant: Occupant) -> PublishedManifest:
         if occupant.manifest is None:
-            message = f"output.path: {occupant.description}; remove it or choose another path"
-            raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, message)
+            raise in_the_way(occupant.description)
         return occupant.manifest
 
     def _holds_recording(self, folder: os.stat_result) -> bool:

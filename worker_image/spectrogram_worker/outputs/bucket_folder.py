@@ -1,0 +1,220 @@
+"""A folder of a bucket in which the results of one job appear, whole or not at all: manifest.json publishes them.
+
+A bucket has no rename and no lock, so an attempt leaves a marker while it is at work (marker.py). It says whose the
+objects are that have no manifest, and it keeps attempts apart: one that finds another marker in place of its own
+uploads no more and publishes nothing. What this cannot rule out: after the last look at the marker, while an upload is
+under way, a later attempt may begin. Of the same job it writes the same bytes, but for the manifest; an attempt of a
+former job of this name is ended when that job is deleted, long before.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.document import JobReference
+from spectrogram_worker.contract.report import MANIFEST_NAME
+from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.outputs.arrays import ARRAYS_NAME
+from spectrogram_worker.outputs.destination import HIDDEN, hidden_name, in_the_way, listed
+from spectrogram_worker.outputs.hdf5_file import HDF5_NAME
+from spectrogram_worker.outputs.manifest import (
+    MANIFEST_MEDIA_TYPE,
+    MOST_MANIFEST_BYTES,
+    PublishedManifest,
+    parse_manifest,
+)
+from spectrogram_worker.outputs.marker import MOST_MARKER_BYTES, Marker, parse_marker
+from spectrogram_worker.outputs.results import PICTURE_NAME
+from spectrogram_worker.outputs.zarr_folder import ZARR_NAME
+from spectrogram_worker.storage.bucket import PART_BYTES, TRANSFER_THREADS, BucketClient, Changed, Entry
+
+_MOST_MARKERS = 16
+_RESULTS = frozenset({PICTURE_NAME, ARRAYS_NAME, ZARR_NAME, HDF5_NAME, MANIFEST_NAME})
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A result to upload: its path in the folder, where it is, its bytes."""
+
+    path: str
+    place: Path
+    size: int
+    media_type: str
+
+
+class BucketFolder:
+    """The folder `path` of a bucket, for the attempt of `job` that this process is."""
+
+    def __init__(self, client: BucketClient, path: str, job: JobReference, process: str) -> None:
+        self.path = path
+        self._client, self._job, self._process = client, job, process
+        self._hidden = f"{path}/{HIDDEN}"
+        self._marker_key, self._manifest_key = f"{path}/{hidden_name(job)}", f"{path}/{MANIFEST_NAME}"
+        self._marker: Marker | None = None
+
+    def find(self) -> PublishedManifest | None:
+        """The results of a job of this name that stand here; None where nothing does, or only what an attempt left.
+
+        Raises OutputNotWritable (73) where something else is here.
+        """
+        markers = self._markers()
+        for marker in markers.values():
+            if marker.uploading and marker.job_title != self._job.title:
+                raise in_the_way(f"the job {marker.job_title} uploads its results to {self.path}, or died doing so")
+        manifest = self._manifest()
+        if manifest is not None:
+            if not manifest.is_of_job_named(self._job):
+                raise in_the_way(f"{self.path} holds the results of the job {manifest.job_title}")
+            return manifest
+        if not any(marker.job_title == self._job.title for marker in markers.values()):
+            start = f"{self.path}/"
+            others = (entry.key for entry in self._client.list(start) if entry.key not in {start, *markers})
+            if names := [key[len(start) :] for key in islice(others, 6)]:
+                raise in_the_way(f"{self.path} holds {listed(names)}, and no manifest of this job's")
+        return None
+
+    def is_whole(self, manifest: PublishedManifest) -> bool:
+        """True when this very job and these parameters gave the results that stand here, and all of them are there."""
+        if not (manifest.is_of(self._job) and manifest.complete):
+            return False
+        sizes = self._sizes()
+        for file in manifest.files:
+            below = (size for path, size in sizes.items() if path.startswith(f"{file.path}/"))
+            if sizes.get(file.path, sum(below)) != file.bytes:
+                return False
+        return True
+
+    def enter(self, *, uploading: bool) -> PublishedManifest | None:
+        """Leave the marker; returns what `find` does. Raises TransientError (75) where a later attempt is at work."""
+        self.find()
+        standing = self._markers().get(self._marker_key)
+        if standing is not None and standing.uid == self._job.uid and standing.attempt > self._job.attempt:
+            raise self._superseded()
+        marker = Marker.of(self._job, self._process, uploading=uploading)
+        self._client.put(self._marker_key, marker.to_json(), MANIFEST_MEDIA_TYPE)
+        self._marker = marker
+        return self.find()  # of two jobs that came at the same time, at least one finds the other here
+
+    def require_entered(self) -> None:
+        """Raise TransientError (75) unless the marker is this process's: another attempt has taken over."""
+        if self._marker is None or self._markers().get(self._marker_key) != self._marker:
+            raise self._superseded()
+
+    def publish(self, files: Iterable[LocalFile]) -> None:
+        """Upload the results, then the manifest, which is one of the files. What fails leaves nothing published."""
+        self._replace({file.path: file for file in files})
+        self.leave()
+
+    def remove_leftovers(self) -> None:
+        """Remove what an attempt of this job left that did not publish."""
+        self._client.delete(self._keys(_RESULTS))
+
+    def remove(self) -> None:
+        """Remove the results of this job, its manifest first, as far as that is possible."""
+        try:
+            manifest = self.find()
+            self._client.delete([self._manifest_key] if manifest else [])
+            self._client.delete(self._keys(_RESULTS | _names(manifest)))
+            self._client.delete(self._former_markers() | {self._marker_key})
+        except WorkerError as error:
+            log.warning("Cannot remove the former output %s: %s", self.path, error)
+
+    def remove_marker(self) -> None:
+        """Remove what an attempt left that died when its results stood already, as far as that is possible."""
+        try:
+            marker = self._markers().get(self._marker_key)
+            if marker is not None and marker.attempt <= self._job.attempt:
+                self._client.delete([self._marker_key])
+        except WorkerError as error:
+            log.warning("Cannot remove the marker of %s: %s", self.path, error)
+
+    def abandon(self) -> None:
+        """Leave everything to the next attempt: the store does not answer, or another attempt is at work."""
+        self._marker = None
+
+    def leave(self) -> None:
+        """Remove the marker and what is not published, unless another attempt has taken over."""
+        marker, self._marker = self._marker, None
+        if marker is None:
+            return
+        try:
+            if self._markers().get(self._marker_key) == marker:
+                if self._manifest() is None:
+                    self.remove_leftovers()
+                self._client.delete([self._marker_key])
+        except WorkerError as error:
+            log.warning("Cannot remove the unfinished output %s: %s", self.path, error)
+
+    def _replace(self, files: Mapping[str, LocalFile]) -> None:
+        former = self.enter(uploading=True)
+        if former is not None and self.is_whole(former):
+            what = f"another attempt of this job has published {self.path}: the next attempt finds it"
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
+        old = self._keys(_RESULTS | _names(former))
+        self._client.delete(self._former_markers())
+        self._client.delete(old & {self._manifest_key})
+        results = [file for path, file in files.items() if path != MANIFEST_NAME]
+        self._upload([file for file in results if file.size <= PART_BYTES], threads=TRANSFER_THREADS)
+        self._upload([file for file in results if file.size > PART_BYTES], threads=1)  # its parts go side by side
+        self._client.delete(old - {f"{self.path}/{path}" for path in files})
+        sizes = self._sizes()
+        if missing := [file.path for file in results if sizes.get(file.path) != file.size]:
+            what = f"{self._client.title}: {self.path}: {listed(missing)} went missing after the upload"
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
+        self._upload([files[MANIFEST_NAME]], threads=1)
+
+    def _upload(self, files: list[LocalFile], *, threads: int) -> None:
+        def upload(file: LocalFile) -> None:
+            self.require_entered()
+            self._client.upload(f"{self.path}/{file.path}", file.place, file.media_type)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(upload, files):  # an error cancels those that have not begun
+                pass
+
+    def _manifest(self) -> PublishedManifest | None:
+        return parse_manifest(self._content(self._client.look(self._manifest_key), MOST_MANIFEST_BYTES))
+
+    def _markers(self) -> dict[str, Marker]:
+        """Markers by their keys."""
+        entries = islice(self._client.list(self._hidden), _MOST_MARKERS)
+        found = ((entry.key, parse_marker(self._content(entry, MOST_MARKER_BYTES))) for entry in entries)
+        return {key: marker for key, marker in found if marker is not None}
+
+    def _former_markers(self) -> set[str]:
+        """Keys of markers of jobs of this name that were deleted: without them their attempts publish nothing."""
+        markers = self._markers().items()
+        return {key for key, marker in markers if marker.job_title == self._job.title} - {self._marker_key}
+
+    def _content(self, entry: Entry | None, most: int) -> bytes:
+        """What the object holds; nothing where there is none or more than `most` bytes."""
+        if entry is None or not 0 < entry.size <= most:
+            return b""
+        try:
+            return bytes(self._client.read(entry, 0, entry.size))
+        except Changed as error:
+            what = f"{self._client.title}: {entry.key} changed while it was read: another attempt is at work"
+            raise WorkerError(ExitCode.TRANSIENT_ERROR, what) from error
+
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of everything in the folder, by path."""
+        start = f"{self.path}/"
+        return {entry.key[len(start) :]: entry.size for entry in self._client.list(start)}
+
+    def _keys(self, names: frozenset[str]) -> set[str]:
+        """Keys of the objects that have one of these names, or lie in a folder of that name."""
+        return {f"{self.path}/{path}" for path in self._sizes() if path.partition("/")[0] in names}
+
+    def _superseded(self) -> WorkerError:
+        what = f"another attempt of this job has taken over {self.path}: this one publishes nothing"
+        return WorkerError(ExitCode.TRANSIENT_ERROR, what)
+
+
+def _names(manifest: PublishedManifest | None) -> frozenset[str]:
+    return frozenset(file.path for file in manifest.files) if manifest else frozenset()
