@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -310,7 +311,12 @@ def test_a_transfer_that_always_breaks_off_is_transient(job: Job, server: Server
 
 
 def test_more_than_was_announced_is_not_taken(job: Job, server: Server) -> None:
-    server.pages["/noise.raw"] = answer(CONTENT, length=1000)
+    def serve(handler: http.server.BaseHTTPRequestHandler) -> None:
+        answer(CONTENT, length=1000, cut=500)(handler)
+        time.sleep(0.1)
+        handler.wfile.write(CONTENT[500:])
+
+    server.pages["/noise.raw"] = serve
     assert job.fetch() == CONTENT[:1000]
 
 
@@ -434,8 +440,10 @@ def test_a_stop_ends_a_download_that_hardly_moves(job: Job, server: Server) -> N
 
     job.stop = stop
     server.pages["/noise.raw"] = drip
+    began = time.monotonic()
     try:
         assert job.refused().code is ExitCode.INTERRUPTED
+        assert time.monotonic() - began < 5
     finally:
         gone.set()
     assert len(asked) == 4

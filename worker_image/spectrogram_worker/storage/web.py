@@ -90,11 +90,8 @@ class WebFile:
         self, file: BufferedWriter, total: int | None, tag: str | None, room: int, progress: Download
     ) -> bool:
         """Ask for what is missing, or for all of it where the server cannot say that the file is still the same."""
-        if total is None or tag is None:
-            file.seek(0)
-            file.truncate()
         start = file.tell()
-        headers = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag else {}
+        headers = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag and total is not None else {}
         try:
             with self._ask(headers) as answer:
                 if answer.status == 206:
