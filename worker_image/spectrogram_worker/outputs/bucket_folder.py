@@ -3,8 +3,9 @@
 A bucket has no rename and no lock, so an attempt leaves a marker while it is at work (marker.py). It says whose the
 objects are that have no manifest, and it keeps attempts apart: one that finds another marker in place of its own
 uploads no more and publishes nothing. What this cannot rule out: after the last look at the marker, while an upload is
-under way, a later attempt may begin. Of the same job it writes the same bytes, but for the manifest; an attempt of a
-former job of this name is ended when that job is deleted, long before.
+under way, another attempt may begin, and that upload may arrive after its results. Of the same job it brings the same
+bytes, but for the manifest; of a former job of this name, whose pod is being ended, it replaces a file of the new
+results, which the manifest's checksum tells.
 """
 
 import logging
@@ -121,7 +122,7 @@ class BucketFolder:
             manifest = self.find()
             self._client.delete([self._manifest_key] if manifest else [])
             self._client.delete(self._keys(_RESULTS | _names(manifest)))
-            self._client.delete(self._former_markers() | {self._marker_key})
+            self._client.delete(self._own_markers())
         except WorkerError as error:
             log.warning("Cannot remove the former output %s: %s", self.path, error)
 
@@ -157,11 +158,13 @@ class BucketFolder:
             what = f"another attempt of this job has published {self.path}: the next attempt finds it"
             raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
         old = self._keys(_RESULTS | _names(former))
-        self._client.delete(self._former_markers())
+        # Without their markers, attempts of former jobs of this name publish nothing.
+        self._client.delete(self._own_markers() - {self._marker_key})
         self._client.delete(old & {self._manifest_key})
         results = [file for path, file in files.items() if path != MANIFEST_NAME]
         self._upload([file for file in results if file.size <= PART_BYTES], threads=TRANSFER_THREADS)
         self._upload([file for file in results if file.size > PART_BYTES], threads=1)  # its parts go side by side
+        self.require_entered()
         self._client.delete(old - {f"{self.path}/{path}" for path in files})
         sizes = self._sizes()
         if missing := [file.path for file in results if sizes.get(file.path) != file.size]:
@@ -187,10 +190,9 @@ class BucketFolder:
         found = ((entry.key, parse_marker(self._content(entry, MOST_MARKER_BYTES))) for entry in entries)
         return {key: marker for key, marker in found if marker is not None}
 
-    def _former_markers(self) -> set[str]:
-        """Keys of markers of jobs of this name that were deleted: without them their attempts publish nothing."""
-        markers = self._markers().items()
-        return {key for key, marker in markers if marker.job_title == self._job.title} - {self._marker_key}
+    def _own_markers(self) -> set[str]:
+        """Keys of the markers of this job and of former jobs of this name."""
+        return {key for key, marker in self._markers().items() if marker.job_title == self._job.title}
 
     def _content(self, entry: Entry | None, most: int) -> bytes:
         """What the object holds; nothing where there is none or more than `most` bytes."""
