@@ -231,6 +231,19 @@ def test_a_header_that_was_cut_off_is_invalid(tmp_path: Path, kind: str, size: i
     refused(tmp_path, path)
 
 
+@pytest.mark.parametrize(("declared", "size"), [(1_000_000, 2**32 + 1_000_044), (0x7FFFF000, 2**31 + 10_000)])
+def test_a_file_longer_than_its_header_can_say_is_not_read_in_part(tmp_path: Path, declared: int, size: int) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(100, np.int16), 48_000, subtype="PCM_16")
+    content = path.read_bytes()
+    at = content.index(b"data") + 4
+    path.write_bytes(content[:at] + declared.to_bytes(4, "little") + content[at + 4 :])
+    os.truncate(path, size)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "long.wav")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "longer than its header can say", "RF64")
+
+
 @pytest.mark.parametrize("size", [100, 10_000])
 def test_a_flac_that_was_cut_off_is_invalid(tmp_path: Path, size: int) -> None:
     path = write(tmp_path, noise(10_000), "FLAC")

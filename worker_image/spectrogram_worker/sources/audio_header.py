@@ -1,6 +1,7 @@
 """The header of a WAV, RF64 or W64 file, as far as it says how many bytes of samples there should be.
 
-The audio library reads a file that was cut off as a shorter one, without a word; here the two lengths are compared.
+The audio library reads a file that was cut off as a shorter one, without a word, and of one that is too long for its
+header only as much as that says; here the two lengths are compared.
 """
 
 import struct
@@ -17,6 +18,10 @@ _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"
 _MAXIMUM_CHUNKS = 1000
 _UNKNOWN_LENGTHS = (0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 """What recorders that write into a pipe put in place of the length (sox, arecord, ffmpeg)."""
+
+
+_LONGEST_WAV = 2**32 + 8
+"""Bytes. A recorder that goes on writing leaves a length that has begun again at 0."""
 
 
 class _Chunk(NamedTuple):
@@ -39,7 +44,7 @@ def container(head: bytes) -> str | None:
 
 
 def require_whole(file: SampleFile, kind: str) -> None:
-    """Raise WorkerError 65 where the file has fewer bytes of samples than its header says. `kind`: WAV, RF64 or W64."""
+    """Raise WorkerError 65 where the header does not say how many samples there are. `kind`: WAV, RF64 or W64."""
     chunks = _w64_chunks(file) if kind == "W64" else _riff_chunks(file)
     wide: int | None = None
     for chunk in chunks:
@@ -52,6 +57,11 @@ def require_whole(file: SampleFile, kind: str) -> None:
                 raise input_invalid(
                     f"{file.name} was cut off: its header says {declared} bytes of samples, {max(there, 0)} are there:"
                     " copy it again, or repair its header"
+                )
+            if kind == "WAV" and there > declared and (declared in _UNKNOWN_LENGTHS or file.size > _LONGEST_WAV):
+                raise input_invalid(
+                    f"{file.name} is longer than its header can say ({declared} of {there} bytes of samples): convert"
+                    " it to RF64 or W64, or set input.format: Raw to read it from its first byte on"
                 )
             return
     raise input_invalid(f"{file.name} is a {kind} file without samples (no data chunk): record or copy it again")
