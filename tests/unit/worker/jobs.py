@@ -49,6 +49,15 @@ def document(folder: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
+def write_endless(folder: Path) -> Path:
+    """The document's input as a terabyte of zeros that takes no space: no worker comes to its end."""
+    (folder / "input").mkdir()
+    path = folder / "input/signal.cf32"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    return path
+
+
 def parsed(folder: Path, **changes: Any) -> WorkerDocument:
     """The document itself."""
     return WorkerDocument.model_validate(document(folder, **changes))

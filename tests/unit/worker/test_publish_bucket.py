@@ -11,7 +11,7 @@ import pytest
 
 from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from spectrogram_worker.contract import ExitCode
-from unit.worker.jobs import document, job
+from unit.worker.jobs import document, job, write_endless
 from unit.worker.test_worker_main import ALL, ENDLESS, Ended, assert_same_numbers, run, run_until
 
 NAMES = ["manifest.json", "spectrogram.npz", "spectrogram.png"]
@@ -65,12 +65,7 @@ def recording(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A terabyte of zeros that takes no space: no worker comes to its end."""
-    (tmp_path / "input").mkdir()
-    path = tmp_path / "input/signal.cf32"
-    with path.open("wb") as file:
-        file.truncate(2**40)
-    return path
+    return write_endless(tmp_path)
 
 
 @pytest.mark.usefixtures("recording")

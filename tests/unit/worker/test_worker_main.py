@@ -19,7 +19,7 @@ import xarray
 from PIL import Image
 
 from spectrogram_worker.contract import ExitCode, Report, parse_report
-from unit.worker.jobs import RATE, document, job
+from unit.worker.jobs import RATE, document, job, write_endless
 
 SAMPLES = 20_000
 ALL = {"formats": ["png", "npz", "zarr", "hdf5"]}
@@ -64,12 +64,7 @@ def recording(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A terabyte of zeros that takes no space: no worker comes to its end."""
-    (tmp_path / "input").mkdir()
-    path = tmp_path / "input/signal.cf32"
-    with path.open("wb") as file:
-        file.truncate(2**40)
-    return path
+    return write_endless(tmp_path)
 
 
 def start(content: dict[str, Any] | str | None, *, patch: str = "") -> subprocess.Popen[str]:
