@@ -1,34 +1,28 @@
-"""Results in a bucket appear whole or not at all, whenever an attempt dies and whoever else is at work there."""
+"""Results in a bucket: what is uploaded, when, and what may be replaced."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
-from spectrogram_worker.contract import ExitCode, WorkerDocument
-from spectrogram_worker.contract.document import OUTPUT_CREDENTIALS
-from spectrogram_worker.contract.report import OutputFile
+from harness.object_store import ObjectStore
+from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import open_destination
-from spectrogram_worker.outputs.bucket_destination import BucketDestination
 from spectrogram_worker.outputs.bucket_folder import BucketFolder, LocalFile
-from spectrogram_worker.outputs.destination import Published
-from spectrogram_worker.outputs.manifest import describe_file, describe_folder
-from spectrogram_worker.storage.bucket import BucketClient
-from unit.worker.jobs import job, parsed
-
-ALL = ("spectrogram.png", "spectrogram.npz", "spectrogram.zarr")
-MARKER = "fm-band/.spectrogram-uid-1"
-Request = tuple[str, str]
-
-
-class Killed(BaseException):
-    """What the attempt does not live to see."""
+from unit.worker.bucket_site import (
+    ALL,
+    MARKER,
+    Request,
+    Site,
+    keys,
+    marker,
+    site_of,
+    write,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,150 +31,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
         yield store
 
 
-class Site:
-    """A prefix of the bucket, and the attempts that write there. Each has a client that can be made to die."""
-
-    def __init__(self, server: ObjectStore, folder: Path, prefix: str) -> None:
-        self.root, self._folder, self._prefix = server.root / prefix, folder, prefix
-        self._bucket = {"store": "results", "bucket": BUCKET, "prefix": prefix, "endpoint": server.endpoint}
-        self.requests: list[Request] = []
-        self.before: Callable[[Request], None] = lambda request: None
-        """Called before each request that changes the bucket."""
-
-    def document(self, path: str = "fm-band", **changes: Any) -> WorkerDocument:
-        """The document of an attempt whose results, and whose input, are in this bucket."""
-        places = {"outputBucket": self._bucket, "inputBucket": self._bucket}
-        return parsed(self._folder, job=job(**changes).to_document(), output={"path": path}, places=places)
-
-    def attempt(self, path: str = "fm-band", **changes: Any) -> BucketDestination:
-        place = open_destination(self.document(path, **changes))
-        assert isinstance(place, BucketDestination)
-        self._watch(place._client)
-        return place
-
-    def _watch(self, bucket: BucketClient) -> None:
-        client, dead = bucket._client, list[bool]()
-
-        def watched(name: str, *, changes: bool) -> None:
-            call = getattr(client, name)
-
-            def instead(*arguments: Any, **options: Any) -> Any:
-                request = (name.partition("_")[0], options.get("Key", "").removeprefix(f"{self._prefix}/"))
-                try:
-                    if changes and not dead:
-                        self.before(request)
-                except Killed:
-                    dead.append(True)
-                if dead:
-                    raise Killed
-                if changes:
-                    self.requests.append(request)
-                return call(*arguments, **options)
-
-            setattr(client, name, instead)
-
-        for name in ("put_object", "delete_object"):
-            watched(name, changes=True)
-        for name in ("get_paginator", "head_object", "get_object"):
-            watched(name, changes=False)
-
-    def objects(self) -> list[str]:
-        """Keys of all objects, hidden ones too."""
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
-
-    def write(self, key: str, text: str = "mine") -> None:
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def publish(self, path: str = "fm-band", *, partial: bool = False, **options: Any) -> None:
-        """Publish results, as one attempt would."""
-        names, text = options.pop("names", ALL), options.pop("text", "result")
-        place = self.attempt(path, **options)
-        try:
-            assert place.find() is None
-            place.prepare()
-            write(place, names=names, text=text, complete=not partial, **options)
-            place.publish(partial=partial)
-        finally:
-            place.close()
-
-    def found(self, path: str = "fm-band", **changes: Any) -> Published | None:
-        """What an attempt finds before it starts."""
-        place = self.attempt(path, **changes)
-        try:
-            return place.find()
-        finally:
-            place.close()
-
-    def refusal(self, path: str = "fm-band", **changes: Any) -> str:
-        """The message with which an attempt is refused for its place (73)."""
-        with pytest.raises(WorkerError) as caught:
-            self.found(path, **changes)
-        assert caught.value.code is ExitCode.OUTPUT_NOT_WRITABLE
-        return str(caught.value)
-
-
 @pytest.fixture
 def site(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setenv(f"{OUTPUT_CREDENTIALS}AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv(f"{OUTPUT_CREDENTIALS}AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    return Site(server, tmp_path, re.sub(r"\W", "-", tmp_path.name))
-
-
-def write(
-    place: BucketDestination,
-    *,
-    names: tuple[str, ...] = ALL,
-    text: str = "result",
-    complete: bool = True,
-    **changes: Any,
-) -> None:
-    """Write results and a manifest into the work folder."""
-    entries = [_write(place, name, text) for name in names]
-    manifest = {
-        "version": 1,
-        "job": job(**changes).to_document(),
-        "complete": complete,
-        "columns": 7,
-        "outputs": [entry.to_document() for entry in entries],
-    }
-    with place.work.create("manifest.json") as file:
-        file.write(json.dumps(manifest).encode())
-
-
-def _write(place: BucketDestination, name: str, text: str) -> OutputFile:
-    if not name.endswith(".zarr"):
-        with place.work.create(name) as file:
-            file.write(text.encode())
-            file.flush()
-            return describe_file(name, "text/plain", file)
-    folder = place.work.folder(name, create=True)
-    below = folder.folder("max", create=True)
-    for at, part in ((folder, ".zgroup"), (below, "0.0"), (below, "0.1")):
-        with at.create(part) as file:
-            file.write(text.encode())
-    entry = describe_folder(name, "application/vnd.zarr", folder)
-    below.close()
-    folder.close()
-    return entry
-
-
-def keys(*names: str, folder: str = "fm-band") -> list[str]:
-    """Keys of these results."""
-    files = ["manifest.json", *(name for name in names if not name.endswith(".zarr"))]
-    files += [f"{n}/{part}" for n in names if n.endswith(".zarr") for part in (".zgroup", "max/0.0", "max/0.1")]
-    return sorted(f"{folder}/{name}" for name in files)
-
-
-def published_by(site: Site, folder: str = "fm-band") -> str | None:
-    """The UID of the job whose results are published. They are whole, or this is a failure."""
-    manifest = site.root / folder / "manifest.json"
-    if not manifest.exists():
-        return None
-    uid: str = json.loads(manifest.read_text())["job"]["uid"]
-    assert site.found(folder, uid=uid, attempt=9) is not None
-    return uid
+    return site_of(server, tmp_path, monkeypatch)
 
 
 def test_the_manifest_is_uploaded_last_and_then_the_marker_goes(site: Site) -> None:
@@ -297,104 +150,6 @@ def test_results_do_not_replace_their_own_input(site: Site, path: str) -> None:
     place = open_destination(document.model_copy(update={"input": elsewhere}))
     assert place.find() is None
     place.close()
-
-
-def kill_at(number: int) -> Callable[[Request], None]:
-    """Let the attempt die before its request `number`."""
-    count = iter(range(number + 1))
-
-    def before(request: Request) -> None:
-        if next(count, number) == number:
-            raise Killed
-
-    return before
-
-
-@pytest.mark.parametrize("former", [False, True])
-def test_an_attempt_may_die_before_any_request(site: Site, former: bool) -> None:
-    """Nothing or the former results or the whole ones are published, and the next attempt leaves whole ones alone."""
-    deaths = 0
-    for number in range(100):
-        folder = f"{number}/fm-band"
-        if former:
-            site.publish(folder, uid="uid-0", names=(*ALL, "spectrogram.h5"), text="former")
-        site.before = kill_at(number)
-        try:
-            site.publish(folder)
-        except Killed:
-            deaths += 1
-        else:
-            break
-        finally:
-            site.before = lambda request: None
-        standing = published_by(site, folder)
-        assert standing in {None, "uid-1", "uid-0" if former else None}
-        if standing != "uid-1":
-            site.publish(folder, attempt=2, names=("spectrogram.npz",), text="next")
-        names = ALL if standing == "uid-1" else ("spectrogram.npz",)
-        left = [key for key in site.objects() if key.startswith(f"{folder}/")]
-        assert left == keys(*names, folder=folder), number
-    assert deaths >= 8
-
-
-def marker(**changes: Any) -> dict[str, Any]:
-    reference = {"namespace": "team", "name": "fm-band", "uid": "uid-1", "attempt": 1}
-    return {**reference, "process": "p", "uploading": True, **changes}
-
-
-def test_what_an_attempt_left_is_replaced_and_its_marker_of_an_older_job_too(site: Site) -> None:
-    site.write("fm-band/.spectrogram-uid-0", json.dumps(marker(uid="uid-0")))
-    site.write("fm-band/spectrogram.h5", "half")
-    site.publish()
-    assert site.objects() == keys(*ALL)
-
-
-def test_of_two_jobs_the_one_that_finds_the_other_uploading_gives_up(site: Site) -> None:
-    site.write("fm-band/.spectrogram-uid-9", json.dumps(marker(name="other", uid="uid-9")))
-    assert "the job team/other uploads its results to fm-band, or died doing so" in site.refusal()
-    site.write("fm-band/.spectrogram-uid-9", json.dumps(marker(name="other", uid="uid-9", uploading=False)))
-    place = site.attempt()
-    place.find()
-    place.prepare()
-    write(place)
-    site.write("fm-band/.spectrogram-uid-9", json.dumps(marker(name="other", uid="uid-9")))
-    with pytest.raises(WorkerError, match="team/other") as caught:
-        place.publish(partial=False)
-    place.close()
-    assert caught.value.code is ExitCode.OUTPUT_NOT_WRITABLE
-    assert site.objects() == ["fm-band/.spectrogram-uid-9"]
-
-
-@pytest.mark.parametrize("change", [{"attempt": 2}, {"uid": "uid-2"}, {}])
-@pytest.mark.parametrize("at", ["spectrogram.npz", "spectrogram.png"])
-def test_an_attempt_that_another_has_overtaken_publishes_nothing(site: Site, change: dict[str, Any], at: str) -> None:
-    """A later attempt, a job of the same name made anew, or the same pod a second time."""
-    later = site.attempt(**change)
-    overtaken: list[bool] = []
-
-    def overtake(request: Request) -> None:
-        if request == ("put", f"fm-band/{at}") and not overtaken:
-            overtaken.append(True)
-            assert later.find() is None
-            later.prepare()
-            write(later, **change)
-            later.publish(partial=False)
-
-    site.before = overtake
-    with pytest.raises(WorkerError, match="another attempt") as caught:
-        site.publish()
-    later.close()
-    assert caught.value.code is ExitCode.TRANSIENT_ERROR
-    assert published_by(site) == job(**change).uid
-    assert json.loads((site.root / "fm-band/manifest.json").read_text())["job"] == job(**change).to_document()
-
-
-def test_an_attempt_does_not_overtake_a_later_one(site: Site) -> None:
-    site.write(MARKER, json.dumps(marker(attempt=2, uploading=False)))
-    with pytest.raises(WorkerError, match="another attempt of this job has taken over") as caught:
-        site.publish()
-    assert caught.value.code is ExitCode.TRANSIENT_ERROR
-    assert json.loads((site.root / MARKER).read_text())["attempt"] == 2
 
 
 def test_a_failed_upload_publishes_nothing_and_cleans_up(site: Site) -> None:

@@ -260,7 +260,9 @@ def alone(self, *arguments):
 bucket.BucketClient.upload = alone
 """
         store = Store(server, "here", tmp_path)
-        report = store.run(patch=patch).assert_orderly(ExitCode.TRANSIENT_ERROR)
+        ended = store.run(patch=patch)
+        report = ended.assert_orderly(ExitCode.TRANSIENT_ERROR)
+        assert not any("Cannot remove" in message for message in ended.messages), "a dead store is not asked again"
         assert "store results cannot be reached" in report.message
         assert str(server.endpoint) not in report.message
         assert "fm-band/manifest.json" not in store.objects()

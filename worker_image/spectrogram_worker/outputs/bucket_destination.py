@@ -62,9 +62,8 @@ class BucketDestination:
         return Published(at_path(self.path, (*manifest.files, manifest.own_entry)), manifest.content.columns)
 
     def prepare(self) -> None:
-        """Leave the marker, which shows that the bucket can be written, and remove what an earlier attempt left."""
-        if self._whole.enter(uploading=False) is None:
-            self._whole.remove_leftovers()
+        """Leave the marker, which shows that the bucket can be written, and make the work folder."""
+        self._whole.enter(uploading=False)
         try:
             with closing(Folder.root(str(self._scratch))) as scratch:
                 scratch.remove(self._work_name)
@@ -92,7 +91,9 @@ class BucketDestination:
             with output_errors(self.path):
                 place.publish(self._files())
         except WorkerError as error:
-            if error.code is ExitCode.TRANSIENT_ERROR:  # asking a store that does not answer to clean up takes minutes
+            if (
+                error.code is ExitCode.TRANSIENT_ERROR
+            ):  # asking a store that does not answer to clean up would take minutes
                 self._whole.abandon()
                 self._partial.abandon()
             raise

@@ -65,9 +65,11 @@ class BucketFolder:
         Raises OutputNotWritable (73) where something else is here.
         """
         markers = self._markers()
-        for marker in markers.values():
+        for key, marker in markers.items():
             if marker.uploading and marker.job_title != self._job.title:
-                raise in_the_way(f"the job {marker.job_title} uploads its results to {self.path}, or died doing so")
+                raise in_the_way(
+                    f"{key} says that the job {marker.job_title} uploads its results here, or died doing so"
+                )
         manifest = self._manifest()
         if manifest is not None:
             if not manifest.is_of_job_named(self._job):
@@ -112,10 +114,6 @@ class BucketFolder:
         self._replace({file.path: file for file in files})
         self.leave()
 
-    def remove_leftovers(self) -> None:
-        """Remove what an attempt of this job left that did not publish."""
-        self._client.delete(self._keys(_RESULTS))
-
     def remove(self) -> None:
         """Remove the results of this job, its manifest first, as far as that is possible."""
         try:
@@ -147,7 +145,7 @@ class BucketFolder:
         try:
             if self._markers().get(self._marker_key) == marker:
                 if self._manifest() is None:
-                    self.remove_leftovers()
+                    self._client.delete(self._keys(_RESULTS))
                 self._client.delete([self._marker_key])
         except WorkerError as error:
             log.warning("Cannot remove the unfinished output %s: %s", self.path, error)
