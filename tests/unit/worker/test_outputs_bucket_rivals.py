@@ -196,18 +196,16 @@ def test_an_overtaken_attempt_leaves_the_marker_of_the_later_one(site: Site) -> 
     assert site.objects() == []
 
 
-def test_two_jobs_that_come_at_the_same_time_find_each_other(site: Site) -> None:
-    """The other's marker arrives between the look and the marker of this one."""
-    site.publish(partial=True)
+def test_two_jobs_that_begin_to_upload_at_the_same_time_find_each_other(site: Site) -> None:
+    """The other's marker arrives when this one has looked, and before its own is there."""
+    place = site.attempt()
+    place.find()
+    place.prepare()
+    write(place)
     other = json.dumps(marker(name="other", uid="uid-9"))
-
-    def arrive(request: Request) -> None:
-        if request == ("put", MARKER):
-            site.write("fm-band/.spectrogram-uid-9", other)
-
-    site.before = arrive
+    site.before = lambda request: site.write("fm-band/.spectrogram-uid-9", other)
     with pytest.raises(WorkerError, match="the job team/other") as caught:
-        site.publish(attempt=2)
+        place.publish(partial=False)
+    place.close()
     assert caught.value.code is ExitCode.OUTPUT_NOT_WRITABLE
-    assert "fm-band/manifest.json" not in site.objects()
-    assert MARKER not in site.objects()
+    assert site.objects() == ["fm-band/.spectrogram-uid-9"]

@@ -91,9 +91,7 @@ class BucketDestination:
             with output_errors(self.path):
                 place.publish(self._files())
         except WorkerError as error:
-            if (
-                error.code is ExitCode.TRANSIENT_ERROR
-            ):  # asking a store that does not answer to clean up would take minutes
+            if error.code is ExitCode.TRANSIENT_ERROR:  # to ask a store to clean up that does not answer takes minutes
                 self._whole.abandon()
                 self._partial.abandon()
             raise
