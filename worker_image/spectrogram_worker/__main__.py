@@ -1,5 +1,7 @@
 """`python -m spectrogram_worker`: one attempt of one job, from the document in SPECTROGRAM_JOB to an exit code."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -12,6 +14,10 @@ def main() -> int:
     # Held back until the handler stands, so that a signal during the imports is neither lost nor deadly.
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    # Modules stay to the end: to look through them for garbage while they load, and once more at the end, costs more
+    # than a tenth of a second.
+    gc.disable()
+    atexit.register(gc.freeze)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices: threads would only cost
     from spectrogram_worker.guards.stop import StopRequest, stop_on_signals
 
@@ -34,6 +40,8 @@ def main() -> int:
     try:
         from spectrogram_worker.run import run
 
+        gc.freeze()
+        gc.enable()
         return run(document, stop, started=started)
     except Exception as error:
         ending = ending_of(error)
