@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Self
 
@@ -128,6 +129,8 @@ class ProgressServer:
 
     def __exit__(self, *exception: object) -> None:
         if self._server and self._thread:
+            with suppress(OSError):  # not every system can; then the thread ends when it looks next
+                self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, which waits for a connection
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
