@@ -6,7 +6,11 @@ stand where a schema's own message would be a regular expression, and where the 
 takes the integer 0 for a number of at least 0.1.
 """
 
+import ast
+import inspect
+import itertools
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -75,7 +79,6 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -89,14 +92,33 @@ class Model(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         result = handler(schema)
+        target = handler.resolve_ref_schema(result)
+        for name, text in _field_docstrings(cls).items():
+            target["properties"][cls.model_fields[name].alias or name]["description"] = text
         if cls.rules:
-            target = handler.resolve_ref_schema(result)
             target["x-kubernetes-validations"] = [{"rule": r.cel, "message": r.message} for r in cls.rules]
         return result
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form with the API's field names; fields that are not set are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _field_docstrings(model: type[Model]) -> dict[str, str]:
+    """The string below each field, inherited fields too.
+
+    They are read when a schema is written. pydantic's use_attribute_docstrings reads them, from the source, whenever a
+    program starts.
+    """
+    found: dict[str, str] = {}
+    for parent in reversed(model.__mro__[: model.__mro__.index(Model)]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(parent))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in itertools.pairwise(definition.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def is_relative_path(path: str) -> bool:
