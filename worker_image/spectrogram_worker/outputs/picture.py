@@ -25,6 +25,8 @@ DRAWING_BYTES = 36_000_000
 """What matplotlib and Pillow add to the resident set of a worker, in bytes (measured: 31 MB)."""
 PIXEL_BYTES = 10
 """Bytes for each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
+_COMPRESSION = 2
+"""Level of the PNG: a third of the time of the usual 6, and noise, most of any spectrogram, gets no smaller by more."""
 _DPI = 128  # a power of two: pixels to inches and back is exact
 _NO_DATA = ((176, 176, 176, 255), (128, 128, 128, 255))
 _ZERO_POWER = (210, 210, 210, 255)
@@ -88,9 +90,10 @@ def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArra
     table: Pixels = matplotlib.colormaps[scene.colormap](np.linspace(0.0, 1.0, 256), bytes=True)
     figure = Figure(figsize=(geometry.width / _DPI, geometry.height / _DPI), dpi=_DPI, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a character in a file's name that the font lacks is no reason for a line
-        matplotlib.rcdefaults()  # the working folder may hold a matplotlibrc
+    # The working folder may hold a matplotlibrc. To set the backend too would load it, and pyplot with it.
+    defaults: Any = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    # A character in a file's name that the font lacks is no reason for a line in the log.
+    with warnings.catch_warnings(action="ignore"), matplotlib.rc_context(defaults):
         if geometry.bar is not None:
             _annotate(canvas, geometry, geometry.bar, scene, limits, cells)
         canvas.draw()
@@ -99,7 +102,9 @@ def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArra
     _mark_gaps(_part(pixels, geometry.axes), scene, round(0.5 * geometry.text) or 1)
     if geometry.bar is not None:
         _part(pixels, geometry.bar)[:] = table[_steps(geometry.bar.height, 256)[::-1], None]
-    Image.frombuffer("RGBA", (geometry.width, geometry.height), pixels, "raw", "RGBA", 0, 1).save(file, "PNG")
+    Image.frombuffer("RGBA", (geometry.width, geometry.height), pixels, "raw", "RGBA", 0, 1).save(
+        file, "PNG", compress_level=_COMPRESSION
+    )
 
 
 def paint_cells(target: Pixels, cells: NDArray[np.float32], table: Pixels, limits: tuple[float, float]) -> None:
@@ -112,10 +117,11 @@ def paint_cells(target: Pixels, cells: NDArray[np.float32], table: Pixels, limit
         values = cells[columns[None, :], rows[top : top + _ROWS_AT_ONCE, None]]
         missing = np.isnan(values)
         share = (np.where(np.isfinite(values), values, low) - low) / (high - low)
-        block = table[np.clip(share * 256, 0, 255).astype(np.uint8)]
+        block = np.take(table, np.clip(share * 256, 0, 255).astype(np.uint8), axis=0)  # ten times faster than table[…]
         block[values == np.inf] = table[255]
         block[values == -np.inf] = _ZERO_POWER
-        block[missing] = _stripes(top, *values.shape)[missing]
+        if missing.any():
+            block[missing] = _stripes(top, *values.shape)[missing]
         target[top : top + _ROWS_AT_ONCE] = block
 
 
