@@ -349,6 +349,24 @@ ColumnFiles.append = append
     assert outputs(tmp_path) == []
 
 
+@pytest.mark.usefixtures("recording")
+@pytest.mark.parametrize("formats", [["npz"], ["png", "npz"]])
+def test_nothing_heavy_is_loaded_that_the_job_does_not_use(tmp_path: Path, formats: list[str]) -> None:
+    names = tmp_path / "modules"
+    patch = f"""
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path({str(names)!r}).write_text("\\n".join(sys.modules)))
+"""
+    run(tmp_path, patch=patch, output={"formats": formats}).assert_orderly(ExitCode.DONE)
+    loaded = set(names.read_text().splitlines())
+    assert not loaded & {
+        *("asyncio", "boto3", "botocore", "urllib3", "tarfile"),
+        *("digital_rf", "h5py", "sigmf", "soundfile", "scipy.signal", "matplotlib.pyplot"),
+    }
+    assert ("matplotlib" in loaded) == ("png" in formats)
+
+
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", "x" * 40_000, '{"job": 5, "folders": []}'])
 def test_a_document_that_is_none_is_78(tmp_path: Path, content: str | None) -> None:
     ended = wait(start(content), tmp_path)
