@@ -1,6 +1,8 @@
 """spectrogram.png: exact sizes, cells in the right pixels, what is missing shown as missing."""
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.cells import PictureCells, color_limits
 from spectrogram_worker.outputs.colormaps import FAMILIAR, require_colormap
 from spectrogram_worker.outputs.geometry import plan_geometry
-from spectrogram_worker.outputs.picture import Scene, draw_picture, paint_cells
+from spectrogram_worker.outputs.picture import Scene, draw_picture, paint_cells, use_scratch_for_caches
 from unit.worker.jobs import START
 
 NOISE = np.random.default_rng(1).normal(-80, 5, (60, 40)).astype(np.float32)
@@ -148,3 +150,14 @@ def test_an_unknown_colour_map_is_refused_with_names_that_exist() -> None:
     assert caught.value.code == 64
     with pytest.raises(WorkerError, match="magma"):
         require_colormap("qqqqq")
+
+
+def test_a_font_cache_that_the_image_holds_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/fontlist.json").write_text("fonts")
+    monkeypatch.setattr("spectrogram_worker.outputs.picture._PREPARED_CACHES", tmp_path / "image")
+    monkeypatch.setenv("MPLCONFIGDIR", "")
+    monkeypatch.delenv("MPLCONFIGDIR")
+    for _ in range(2):  # scratch may be that of an earlier worker
+        use_scratch_for_caches(tmp_path / "scratch")
+        assert Path(os.environ.pop("MPLCONFIGDIR"), "fontlist.json").read_text() == "fonts"
