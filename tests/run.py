@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class Result:
     skipped: int = 0
     seconds: float = 0.0
     left_out: str = ""
+    failures: tuple[str, ...] = ()
 
 
 def _nothing() -> str:
@@ -131,10 +132,20 @@ def _run(tier: Tier) -> Result:
         suite = ElementTree.parse(report).getroot().find("testsuite")
         assert suite is not None
         counts = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        failures = tuple(_failures(suite))
     failed = counts["failures"] + counts["errors"]
     if code != 0 and failed == 0:
         failed = 1
-    return Result(tier.name, max(0, counts["tests"] - failed - counts["skipped"]), failed, counts["skipped"], seconds)
+    passed = max(0, counts["tests"] - failed - counts["skipped"])
+    return Result(tier.name, passed, failed, counts["skipped"], seconds, failures=failures)
+
+
+def _failures(suite: ElementTree.Element) -> Iterator[str]:
+    """A line for each failed test: its name and the beginning of what pytest says of it."""
+    for case in suite.iter("testcase"):
+        for problem in (*case.findall("failure"), *case.findall("error")):
+            message = " ".join((problem.get("message") or "").split())
+            yield f"{case.get('classname')}::{case.get('name')}: {message[:600]}"
 
 
 def _conclude(results: list[Result], *, demand_all: bool) -> int:
@@ -150,6 +161,10 @@ def _conclude(results: list[Result], *, demand_all: bool) -> int:
     if left_out:
         print(f"\n!!! {len(left_out)} tier(s) were LEFT OUT: {', '.join(result.tier for result in left_out)} !!!")
     print("=" * 72)
+    # Last, for the one who sees only the end of a long log.
+    for result in results:
+        for failure in result.failures:
+            print(f"FAILED {failure}")
     failed = sum(result.failed for result in results)
     print(f"{sum(result.passed for result in results)} passed, {failed} failed")
     return 1 if failed or (left_out and demand_all) else 0
