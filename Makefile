@@ -47,7 +47,9 @@ lock: ## write the lock files anew: names, versions and hashes (needs uv)
 
 LOCK := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --no-header --quiet
 
-$(VENV)/installed: tests/requirements.txt pyproject.toml
+KERNEL := $(wildcard worker_image/build_kernel.py worker_image/spectrogram_worker/spectrum/kernel/*.[ch])
+
+$(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@echo "Preparing $(VENV): a minute or two, this once"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt

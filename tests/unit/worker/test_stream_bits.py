@@ -98,7 +98,7 @@ def test_items_are_whole_batches(job: tuple[NDArray[Any], Transform, Reduce], re
     assert blocks[-1][1] == framing.blocks
     assert all(stop == start for (_, stop), (start, _) in pairwise(blocks))
     assert all(start % framing.batch_blocks == 0 for start, _ in blocks)
-    frames = [framing.block(number) for number in range(framing.blocks)]
+    frames = framing.frames_of(0, framing.blocks).tolist()
     assert frames[0][0] == 0
     assert frames[-1][1] == framing.frames
     assert all(stop == start for (_, stop), (start, _) in pairwise(frames))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.sources.samples import SampleType, long_runs
 
-BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES = 512 * 1024
 MAXIMUM_LISTED_GAPS = 1000
 
 
 class SegmentReader(ABC):
-    """Reads samples for one thread through a buffer of 256 KiB; see `Reader` for the contract of `read`.
+    """Reads samples for one thread through a buffer of 512 KiB; see `Reader` for the contract of `read`.
 
     starts, stops: (segments,) sample indices from the recording's first sample, ascending, without overlap.
     """

@@ -25,24 +25,23 @@ class ColumnBuilder:
         self._reduced: list[NDArray[Any]] = []
         self._reduced_frames = 0
 
-    def add(self, first_block: int, power: NDArray[Any], frames: Sequence[int]) -> Iterator[Column]:
+    def add(self, first_block: int, power: NDArray[Any], frames: NDArray[np.int64]) -> Iterator[Column]:
         """The columns that are complete with these blocks.
 
         power: (blocks, reductions or 1, bins) as `PowerKernel.reduce` leaves it; frames: how many each has reduced.
         """
-        counts = np.array(frames)
-        self.frames += int(counts.sum())
+        self.frames += int(frames.sum())
         power = np.broadcast_to(power, (len(power), len(self._reductions), power.shape[2]))
         if self._framing.blocks_per_column == 1:
             values = [power[:, place] for place in range(len(self._reductions))]
         else:
-            finished = list(self._finished(first_block, power, counts))
+            finished = list(self._finished(first_block, power, frames))
             if not finished:
                 return
             values = [np.stack(columns) for columns in zip(*(reduced for reduced, _ in finished), strict=True)]
-            counts = np.array([count for _, count in finished])
+            frames = np.array([count for _, count in finished])
         first = first_block // self._framing.blocks_per_column
-        for place, column in enumerate(self._decibels(values, counts, power.dtype)):
+        for place, column in enumerate(self._decibels(values, frames, power.dtype)):
             yield Column(first + place, column)
 
     def _finished(

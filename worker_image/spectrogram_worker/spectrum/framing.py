@@ -9,6 +9,9 @@ are read or on the number of threads, and so neither does a single bit of the re
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid, invalid_spec
 
@@ -57,6 +60,11 @@ class Framing:
         return max(1, round(_BATCH_BINS * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
 
     @cached_property
+    def batch_frames(self) -> int:
+        """Frames of a batch, at most."""
+        return min(self.batch_blocks * self.block_frames, self.frames)
+
+    @cached_property
     def batch_span(self) -> int:
         """Samples from the first to the last of a batch, at most."""
         return (self.batch_blocks * self.block_frames - 1) * self.hop + self.window_length
@@ -66,12 +74,13 @@ class Framing:
         """True when frames lie so far apart that each is read by itself."""
         return self.hop > self.window_length and self.batch_span > _MAXIMUM_SPAN
 
-    def block(self, number: int) -> tuple[int, int]:
-        """The frames of a block, half-open."""
-        column, place = divmod(number, self.blocks_per_column)
-        first = column * self.frames_per_column
-        start = first + place * self.block_frames
-        return start, min(start + self.block_frames, first + self.frames_per_column, self.frames)
+    def frames_of(self, first: int, stop: int) -> NDArray[np.int64]:
+        """The frames of blocks first … stop − 1, (n, 2) half-open."""
+        column, place = np.divmod(np.arange(first, stop), self.blocks_per_column)
+        begin = column * self.frames_per_column
+        start = begin + place * self.block_frames
+        end = np.minimum(np.minimum(start + self.block_frames, begin + self.frames_per_column), self.frames)
+        return np.stack((start, end), axis=1)
 
 
 def frame(samples: int, transform: Transform, reduce: Reduce) -> Framing:

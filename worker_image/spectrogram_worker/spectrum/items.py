@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
@@ -14,12 +13,12 @@ from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.sources.segments import BUFFER_BYTES
 from spectrogram_worker.spectrum.framing import Framing
-from spectrogram_worker.spectrum.power import PowerKernel, bin_count, sample_dtype
+from spectrogram_worker.spectrum.kernels import memory_bytes, new_kernel
+from spectrogram_worker.spectrum.power import PowerPlan
 from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
 _RESULT_BYTES = 1 << 20
-_FFT_LANES = 4  # frames that the FFT takes at a time, where there are as many
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -34,9 +33,8 @@ class Items:
     """
 
     framing: Framing
+    plan: PowerPlan
     blocks: int
-    is_complex: bool
-    dtype: np.dtype[Any]
     result_shape: tuple[int, int, int]
 
     @property
@@ -59,55 +57,56 @@ class Items:
     def memory_bytes(self, threads: int) -> int:
         """Peak of a transform with `threads` threads, in bytes: no term in the length of the recording.
 
-        Each thread has samples, frames, the FFT's output or work space, power twice, sums, a reader's buffer and two
-        results under way; once there are the FFT's roots and the combination of a result to dB. Sizes with large prime
-        factors go through Bluestein's algorithm, which pads to more than twice the size. A quarter is added: peaks of
-        VmHWM lay up to 18 % above the sum of these parts.
+        Each thread has samples, a kernel, a reader's buffer and two results under way; once there is the combination of
+        a result to dB. A quarter is added: peaks of VmHWM lay up to 18 % above the sum of these parts.
         """
-        size, sample = self.framing.fft_size, self.dtype.itemsize
-        real = sample // 2 if self.is_complex else sample
-        frames = min(self.framing.batch_blocks * self.framing.block_frames, self.framing.frames)
         blocks, results, bins = self.result_shape
-        result = real * blocks * results * bins
-        padded = scipy.fft.next_fast_len(size, real=not self.is_complex) != size
-        work = sample * size * (4 if padded else 2 * _FFT_LANES if frames >= _FFT_LANES else 1)
-        thread = sample * (self.buffer_samples + frames * size) + 2 * real * (frames + 1) * bins
-        thread += max(work, 2 * real * frames * bins) + ITEMS_PER_THREAD * result + BUFFER_BYTES
-        roots = 2 * real * size * (6 if padded else 2)
-        return (threads * thread + roots + 8 * result) * 5 // 4
+        result = self.plan.power_dtype.itemsize * blocks * results * bins
+        kernel, shared = memory_bytes(self.plan, self.framing)
+        thread = (
+            self.plan.sample_dtype.itemsize * self.buffer_samples + kernel + ITEMS_PER_THREAD * result + BUFFER_BYTES
+        )
+        return (threads * thread + shared + 8 * result) * 5 // 4
 
     def new_result(self) -> NDArray[Any]:
         """Room for the result of an item."""
-        return np.empty(self.result_shape, self.dtype.type(0).real.dtype)
+        return np.empty(self.result_shape, self.plan.power_dtype)
 
 
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
     """Cut so that an item reads about `read_bytes` and gives at most 1 MiB, but in whole batches, one at least."""
-    dtype = sample_dtype(is_complex=is_complex, double=transform.precision == "double")
-    bins = bin_count(framing.fft_size, is_complex=is_complex)
+    plan = PowerPlan(
+        window=window_values(transform.window, framing.window_length),
+        fft_size=framing.fft_size,
+        is_complex=is_complex,
+        double=transform.precision == "double",
+        detrend=transform.detrend == "constant",
+    )
     results = reductions if framing.block_frames > 1 else 1
     batch_frames = framing.batch_blocks * framing.block_frames
-    wanted = read_bytes // dtype.itemsize
+    wanted = read_bytes // plan.sample_dtype.itemsize
     if framing.skips:
         batches = wanted // (batch_frames * framing.window_length)
     else:
         batches = (wanted - framing.window_length + framing.hop) // (batch_frames * framing.hop)
-    room = _RESULT_BYTES // (framing.batch_blocks * results * bins * dtype.itemsize)
+    room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.sample_dtype.itemsize)
     blocks = min(framing.blocks, max(1, min(batches, room)) * framing.batch_blocks)
-    return Items(framing, blocks, is_complex, dtype, (blocks, results, bins))
+    return Items(framing, plan, blocks, (blocks, results, plan.bins))
 
 
 @dataclass(frozen=True)
 class Result:
     """What an item gives: blocks from number `first_block` on.
 
-    power: (blocks, reductions or 1, bins), a view of `room`. frames: how many each block has reduced. missing: (n, 2)
-    half-open stretches of missing samples, counted from the recording's first sample.
+    power: (blocks, reductions or 1, bins), a view of `room`. frames: how many each block has reduced, (blocks,).
+    frames_without_data: how many were left out. missing: (n, 2) half-open stretches of missing samples, counted from
+    the recording's first sample.
     """
 
     first_block: int
     power: NDArray[Any]
-    frames: list[int]
+    frames: NDArray[np.int64]
+    frames_without_data: int
     missing: NDArray[np.int64]
     room: NDArray[Any]
 
@@ -118,47 +117,26 @@ class ItemWorker:
     start: index of the range's first sample in the recording.
     """
 
-    def __init__(
-        self, reader: Reader, start: int, items: Items, transform: Transform, reductions: Sequence[Reduction]
-    ) -> None:
-        framing = items.framing
+    def __init__(self, reader: Reader, start: int, items: Items, reductions: Sequence[Reduction]) -> None:
         self._reader = reader
         self._start = start
         self._items = items
-        self._framing = framing
-        self._reductions = reductions
-        self._samples = np.empty(items.buffer_samples, items.dtype)
-        self._kernel = PowerKernel(
-            window=window_values(transform.window, framing.window_length),
-            fft_size=framing.fft_size,
-            frames=min(framing.batch_blocks * framing.block_frames, framing.frames),
-            is_complex=items.is_complex,
-            double=transform.precision == "double",
-            detrend=transform.detrend == "constant",
-        )
+        self._framing = items.framing
+        self._reductions = reductions[: items.result_shape[1]]
+        self._samples = np.empty(items.buffer_samples, items.plan.sample_dtype)
+        self._kernel = new_kernel(items.plan, items.framing)
 
     def process(self, item: int, room: NDArray[Any], give_up: Callable[[], bool]) -> Result:
         """Read and reduce one item into `room`. Raises Stopped where `give_up` says so, WorkerError as reading does."""
         first, last = self._items.blocks_of(item)
-        blocks = [self._framing.block(number) for number in range(first, last)]
-        base = blocks[0][0]
-        frames, valid, missing = (self._read_apart if self._framing.skips else self._read)(base, blocks[-1][1])
-        power = room[: len(blocks)]
-        counts: list[int] = []
-        for batch in range(0, len(blocks), self._framing.batch_blocks):
-            if give_up():
-                raise Stopped
-            part = slice(batch, batch + self._framing.batch_blocks)
-            start, stop = blocks[part][0][0], blocks[part][-1][1]
-            here = slice(start - base, stop - base)
-            counts += self._kernel.reduce(
-                frames[here],
-                [(low - start, high - start) for low, high in blocks[part]],
-                None if valid is None else valid[here],
-                self._reductions,
-                power[part],
-            )
-        return Result(first, power, counts, missing, room)
+        blocks = self._framing.frames_of(first, last)
+        begin, stop = int(blocks[0, 0]), int(blocks[-1, 1])
+        frames, valid, missing = (self._read_apart if self._framing.skips else self._read)(begin, stop)
+        if give_up():
+            raise Stopped
+        power = room[: last - first]
+        counts = self._kernel.reduce(frames, blocks - begin, valid, self._reductions, power)
+        return Result(first, power, counts, stop - begin - int(counts.sum()), missing, room)
 
     def _read(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
         """Frames first … stop − 1, (k, m), as overlapping views of samples read in one go.

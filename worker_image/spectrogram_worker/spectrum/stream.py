@@ -25,8 +25,8 @@ from spectrogram_worker.spectrum.gaps import Gaps
 from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.layout import Column
 
-DEFAULT_READ_BYTES = 2 * 2**20
-MAXIMUM_READ_BYTES = 8 * 2**20
+DEFAULT_READ_BYTES = 8 * 2**20
+MAXIMUM_READ_BYTES = 16 * 2**20
 
 
 class ColumnStream:
@@ -35,7 +35,7 @@ class ColumnStream:
     layout: known at once. gaps, frames_without_data: exact once all columns have been taken (samples that no frame
     covers because of a hop much larger than the window are not looked at). stopped: True when `should_stop` ended it.
 
-    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
+    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 16 MiB, at least one batch.
     Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads.
     """
 
@@ -60,7 +60,6 @@ class ColumnStream:
         self.stopped = False
         self._recording = recording
         self._selection = selection
-        self._transform = transform
         self._reductions = reduce.time
         self._items = cut(
             self._framing,
@@ -96,11 +95,11 @@ class ColumnStream:
             for _ in range(self._threads):
                 reader = self._recording.reader()
                 start = self._selection.start
-                workers.append(ItemWorker(reader, start, self._items, self._transform, self._reductions))
+                workers.append(ItemWorker(reader, start, self._items, self._reductions))
                 self._idle.put(workers[-1])
             for result in self._results(pool):
                 self.gaps.add(result.missing)
-                self.frames_without_data += self._frames_in(result) - sum(result.frames)
+                self.frames_without_data += result.frames_without_data
                 yield from self._builder.add(result.first_block, result.power, result.frames)
             if self._builder.frames == 0:
                 raise input_invalid(
@@ -137,7 +136,3 @@ class ColumnStream:
 
     def _give_up(self) -> bool:
         return self._closed.is_set() or self._should_stop()
-
-    def _frames_in(self, result: Result) -> int:
-        first, last = result.first_block, result.first_block + len(result.frames) - 1
-        return self._framing.block(last)[1] - self._framing.block(first)[0]

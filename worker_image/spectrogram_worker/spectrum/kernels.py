@@ -1,0 +1,25 @@
+"""Which kernel computes a plan: the compiled one wherever it can. All frames of a job go through the same kernel."""
+
+from spectrogram_worker.spectrum import compiled_kernel
+from spectrogram_worker.spectrum.framing import Framing
+from spectrogram_worker.spectrum.power import PowerKernel, PowerPlan
+
+
+def new_kernel(plan: PowerPlan, framing: Framing) -> PowerKernel:
+    """A kernel for one thread."""
+    library = compiled_kernel.load_library()
+    if library is not None and compiled_kernel.can_compute(plan):
+        return compiled_kernel.CompiledKernel(plan, library)
+    from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel  # 0.1 s and 40 MB, which few jobs need
+
+    return ScipyKernel(plan, batch_blocks=framing.batch_blocks, frames=framing.batch_frames)
+
+
+def memory_bytes(plan: PowerPlan, framing: Framing) -> tuple[int, int]:
+    """Memory of each thread's kernel, and what all threads share, in bytes."""
+    library = compiled_kernel.load_library()
+    if library is not None and compiled_kernel.can_compute(plan):
+        return compiled_kernel.memory_bytes(plan, library), 0
+    from spectrogram_worker.spectrum import scipy_kernel
+
+    return scipy_kernel.memory_bytes(plan, framing.batch_frames)
