@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.spectrum.power import PowerKernel
+from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel
 from unit.worker.signals import MemoryRecording, stream, taken
 
 EVERY_FRAME = Reduce(time=(Reduction.NONE,))
@@ -51,9 +52,9 @@ def test_work_under_way_is_given_up_when_the_columns_are_closed(monkeypatch: pyt
     """A thread that is reading when the consumer leaves transforms nothing any more."""
     closed = threading.Event()
     transformed: list[bool] = []
-    original = PowerKernel.reduce
+    original = CompiledKernel.reduce
 
-    def count(*arguments: Any) -> list[int]:
+    def count(*arguments: Any) -> NDArray[np.int64]:
         transformed.append(closed.is_set())
         return original(*arguments)
 
@@ -61,7 +62,7 @@ def test_work_under_way_is_given_up_when_the_columns_are_closed(monkeypatch: pyt
         if start:
             closed.wait(60)
 
-    monkeypatch.setattr(PowerKernel, "reduce", count)
+    monkeypatch.setattr(CompiledKernel, "reduce", count)
     recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=linger)
     found = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=2)
     columns: Any = found.columns()
@@ -126,7 +127,8 @@ def test_a_huge_column_is_shared_by_all_threads() -> None:
             together.wait()
 
     recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=meet)
-    taken(stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2))
+    found = stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2, read_bytes=2**20)
+    taken(found)
     assert len(set(first)) == 2
 
 
@@ -139,10 +141,10 @@ def test_memory_has_no_term_in_the_length() -> None:
     assert planned(10**9) == planned(10**14)
 
 
-@pytest.mark.parametrize("read_bytes", [1, 512 * 1024, 8 * 2**20, 2**40])
-def test_reads_stay_below_8_mib(read_bytes: int) -> None:
+@pytest.mark.parametrize("read_bytes", [1, 512 * 1024, 16 * 2**20, 2**40])
+def test_reads_stay_below_16_mib(read_bytes: int) -> None:
     recording = MemoryRecording(np.zeros(1, np.complex64))
     for fft_size, hop in ((8, 1), (1024, 500), (65_536, 100), (1_048_576, 1_000_000), (64, 2**30)):
         transform = Transform(fft_size=fft_size, hop_size=hop)
         found = stream(recording, transform, count=2**40, read_bytes=read_bytes)
-        assert found.chunk_samples * 8 <= max(8 * 2**20, (fft_size + hop) * 8 if hop <= fft_size else 0)
+        assert found.chunk_samples * 8 <= max(16 * 2**20, (fft_size + hop) * 8 if hop <= fft_size else 0)

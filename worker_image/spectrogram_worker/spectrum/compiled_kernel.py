@@ -58,12 +58,14 @@ def can_compute(plan: PowerPlan) -> bool:
 
 
 class CompiledKernel:
-    """See `PowerKernel`. lanes: frames at a time, 4, 8 or 16; which of them changes no bit."""
+    """See `PowerKernel`. lanes: frames at a time, 4, 8 or 16, as the processor has; which of them changes no bit."""
 
     def __init__(self, plan: PowerPlan, library: ctypes.CDLL, lanes: int | None = None) -> None:
         self._plan = plan
         self._library = library
-        self._lanes = lanes or _lanes(plan, library)
+        self._lanes = _lanes(plan, library) if lanes is None else lanes
+        if self._lanes not in (4, 8, 16) or self._lanes > library.widest():
+            raise ValueError(f"{lanes} lanes: this processor has 4 to {library.widest()}, a power of two")
         points, rows = _points(plan), _rows(plan)
         self._window = np.repeat(plan.window, 2 if plan.is_complex else 1).astype(np.float32)
         self._roots = np.exp(-2j * np.pi / plan.fft_size * np.arange(plan.fft_size)).astype(np.complex64)

@@ -109,7 +109,8 @@ class ScipyKernel:
         Where only sums are wanted, the two are added once for a block and not for each of its frames.
         """
         parts: NDArray[Any] = spectrum.view(self._plan.power_dtype)
-        return np.square(parts, out=parts).reshape(*spectrum.shape, 2)
+        np.square(parts, out=parts)
+        return parts.reshape(*spectrum.shape, 2)
 
     def _powers(self, spectrum: NDArray[Any]) -> NDArray[Any]:
         """|X|², (k, bins)."""
