@@ -24,6 +24,7 @@ class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
         """Called by Hatchling before it builds."""
         folder = Path(self.root, FOLDER)
         library = folder / "kernel.so"
+        library.unlink(missing_ok=True)  # one from elsewhere may be for another machine
         compiler = (*shlex.split(os.environ.get("CC", "cc")), *FLAGS, *shlex.split(os.environ.get("CFLAGS", "")))
         try:
             subprocess.run([*compiler, "-o", str(library), str(folder / "kernel.c")], check=True)
