@@ -22,7 +22,6 @@ from benchmarks.targets import Results, print_targets
 PARTS = ("formats", "sizes", "lengths")
 SIZES = (256, 1024, 4096, 65_536)
 LENGTHS = (64, 256, 1024, 4096)
-OF_FORMATS = tuple(contender.name for contender in programs.ALL)
 OF_SIZES = ("loop", "transform", "bound")
 OF_LENGTHS = ("transform", "worker")
 HEADING = """
@@ -53,8 +52,9 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
     lengths = (16, 64) if options.quick else LENGTHS
     for kind in ("cf32", "digital-rf", "wav"):
         for mebibytes in (short, long) if "formats" in options.parts else ():
-            most = {one.name: one.mebibytes * long // 1024 for one in programs.ALL if kind in one.kinds}
-            yield kind, mebibytes, 1024, [name for name in OF_FORMATS if most.get(name, 0) >= mebibytes]
+            samples = recording(kind, Path(), mebibytes).samples * 1024 // long
+            able = [one.name for one in programs.ALL if kind in one.kinds and samples <= one.samples]
+            yield kind, mebibytes, 1024, able
         if kind == "cf32" and "sizes" in options.parts:
             for fft in SIZES:
                 if fft != 1024 or "formats" not in options.parts:

@@ -17,7 +17,7 @@ MAXIMUM_LISTED_GAPS = 1000
 
 
 class SegmentReader(ABC):
-    """Reads samples for one thread through a buffer of 512 KiB; see `Reader` for the contract of `read`.
+    """Reads samples for one thread, through a buffer of 512 KiB where they must be converted; see `Reader`.
 
     starts, stops: (segments,) sample indices from the recording's first sample, ascending, without overlap.
     """
@@ -61,6 +61,7 @@ class SegmentReader(ABC):
         absent: NDArray[np.bool_] | None = None
         suspect: NDArray[np.bool_] | None = None
         position, stop = start, start + len(samples)
+        direct = self._type.fits(samples)
         segment = int(np.searchsorted(self._stops, start, side="right"))
         while position < stop:
             known = segment < len(self._starts)
@@ -71,9 +72,13 @@ class SegmentReader(ABC):
                 samples[position - start : begin - start] = 0
                 position = begin
                 continue
-            count = min(stop - position, int(self._stops[segment]) - position, self._rows)
+            count = min(stop - position, int(self._stops[segment]) - position)
+            if not direct:
+                count = min(count, self._rows)
             piece = slice(position - start, position - start + count)
-            found = self._convert(segment, position - int(self._starts[segment]), samples[piece])
+            content = samples[piece].view(np.uint8) if direct else self._buffer[: count * self._type.stride]
+            self._fetch(segment, position - int(self._starts[segment]), content)
+            found = self._type.decode(content, samples[piece])
             if found is not None:
                 suspect = np.zeros(len(samples), np.bool_) if suspect is None else suspect
                 suspect[piece] = found
@@ -81,12 +86,6 @@ class SegmentReader(ABC):
             if position >= self._stops[segment]:
                 segment += 1
         return absent, suspect
-
-    def _convert(self, segment: int, first: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
-        direct = self._type.fits(samples)
-        content = samples.view(np.uint8) if direct else self._buffer[: len(samples) * self._type.stride]
-        self._fetch(segment, first, content)
-        return self._type.decode(content, samples)
 
 
 def _union(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

@@ -21,9 +21,10 @@ class ColumnBuilder:
         self._framing = framing
         self._bins = bins
         self._reductions = tuple(reductions)
+        self._neutral = np.array([np.inf if one is Reduction.MIN else 0 for one in reductions])[:, np.newaxis]
         self._stretches = _stretches(bins.order)
-        self._reduced: list[NDArray[Any]] = []
-        self._reduced_frames = 0
+        self._begun: list[NDArray[Any]] = []
+        self._begun_frames = 0
 
     def add(self, first_block: int, power: NDArray[Any], frames: NDArray[np.int64]) -> Iterator[Column]:
         """The columns that are complete with these blocks.
@@ -32,44 +33,37 @@ class ColumnBuilder:
         """
         self.frames += int(frames.sum())
         power = np.broadcast_to(power, (len(power), len(self._reductions), power.shape[2]))
-        if self._framing.blocks_per_column == 1:
-            values = [power[:, place] for place in range(len(self._reductions))]
-        else:
-            finished = list(self._finished(first_block, power, frames))
-            if not finished:
-                return
-            values = [np.stack(columns) for columns in zip(*(reduced for reduced, _ in finished), strict=True)]
-            frames = np.array([count for _, count in finished])
-        first = first_block // self._framing.blocks_per_column
-        for place, column in enumerate(self._decibels(values, frames, power.dtype)):
-            yield Column(first + place, column)
+        if not frames.all():
+            power = np.where(frames[:, np.newaxis, np.newaxis] > 0, power, self._neutral.astype(power.dtype))
+        per_column, start = self._framing.blocks_per_column, 0
+        while start < len(frames):
+            column, place = divmod(first_block + start, per_column)
+            whole = (len(frames) - start) // per_column if place == 0 else 0
+            stop = start + whole * per_column if whole else min(start + per_column - place, len(frames))
+            values, counts = self._reduce(power[start:stop], frames[start:stop], max(1, whole))
+            if whole or place + stop - start == per_column or first_block + stop == self._framing.blocks:
+                self._begun, self._begun_frames = [], 0
+                for number, levels in enumerate(self._decibels(values, counts, power.dtype)):
+                    yield Column(column + number, levels)
+            else:
+                self._begun, self._begun_frames = values, int(counts[0])
+            start = stop
 
-    def _finished(
-        self, first_block: int, power: NDArray[Any], counts: NDArray[np.int64]
-    ) -> Iterator[tuple[list[NDArray[Any]], int]]:
-        """Each finished column: its linear power, (bins,) for each reduction, and its frames."""
-        per_column, stop_block = self._framing.blocks_per_column, first_block + len(counts)
-        for column in range(first_block // per_column, -(-stop_block // per_column)):
-            end = min((column + 1) * per_column, self._framing.blocks)
-            part = slice(max(0, column * per_column - first_block), min(end, stop_block) - first_block)
-            rows, with_data = power[part], counts[part] > 0
-            self._combine(rows if with_data.all() else rows[with_data])
-            self._reduced_frames += int(counts[part].sum())
-            if end <= stop_block:
-                yield self._reduced, self._reduced_frames
-                self._reduced, self._reduced_frames = [], 0
+    def _reduce(
+        self, power: NDArray[Any], frames: NDArray[np.int64], columns: int
+    ) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+        """Reduce the blocks of whole columns, or the next ones of a single column after those before them.
 
-    def _combine(self, power: NDArray[Any]) -> None:
-        """Reduce the next blocks of a column, (blocks, reductions, bins), in order after those before them."""
-        reduced = []
+        power: (blocks, reductions, bins). Returns (columns, bins) of linear power for each reduction, and the frames.
+        """
+        values = []
         for place, reduction in enumerate(self._reductions):
-            rows = power[:, place]
+            rows = power[:, place].reshape(columns, -1, power.shape[2])
             dtype = np.dtype(np.float64) if reduction is Reduction.MEAN else rows.dtype
-            if self._reduced_frames:
-                rows = np.concatenate((self._reduced[place][np.newaxis], rows), dtype=dtype)
-            some = len(rows) > 0
-            reduced.append(OPERATIONS[reduction].reduce(rows, 0, dtype) if some else np.zeros(power.shape[2], dtype))
-        self._reduced = reduced
+            if self._begun:
+                rows = np.concatenate((self._begun[place][:, np.newaxis], rows), axis=1, dtype=dtype)
+            values.append(OPERATIONS[reduction].reduce(rows, axis=1, dtype=dtype))
+        return values, frames.reshape(columns, -1).sum(axis=1) + self._begun_frames
 
     def _decibels(
         self, values: Sequence[NDArray[Any]], frames: NDArray[np.int64], dtype: np.dtype[Any]

@@ -142,8 +142,12 @@ def _points(plan: PowerPlan) -> int:
 
 
 def _rows(plan: PowerPlan) -> int:
-    """The points are seen as a matrix: rows, as many as columns or fewer, a power of four."""
-    return int(4 ** ((_points(plan).bit_length() - 1) // 4))
+    """The points are seen as a matrix: rows, as many as columns or fewer.
+
+    An odd power of two where there is a choice: it takes one step less.
+    """
+    exponent = _points(plan).bit_length() - 1
+    return 1 << (exponent // 2 if exponent < 6 else (exponent // 2 - 1) | 1)
 
 
 def _lanes(plan: PowerPlan, library: ctypes.CDLL) -> int:

@@ -18,7 +18,7 @@ from spectrogram_worker.spectrum.power import PowerPlan
 from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
-_RESULT_BYTES = 1 << 20
+_RESULT_BYTES = 2 << 20
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -74,7 +74,7 @@ class Items:
 
 
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
-    """Cut so that an item reads about `read_bytes` and gives at most 1 MiB, but in whole batches, one at least."""
+    """Cut so that an item reads about `read_bytes` and gives at most 2 MiB, but in whole batches, one at least."""
     plan = PowerPlan(
         window=window_values(transform.window, framing.window_length),
         fft_size=framing.fft_size,
@@ -89,7 +89,7 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
         batches = wanted // (batch_frames * framing.window_length)
     else:
         batches = (wanted - framing.window_length + framing.hop) // (batch_frames * framing.hop)
-    room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.sample_dtype.itemsize)
+    room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.power_dtype.itemsize)
     blocks = min(framing.blocks, max(1, min(batches, room)) * framing.batch_blocks)
     return Items(framing, plan, blocks, (blocks, results, plan.bins))
 

@@ -22,10 +22,12 @@ struct plan {
     const int32_t *operations; /* (reductions) */
     int64_t covered;           /* floats of a frame: its samples, or twice as many if they are complex */
     int64_t points;            /* of the complex transform: the fft size, or half of it if samples are real */
-    int64_t rows;              /* of the points as a matrix: 4 or more, and no more than it has columns */
+    int64_t rows;              /* of the points as a matrix: a power of two, 4 or more, no more than it has columns */
     int64_t reductions;
     int32_t is_real;
 };
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define LANES 4
 #include "lanes.h"

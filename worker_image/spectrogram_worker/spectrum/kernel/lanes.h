@@ -76,49 +76,112 @@ static void NAME(load)(const float *const frames[LANES], const float *window, pt
         to[place] = (vec){0};
 }
 
-/* Fourier transform of `size` points, a power of two from 4 on: Stockham's, radix 4, at last radix 2 where one is left.
+/* Fourier transform of 4 points. */
+static inline void NAME(four)(point a, point b, point c, point d, point out[4])
+{
+    point ac = {a.re + c.re, a.im + c.im}, bd = {b.re + d.re, b.im + d.im};
+    point a_c = {a.re - c.re, a.im - c.im}, b_d = {b.re - d.re, b.im - d.im};
+    out[0] = (point){ac.re + bd.re, ac.im + bd.im};
+    out[1] = (point){a_c.re + b_d.im, a_c.im - b_d.re};
+    out[2] = (point){ac.re - bd.re, ac.im - bd.im};
+    out[3] = (point){a_c.re - b_d.im, a_c.im + b_d.re};
+}
+
+/* Fourier transform of 8 points: of the sums of opposite ones, and of their differences, turned. */
+static inline void NAME(eight)(const point in[8], point out[8])
+{
+    const float half = 0.70710678f; /* √½ */
+    point sum[4], difference[4], even[4], odd[4];
+    for (int k = 0; k < 4; k++) {
+        sum[k] = (point){in[k].re + in[k + 4].re, in[k].im + in[k + 4].im};
+        difference[k] = (point){in[k].re - in[k + 4].re, in[k].im - in[k + 4].im};
+    }
+    point b = difference[1], c = difference[2], d = difference[3];
+    NAME(four)(sum[0], sum[1], sum[2], sum[3], even);
+    NAME(four)(difference[0], (point){(b.im + b.re) * half, (b.im - b.re) * half}, (point){c.im, -c.re},
+               (point){(d.im - d.re) * half, (d.im + d.re) * -half}, odd);
+    for (int k = 0; k < 4; k++) {
+        out[2 * k] = even[k];
+        out[2 * k + 1] = odd[k];
+    }
+}
+
+/* What is left of a transform of 2^n points, n ≥ 2, for its last step: 4 points or 8. */
+static inline ptrdiff_t NAME(left_of)(ptrdiff_t size)
+{
+    while (size > 8)
+        size /= 4;
+    return size;
+}
+
+/* All steps but the last of a Fourier transform of `size` points: Stockham's, radix 4.
 
    The first step reads points that lie `apart` from each other; all others go to and fro between `one` and `other`.
-   Returns which of the two has the result. roots[k · step] is exp(−2πi k / size). */
-static inline point *NAME(transform)(const point *from, ptrdiff_t apart, ptrdiff_t size, point *one, point *other,
-                                     const root *roots, ptrdiff_t step)
+   Returns where the last step's points are, and in `apart` how far from each other. roots[k · step] is
+   exp(−2πi k / size). */
+static inline const point *NAME(steps)(const point *from, ptrdiff_t *apart, ptrdiff_t size, point *one, point *other,
+                                       const root *roots, ptrdiff_t step)
 {
-    ptrdiff_t done = 1, left = size;
-    for (; left >= 4; left /= 4, done *= 4, apart = 1) {
-        ptrdiff_t quarter = left / 4;
+    for (ptrdiff_t done = 1, left = size; left > 8; left /= 4, done *= 4, *apart = 1) {
+        ptrdiff_t quarter = left / 4, far = done * quarter * *apart;
         for (ptrdiff_t p = 0; p < quarter; p++) {
             const root *by = roots + p * done * step, *twice = roots + 2 * p * done * step,
                        *thrice = roots + 3 * p * done * step;
             for (ptrdiff_t q = 0; q < done; q++) {
-                const point *in = from + (q + done * p) * apart;
-                point *out = one + q + 4 * done * p;
-                point a = in[0], b = in[done * quarter * apart], c = in[2 * done * quarter * apart],
-                      d = in[3 * done * quarter * apart];
-                vec ac_re = a.re + c.re, ac_im = a.im + c.im, bd_re = b.re + d.re, bd_im = b.im + d.im;
-                vec a_c_re = a.re - c.re, a_c_im = a.im - c.im, b_d_re = b.re - d.re, b_d_im = b.im - d.im;
-                out[0] = (point){ac_re + bd_re, ac_im + bd_im};
-                if (p == 0) { /* no turn */
-                    out[done] = (point){a_c_re + b_d_im, a_c_im - b_d_re};
-                    out[2 * done] = (point){ac_re - bd_re, ac_im - bd_im};
-                    out[3 * done] = (point){a_c_re - b_d_im, a_c_im + b_d_re};
-                } else {
-                    out[done] = NAME(turned)(a_c_re + b_d_im, a_c_im - b_d_re, *by);
-                    out[2 * done] = NAME(turned)(ac_re - bd_re, ac_im - bd_im, *twice);
-                    out[3 * done] = NAME(turned)(a_c_re - b_d_im, a_c_im + b_d_re, *thrice);
-                }
+                const point *in = from + (q + done * p) * *apart;
+                point *out = one + q + 4 * done * p, found[4];
+                NAME(four)(in[0], in[far], in[2 * far], in[3 * far], found);
+                out[0] = found[0];
+                out[done] = p == 0 ? found[1] : NAME(turned)(found[1].re, found[1].im, *by);
+                out[2 * done] = p == 0 ? found[2] : NAME(turned)(found[2].re, found[2].im, *twice);
+                out[3 * done] = p == 0 ? found[3] : NAME(turned)(found[3].re, found[3].im, *thrice);
             }
         }
         point *result = one;
         from = one, one = other, other = result;
     }
-    if (left == 1)
-        return other;
+    return from;
+}
+
+/* The last step, `left` points at a time: out[j] is point q + done · j of the transform. */
+ALWAYS_INLINE void NAME(last)(const point *from, ptrdiff_t apart, ptrdiff_t done, const int left, ptrdiff_t q, point out[8])
+{
+    point in[8];
+    for (int j = 0; j < left; j++)
+        in[j] = from[(q + done * j) * apart];
+    if (left == 8)
+        NAME(eight)(in, out);
+    else
+        NAME(four)(in[0], in[1], in[2], in[3], out);
+}
+
+/* The last step of a column, its points turned and put back `columns` apart. */
+ALWAYS_INLINE void NAME(end_column)(const point *from, ptrdiff_t apart, ptrdiff_t done, const int left, point *to,
+                                    ptrdiff_t columns, const root *roots, ptrdiff_t step)
+{
     for (ptrdiff_t q = 0; q < done; q++) {
-        point a = from[q], b = from[q + done];
-        one[q] = (point){a.re + b.re, a.im + b.im};
-        one[q + done] = (point){a.re - b.re, a.im - b.im};
+        point out[8];
+        NAME(last)(from, apart, done, left, q, out);
+        for (int j = 0; j < left; j++) {
+            ptrdiff_t row = q + done * j;
+            to[row * columns] = NAME(turned)(out[j].re, out[j].im, roots[row * step]);
+        }
     }
-    return one;
+}
+
+/* The last step of a row: its points, or only their power, `rows` apart. */
+ALWAYS_INLINE void NAME(end_row)(const point *from, ptrdiff_t apart, ptrdiff_t done, const int left, const int is_real,
+                                 point *spectrum, vec *power, ptrdiff_t rows)
+{
+    for (ptrdiff_t q = 0; q < done; q++) {
+        point out[8];
+        NAME(last)(from, apart, done, left, q, out);
+        for (int j = 0; j < left; j++)
+            if (is_real)
+                spectrum[(q + done * j) * rows] = out[j];
+            else
+                power[(q + done * j) * rows] = out[j].re * out[j].re + out[j].im * out[j].im;
+    }
 }
 
 /* |X|² of the frames in the lanes of `points`, to `power`, bin by bin.
@@ -128,20 +191,28 @@ static inline point *NAME(transform)(const point *from, ptrdiff_t apart, ptrdiff
 static void NAME(power)(const struct plan *plan, point *points, point *spectrum, vec *power, point *one, point *other)
 {
     ptrdiff_t rows = plan->rows, columns = plan->points / rows, unit = plan->is_real ? 2 : 1;
+    ptrdiff_t left = NAME(left_of)(rows), done = rows / left;
     for (ptrdiff_t column = 0; column < columns; column++) {
-        point *found = NAME(transform)(points + column, columns, rows, one, other, plan->roots, columns * unit);
-        points[column] = found[0];
-        for (ptrdiff_t row = 1; row < rows; row++)
-            points[row * columns + column] = NAME(turned)(found[row].re, found[row].im, plan->roots[column * row * unit]);
-    }
-    for (ptrdiff_t row = 0; row < rows; row++) {
-        point *found = NAME(transform)(points + row * columns, 1, columns, one, other, plan->roots, rows * unit);
-        if (plan->is_real)
-            for (ptrdiff_t k = 0; k < columns; k++)
-                spectrum[row + rows * k] = found[k];
+        ptrdiff_t apart = columns, step = column * unit;
+        point *to = points + column;
+        const point *from = NAME(steps)(to, &apart, rows, one, other, plan->roots, columns * unit);
+        if (left == 8)
+            NAME(end_column)(from, apart, done, 8, to, columns, plan->roots, step);
         else
-            for (ptrdiff_t k = 0; k < columns; k++)
-                power[row + rows * k] = found[k].re * found[k].re + found[k].im * found[k].im;
+            NAME(end_column)(from, apart, done, 4, to, columns, plan->roots, step);
+    }
+    left = NAME(left_of)(columns), done = columns / left;
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        ptrdiff_t apart = 1;
+        const point *from = NAME(steps)(points + row * columns, &apart, columns, one, other, plan->roots, rows * unit);
+        if (plan->is_real && left == 8)
+            NAME(end_row)(from, apart, done, 8, 1, spectrum + row, power, rows);
+        else if (plan->is_real)
+            NAME(end_row)(from, apart, done, 4, 1, spectrum + row, power, rows);
+        else if (left == 8)
+            NAME(end_row)(from, apart, done, 8, 0, spectrum, power + row, rows);
+        else
+            NAME(end_row)(from, apart, done, 4, 0, spectrum, power + row, rows);
     }
     if (!plan->is_real)
         return;
@@ -159,23 +230,66 @@ static inline vec NAME(chosen)(mask where, vec yes, vec no)
     return (vec)((where & (mask)yes) | (~where & (mask)no));
 }
 
-static inline vec NAME(reduced)(int32_t operation, vec one, vec other)
+/* `sum` and then the rows from `first` to before `last`, in this order. */
+static inline vec NAME(reduced)(int32_t operation, vec sum, const vec *rows, ptrdiff_t first, ptrdiff_t last)
 {
     switch (operation) {
     case MAXIMUM:
-        return NAME(chosen)(one > other, one, other);
+        for (ptrdiff_t k = first; k < last; k++)
+            sum = NAME(chosen)(sum > rows[k], sum, rows[k]);
+        return sum;
     case MINIMUM:
-        return NAME(chosen)(one < other, one, other);
+        for (ptrdiff_t k = first; k < last; k++)
+            sum = NAME(chosen)(sum < rows[k], sum, rows[k]);
+        return sum;
     default:
-        return one + other;
+        for (ptrdiff_t k = first; k < last; k++)
+            sum += rows[k];
+        return sum;
     }
+}
+
+/* Reduces the power of `used` frames, a lane each, to the rows of `result` that are their blocks'. begun: frames before
+   these belong to the first block too. Returns lanes of ones where a power is not finite. */
+static inline mask NAME(reduce_power)(const struct plan *plan, const vec *power, const int64_t *blocks, ptrdiff_t used,
+                                      int begun, float *result)
+{
+    ptrdiff_t bins = plan->points + (plan->is_real ? 1 : 0), runs = 0, ends[LANES];
+    for (ptrdiff_t lane = 1; lane <= used; lane++)
+        if (lane == used || blocks[lane] != blocks[lane - 1])
+            ends[runs++] = lane;
+    mask wrong = {0};
+    for (ptrdiff_t bin = 0; bin < bins; bin += LANES) {
+        size_t bytes = bins - bin < LANES ? sizeof(float) * (bins - bin) : sizeof(vec);
+        vec rows[LANES];
+        for (int i = 0; i < LANES; i++) {
+            rows[i] = bin + i < bins ? power[bin + i] : (vec){0};
+            wrong |= ~(rows[i] <= FLT_MAX);
+        }
+        NAME(transpose)(rows);
+        for (ptrdiff_t run = 0, lane = 0; run < runs; lane = ends[run++])
+            for (ptrdiff_t k = 0; k < plan->reductions; k++) {
+                float *place = result + (blocks[lane] * plan->reductions + k) * bins + bin;
+                vec sum = rows[lane];
+                if (lane == 0 && begun) {
+                    memcpy(&sum, place, bytes);
+                    sum = NAME(reduced)(plan->operations[k], sum, rows, 0, ends[run]);
+                } else
+                    sum = NAME(reduced)(plan->operations[k], sum, rows, lane + 1, ends[run]);
+                if (bytes == sizeof(vec))
+                    *(unaligned *)place = sum;
+                else
+                    memcpy(place, &sum, bytes);
+            }
+    }
+    return wrong;
 }
 
 /* See `reduce` in kernel.c. */
 static int NAME(reduce)(const struct plan *plan, const char *samples, const int64_t *offsets, const int64_t *blocks,
                         ptrdiff_t count, float *result, void *work)
 {
-    ptrdiff_t bins = plan->points + (plan->is_real ? 1 : 0), columns = plan->points / plan->rows;
+    ptrdiff_t columns = plan->points / plan->rows;
     point *points = work, *one = points + plan->points, *other = one + columns, *spectrum = other + columns;
     vec *power = (vec *)(spectrum + (plan->is_real ? plan->points : 0));
     mask wrong = {0};
@@ -186,34 +300,8 @@ static int NAME(reduce)(const struct plan *plan, const char *samples, const int6
             frames[lane] = (const float *)(samples + offsets[first + (lane < used ? lane : 0)]);
         NAME(load)(frames, plan->window, plan->covered, 2 * plan->points, (vec *)points);
         NAME(power)(plan, points, spectrum, power, one, other);
-        const int64_t *block = blocks + first;
-        for (ptrdiff_t bin = 0; bin < bins; bin += LANES) {
-            size_t bytes = sizeof(float) * (bins - bin < LANES ? bins - bin : LANES);
-            vec rows[LANES];
-            for (int i = 0; i < LANES; i++) {
-                rows[i] = bin + i < bins ? power[bin + i] : (vec){0};
-                wrong |= ~(rows[i] <= FLT_MAX);
-            }
-            NAME(transpose)(rows);
-            for (ptrdiff_t k = 0; k < plan->reductions; k++) {
-                float *place = result + (block[0] * plan->reductions + k) * bins + bin;
-                vec sum = rows[0];
-                if (first > 0 && block[-1] == block[0]) { /* the frames before began this block */
-                    memcpy(&sum, place, bytes);
-                    sum = NAME(reduced)(plan->operations[k], sum, rows[0]);
-                }
-                for (ptrdiff_t lane = 1; lane < used; lane++) {
-                    if (block[lane] == block[lane - 1]) {
-                        sum = NAME(reduced)(plan->operations[k], sum, rows[lane]);
-                        continue;
-                    }
-                    memcpy(place, &sum, bytes);
-                    place = result + (block[lane] * plan->reductions + k) * bins + bin;
-                    sum = rows[lane];
-                }
-                memcpy(place, &sum, bytes);
-            }
-        }
+        int begun = first > 0 && blocks[first - 1] == blocks[first];
+        wrong |= NAME(reduce_power)(plan, power, blocks + first, used, begun, result);
     }
     int found = 0;
     for (int lane = 0; lane < LANES; lane++)
