@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.spectrum import compiled_kernel
-from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, can_compute, load_library
+from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, can_compute, lanes_for, load_library
 from spectrogram_worker.spectrum.framing import frame
+from spectrogram_worker.spectrum.items import cut
 from spectrogram_worker.spectrum.kernels import memory_bytes, new_kernel
 from spectrogram_worker.spectrum.power import PowerPlan
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
+from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES
 from unit.worker.signals import MemoryRecording, stream, taken
 
 ALL = (Reduction.MAX, Reduction.MEAN, Reduction.MIN)
@@ -173,6 +175,16 @@ def test_which_plans_are_for_the_compiled_kernel(
     framing = frame(2**20, Transform(fft_size=fft_size, hop_size=fft_size), Reduce())
     assert can_compute(plan) is expected
     assert isinstance(new_kernel(plan, framing), CompiledKernel if expected else ScipyKernel)
+
+
+@pytest.mark.parametrize("fft_size", [1024, 8192, 65_536])
+@pytest.mark.parametrize("columns", [1, 2000])
+def test_an_item_has_a_frame_for_each_lane(fft_size: int, columns: int) -> None:
+    """With fewer frames at a time the kernel takes as long as for all: 65536 points took twice their time."""
+    transform = Transform(fft_size=fft_size, hop_size=fft_size // 2)
+    framing = frame(2**27, transform, Reduce(columns=columns))
+    items = cut(framing, transform, is_complex=True, reductions=2, read_bytes=DEFAULT_READ_BYTES)
+    assert items.blocks * framing.block_frames >= lanes_for(items.plan, library())
 
 
 @pytest.mark.parametrize("is_complex", [True, False])

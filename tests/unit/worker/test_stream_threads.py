@@ -1,6 +1,8 @@
 """How the stream stops, fails, shares its work and stays small; no thread outlives a test."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel
+from spectrogram_worker.spectrum.items import ItemWorker
 from unit.worker.signals import MemoryRecording, stream, taken
 
 EVERY_FRAME = Reduce(time=(Reduction.NONE,))
@@ -130,6 +133,28 @@ def test_a_huge_column_is_shared_by_all_threads() -> None:
     found = stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2, read_bytes=2**20)
     taken(found)
     assert len(set(first)) == 2
+
+
+@pytest.mark.parametrize("ending", ["all taken", "closed"])
+def test_the_buffers_are_released_with_the_columns(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """The stream lives on, for its gaps, while the picture is drawn in the memory that the transform had."""
+    made: list[weakref.ref[ItemWorker]] = []
+
+    class Watched(ItemWorker):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("spectrogram_worker.spectrum.stream.ItemWorker", Watched)
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32))
+    found = stream(recording, Transform(fft_size=64, hop_size=10), EVERY_FRAME, threads=3)
+    columns: Any = found.columns()
+    next(columns)
+    if ending == "closed":
+        columns.close()
+    assert sum(1 for _ in columns) == (0 if ending == "closed" else len(found.layout.times) - 1)
+    gc.collect()
+    assert [worker() for worker in made] == [None, None, None]
 
 
 def test_memory_has_no_term_in_the_length() -> None:

@@ -57,13 +57,18 @@ def can_compute(plan: PowerPlan) -> bool:
     return power_of_two and _SMALLEST_POINTS <= points <= _LARGEST_POINTS and not (plan.double or plan.detrend)
 
 
+def lanes_for(plan: PowerPlan, library: ctypes.CDLL) -> int:
+    """Frames at a time: as many as the processor's vectors have lanes, or fewer, so that their points stay cached."""
+    return int(min(library.widest(), 8 if _points(plan) >= _MANY_POINTS else 16))
+
+
 class CompiledKernel:
     """See `PowerKernel`. lanes: frames at a time, 4, 8 or 16, as the processor has; which of them changes no bit."""
 
     def __init__(self, plan: PowerPlan, library: ctypes.CDLL, lanes: int | None = None) -> None:
         self._plan = plan
         self._library = library
-        self._lanes = _lanes(plan, library) if lanes is None else lanes
+        self._lanes = lanes_for(plan, library) if lanes is None else lanes
         if self._lanes not in (4, 8, 16) or self._lanes > library.widest():
             raise ValueError(f"{lanes} lanes: this processor has 4 to {library.widest()}, a power of two")
         points, rows = _points(plan), _rows(plan)
@@ -133,7 +138,7 @@ class CompiledKernel:
 def memory_bytes(plan: PowerPlan, library: ctypes.CDLL) -> int:
     """Memory of each thread's kernel, in bytes: work space, window, roots, and what computing those takes."""
     sample = plan.sample_dtype.itemsize
-    return _work_bytes(plan, _lanes(plan, library)) + sample * len(plan.window) + 40 * plan.fft_size
+    return _work_bytes(plan, lanes_for(plan, library)) + sample * len(plan.window) + 40 * plan.fft_size
 
 
 def _points(plan: PowerPlan) -> int:
@@ -148,10 +153,6 @@ def _rows(plan: PowerPlan) -> int:
     """
     exponent = _points(plan).bit_length() - 1
     return 1 << (exponent // 2 if exponent < 6 else (exponent // 2 - 1) | 1)
-
-
-def _lanes(plan: PowerPlan, library: ctypes.CDLL) -> int:
-    return int(min(library.widest(), 8 if _points(plan) >= _MANY_POINTS else 16))
 
 
 def _work_bytes(plan: PowerPlan, lanes: int) -> int:

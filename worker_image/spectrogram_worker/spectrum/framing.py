@@ -2,8 +2,8 @@
 
 Frame k covers samples [k·hop, k·hop + m), m the window's length. A column reduces r = ⌈frames / columns⌉ consecutive
 frames, in blocks of clamp(⌊32768 / fft⌋, 1, 64) frames counted from the column's own first frame. Blocks are numbered
-through the recording, and transformed together in batches of about 98304 bins. None of this depends on how the samples
-are read or on the number of threads, and so neither does a single bit of the result.
+through the recording; scipy_kernel.py transforms batches of them together, of about 98304 bins. None of this depends on
+how the samples are read or on the number of threads, and so neither does a single bit of the result.
 """
 
 from dataclasses import dataclass

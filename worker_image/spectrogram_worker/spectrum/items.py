@@ -13,12 +13,12 @@ from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.sources.segments import BUFFER_BYTES
 from spectrogram_worker.spectrum.framing import Framing
-from spectrogram_worker.spectrum.kernels import memory_bytes, new_kernel
+from spectrogram_worker.spectrum.kernels import frames_at_a_time, memory_bytes, new_kernel
 from spectrogram_worker.spectrum.power import PowerPlan
 from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
-_RESULT_BYTES = 2 << 20
+_RESULT_BYTES = 1 << 19
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -74,7 +74,10 @@ class Items:
 
 
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
-    """Cut so that an item reads about `read_bytes` and gives at most 2 MiB, but in whole batches, one at least."""
+    """Cut into whole batches, so that an item reads about `read_bytes`.
+
+    It gives at most 512 KiB, or what as many frames give as a kernel takes at a time.
+    """
     plan = PowerPlan(
         window=window_values(transform.window, framing.window_length),
         fft_size=framing.fft_size,
@@ -90,7 +93,8 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
     else:
         batches = (wanted - framing.window_length + framing.hop) // (batch_frames * framing.hop)
     room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.power_dtype.itemsize)
-    blocks = min(framing.blocks, max(1, min(batches, room)) * framing.batch_blocks)
+    least = -(-frames_at_a_time(plan) // batch_frames)
+    blocks = min(framing.blocks, max(1, min(batches, max(least, room))) * framing.batch_blocks)
     return Items(framing, plan, blocks, (blocks, results, plan.bins))
 
 

@@ -15,6 +15,14 @@ def new_kernel(plan: PowerPlan, framing: Framing) -> PowerKernel:
     return ScipyKernel(plan, batch_blocks=framing.batch_blocks, frames=framing.batch_frames)
 
 
+def frames_at_a_time(plan: PowerPlan) -> int:
+    """How many frames a kernel should be given at least: with fewer it takes as long."""
+    library = compiled_kernel.load_library()
+    if library is not None and compiled_kernel.can_compute(plan):
+        return compiled_kernel.lanes_for(plan, library)
+    return 1
+
+
 def memory_bytes(plan: PowerPlan, framing: Framing) -> tuple[int, int]:
     """Memory of each thread's kernel, and what all threads share, in bytes."""
     library = compiled_kernel.load_library()

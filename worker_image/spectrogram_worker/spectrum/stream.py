@@ -113,6 +113,7 @@ class ColumnStream:
             pool.shutdown(wait=True, cancel_futures=True)
             for worker in workers:
                 worker.close()
+            self._idle = SimpleQueue()  # their buffers make room for what comes after the transform
 
     def _results(self, pool: ThreadPoolExecutor) -> Iterator[Result]:
         """The items' results in order; `room` is used again once the next result is asked for."""
