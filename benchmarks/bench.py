@@ -1,6 +1,7 @@
 """This worker against the other ways to a spectrogram: `make bench`, or python -m benchmarks.bench [--quick] [PART …]
 
-Parts: formats (cf32, Digital RF, WAV at fft 1024), sizes (cf32 at fft 256 to 65536), lengths (cf32 of 64 MiB to 4 GiB).
+Parts: formats (cf32, Digital RF, WAV at fft 1024), sizes (the same at fft 256, 4096, 65536), lengths (cf32 of 64 MiB to
+4 GiB).
 Everything is written to a folder and deleted at the end. The contenders of one input take turns, every run a process of
 its own; what is printed are ratios to the flat scipy loop of the same run and the same input, as a Markdown table, and
 at the end the targets. Only a machine that does nothing else gives numbers to quote.
@@ -17,12 +18,12 @@ from benchmarks import programs
 from benchmarks.inputs import Recording, recording
 from benchmarks.measure import Run, measure, python_module
 from benchmarks.programs import Contender
-from benchmarks.targets import Results, print_targets
+from benchmarks.targets import FFT, Results, print_targets
 
 PARTS = ("formats", "sizes", "lengths")
 SIZES = (256, 1024, 4096, 65_536)
 LENGTHS = (64, 256, 1024, 4096)
-OF_SIZES = ("loop", "transform", "bound")
+OF_LONG_SIZES = ("loop", "transform", "bound")
 OF_LENGTHS = ("transform", "worker")
 HEADING = """
 | input | MiB | fft | contender | speed, × loop | CPU time, × loop | s | imports s | ns per sample | peak MB |
@@ -40,7 +41,8 @@ def main() -> int:
             if not source.path.exists():
                 _forget(Path(folder), keep=kind)
                 measure(python_module("benchmarks.inputs", kind, folder, str(mebibytes)))
-            found = compete([one for one in programs.ALL if one.name in names], source, fft, options.repeat)
+            able = [one for one in programs.ALL if one.name in names and kind in one.kinds]
+            found = compete(able, source, fft, options.repeat)
             results.setdefault((kind, mebibytes, fft), {}).update(found)
             _print_rows(source, fft, found)
     return 0 if print_targets(results) or options.quick else 1
@@ -51,18 +53,15 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
     short, long = (16, 64) if options.quick else (256, 1024)
     lengths = (16, 64) if options.quick else LENGTHS
     for kind in ("cf32", "digital-rf", "wav"):
-        for mebibytes in (short, long) if "formats" in options.parts else ():
-            samples = recording(kind, Path(), mebibytes).samples * 1024 // long
-            able = [one.name for one in programs.ALL if kind in one.kinds and samples <= one.samples]
-            yield kind, mebibytes, 1024, able
-        if kind == "cf32" and "sizes" in options.parts:
-            for fft in SIZES:
-                if fft != 1024 or "formats" not in options.parts:
-                    yield kind, long, fft, OF_SIZES
+        for fft in SIZES:
+            for mebibytes in (short, long) if ("formats" if fft == FFT else "sizes") in options.parts else ():
+                samples = recording(kind, Path(), mebibytes).samples * 1024 // long
+                names = [one.name for one in programs.ALL if one.takes(kind, samples, fft)]
+                yield kind, mebibytes, fft, names if fft == FFT or mebibytes == short else OF_LONG_SIZES
         if kind == "cf32" and "lengths" in options.parts:
             for mebibytes in lengths:
                 if mebibytes not in (short, long) or "formats" not in options.parts:
-                    yield kind, mebibytes, 1024, OF_LENGTHS
+                    yield kind, mebibytes, FFT, OF_LENGTHS
 
 
 def compete(contenders: Sequence[Contender], source: Recording, fft: int, rounds: int) -> dict[str, list[Run] | str]:

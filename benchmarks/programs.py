@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.inputs import Recording
@@ -29,7 +29,11 @@ class Contender:
     title: str
     kinds: tuple[str, ...] = ("cf32", "digital-rf", "wav")
     samples: int = 2**30
-    ffts: tuple[int, ...] = field(default=(256, 1024, 4096, 65536))
+    ffts: tuple[int, ...] = (256, 1024, 4096, 65536)
+
+    def takes(self, kind: str, samples: int, fft: int) -> bool:
+        """Whether it is for a recording of this kind and length, and for this fft size."""
+        return kind in self.kinds and samples <= self.samples and fft in self.ffts
 
 
 ALL = (
