@@ -1,6 +1,7 @@
 """The api tier: the real operator program against a fake API server, on loopback."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -40,13 +41,14 @@ async def server(tmp_path: Path) -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture
 async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The operator's program, looking at the fake API server every second."""
+    """The operator's program, with one slot, looking at the fake API server every second."""
     ports = [_free_port() for _ in range(2)]
     settings = {
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "SPECTROGRAM_SWEEP_INTERVAL": "1",
         "SPECTROGRAM_BACKOFF": "1",
         "SPECTROGRAM_MISSING_GRACE": "2",
+        "SPECTROGRAM_POOLS": json.dumps({"default": {"maxConcurrent": 1}}),
         "SPECTROGRAM_HEALTH_PORT": str(ports[0]),
         "SPECTROGRAM_METRICS_PORT": str(ports[1]),
     }

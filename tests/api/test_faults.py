@@ -1,7 +1,7 @@
 """The operator under faults of the API server (faults.md rows 13, 31, 36–39): no job lost, no pod created twice."""
 
 import asyncio
-import json
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +12,13 @@ from spectrogram_worker.contract.report import OutputFile, Report
 
 pytestmark = pytest.mark.usefixtures("operator")
 
+FIRST, ANOTHER = (f"0b5c1a52-0000-4000-8000-00000000000{number}" for number in (1, 2))
 JOB = {
     "apiVersion": "spectrogram.dev/v1beta1",
     "kind": "SpectrogramJob",
-    "metadata": {"name": "fm-band", "uid": "0b5c1a52-0000-4000-8000-000000000001"},
     "spec": {"input": {"claimName": "recordings", "path": "fm.drf"}, "output": {"claimName": "results"}},
 }
+EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
 
 
 async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -35,27 +36,27 @@ def status(server: FakeApiServer) -> dict[str, Any]:
     return found
 
 
-def submit(server: FakeApiServer) -> None:
+def submit(server: FakeApiServer, uid: str = FIRST) -> None:
     """Create the job, as kubectl would."""
-    server.put("spectrogramjobs", json.loads(json.dumps(JOB)))
+    server.put("spectrogramjobs", {**copy.deepcopy(JOB), "metadata": {"name": "fm-band", "uid": uid}})
 
 
-def play(server: FakeApiServer, pod: dict[str, Any], phase: str) -> None:
+def play(server: FakeApiServer, pod: dict[str, Any], phase: str, uid: str = FIRST) -> None:
     """Change the pod's status as its kubelet would; Succeeded comes with a manifest."""
     state: dict[str, Any] = {"running": {"startedAt": "2026-11-23T12:00:00Z"}}
     if phase == "Succeeded":
         manifest = OutputFile(path="fm-band/manifest.json", media_type="application/json", bytes=2, sha256="0" * 64)
-        report = Report(job_uid=str(JOB["metadata"]["uid"]), attempt=1, reason="Completed", outputs=(manifest,))  # type: ignore[index]
+        report = Report(job_uid=uid, attempt=1, reason="Completed", outputs=(manifest,))
         state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": report.to_json()}}
     pod["status"] = {"phase": phase, "containerStatuses": [{"name": "worker", "state": state}]}
     server.put("pods", pod)
 
 
-async def run_to_the_end(server: FakeApiServer) -> None:
+async def run_to_the_end(server: FakeApiServer, uid: str = FIRST) -> None:
     """Play the one pod to success and wait for the job to say so."""
     pod = (await until(server.pods))[0]
-    play(server, pod, "Running")
-    play(server, pod, "Succeeded")
+    play(server, pod, "Running", uid)
+    play(server, pod, "Succeeded", uid)
     await until(lambda: status(server).get("completionTime"))
     assert status(server)["phase"] == "Succeeded"
     assert len(server.pods()) == 1
@@ -109,11 +110,27 @@ async def test_a_pod_creation_whose_answer_is_lost_is_adopted(server: FakeApiSer
 async def test_410_relists_and_goes_on(server: FakeApiServer) -> None:
     submit(server)
     pod = (await until(server.pods))[0]
-    gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-    server.break_watches({"type": "ERROR", "object": gone})
+    server.break_watches({"type": "ERROR", "object": EXPIRED})
     play(server, pod, "Succeeded")
     await until(lambda: status(server).get("completionTime"))
     assert len(server.pods()) == 1
+
+
+async def test_a_job_made_anew_while_the_watches_were_broken_is_another_job(server: FakeApiServer) -> None:
+    """A relist tells of what there is, not of what is gone: kopf goes on showing the former job and its pod."""
+    submit(server)
+    former = (await until(server.pods))[0]
+    play(server, former, "Running")
+    await until(lambda: status(server).get("phase") == "Running")
+    server.deaf = True
+    server.remove("pods", former["metadata"]["name"])
+    server.remove("spectrogramjobs", "fm-band")
+    submit(server, uid=ANOTHER)
+    server.deaf = False
+    server.break_watches({"type": "ERROR", "object": EXPIRED})
+    pod = (await until(server.pods))[0]
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == ANOTHER
+    await run_to_the_end(server, uid=ANOTHER)
 
 
 async def test_a_deaf_watch_is_made_up_for_by_the_sweep(server: FakeApiServer) -> None:
@@ -164,7 +181,7 @@ async def test_the_api_server_is_away_for_a_while(server: FakeApiServer, operato
     pod = (await until(server.pods))[0]
     away = Fault(lambda method, path: True, 503, times=60)
     server.faults.append(away)
-    server.break_watches({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}})
+    server.break_watches({"type": "ERROR", "object": EXPIRED})
     play(server, pod, "Succeeded")
     await until(lambda: away.times < 55)
     away.times = 0

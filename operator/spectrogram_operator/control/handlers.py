@@ -34,11 +34,11 @@ class WatchView:
 
     def job(self, key: str) -> Job | None:
         """See View."""
-        return next(iter(self._jobs.get(key, ())), None)
+        return _newest(self._jobs.get(key, ()))
 
     def jobs(self) -> Iterable[Job]:
         """See View."""
-        return [job for entries in self._jobs.values() for job in entries]
+        return [job for job in map(_newest, self._jobs.values()) if job is not None]
 
     def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
         """See View."""
@@ -47,6 +47,11 @@ class WatchView:
     def pods(self) -> Iterable[Pod]:
         """See View."""
         return [pod for entries in self._pods.values() for pod in entries]
+
+
+def _newest(jobs: Iterable[Job]) -> Job | None:
+    """The one that exists, of those that had one name: kopf keeps a job whose deletion a relist hid."""
+    return max(jobs, key=lambda job: int(job.resource_version or 0), default=None)
 
 
 def build_registry(service: Service, stop_flag: asyncio.Event) -> kopf.OperatorRegistry:

@@ -1,7 +1,8 @@
 """What the shell remembers between reconciles. Losing all of it in a restart costs a few requests, never a job."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
@@ -38,10 +39,21 @@ class Recollection:
     """Facts that the watches do not carry, or not yet. Jobs by namespace/name."""
 
     jobs: defaultdict[str, JobMemory] = field(default_factory=lambda: defaultdict(JobMemory))
-    doubted: set[str] = field(default_factory=set)
-    """UIDs of pods that the watch shows and the sweep's list does not."""
+    outdated: dict[str, tuple[Pod, Pod]] = field(default_factory=dict)
+    """By UID: a pod as the watch showed it before the last sweep, and as the sweep's list shows it."""
     buried: set[str] = field(default_factory=set)
-    """UIDs of pods and jobs that the watch still shows and the API server says are gone: a relist drops no entry."""
+    """UIDs of jobs that the watch still shows and the API server says are gone: a relist drops no entry."""
+
+    def compare(self, shown: Iterable[Pod], listed: Iterable[Pod]) -> None:
+        """Hold what the watch showed against a list that was made after it: what the list lacks is gone."""
+        found = {pod.uid: pod for pod in listed}
+        now = {pod.uid: (pod, found.get(pod.uid) or replace(pod, gone=True)) for pod in shown}
+        self.outdated = {uid: (before, after) for uid, (before, after) in now.items() if before != after}
+
+    def current(self, shown: Pod) -> Pod:
+        """The pod as the watch shows it, or as the last sweep found it if the watch has said nothing since."""
+        before, after = self.outdated.get(shown.uid, (None, shown))
+        return after if shown == before else shown
 
     def newer(self, seen: Job) -> Job:
         """The job as seen or as we wrote it, whichever has the higher resourceVersion."""

@@ -6,7 +6,7 @@ first, under the job's resourceVersion; an action that has happened already is h
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -74,14 +74,14 @@ class Reconciler:
         """A watch said DELETED: keep the last body until its outcome stands in status."""
         self._recollection.jobs[key].last_seen[pod.uid] = replace(pod, gone=True)
 
-    def doubt(self, pod_uid: str) -> None:
-        """The sweep's list lacks this pod: the next reconcile asks the API server, whatever the watch says."""
-        self._recollection.doubted.add(pod_uid)
+    def correct(self, shown: Iterable[Pod], listed: Iterable[Pod]) -> None:
+        """The sweep's list holds where the watch, which showed `shown` before it, says nothing newer."""
+        self._recollection.compare(shown, listed)
 
     def job(self, key: str) -> Job | None:
         """The job as last seen or last written, whichever is newer."""
         seen = self._view.job(key)
-        return None if seen is None else self._recollection.newer(seen)
+        return None if seen is None or seen.uid in self._recollection.buried else self._recollection.newer(seen)
 
     def jobs(self) -> Iterator[Job]:
         """Every job, as last seen or last written."""
@@ -179,12 +179,12 @@ class Reconciler:
     async def _look_for_pod(self, job: Job, attempt: Attempt, pods: tuple[Pod, ...]) -> _Surroundings:
         """The attempt's pod: from the watch, else live. A stale watch must neither create nor bury a pod."""
         remembered = self._recollection.jobs[job.key]
-        own = (pod for pod in pods if attempt.pod_uid in (None, pod.uid))
+        own = (pod for pod in pods if not pod.gone and attempt.pod_uid in (None, pod.uid))
         seen = next((pod for pod in own if pod.name == attempt.pod_name), None)
-        if seen is not None and seen.uid not in self._recollection.doubted:
+        if seen is not None:
             remembered.absent_since = None
             return _Surroundings(pod=seen)
-        last = remembered.last_seen.get(attempt.pod_uid or "", seen)
+        last = remembered.last_seen.get(attempt.pod_uid or "")
         try:
             body = await self._cluster.read_pod(job.namespace, attempt.pod_name)
         except ClusterError as error:
@@ -192,15 +192,12 @@ class Reconciler:
             return _Surroundings(pod=last)
         live = read_pod(body) if body is not None else None
         if live is not None and live.owner_uid == job.uid and attempt.pod_uid in (None, live.uid):
-            self._recollection.doubted.discard(live.uid)
             remembered.absent_since = None
             return _Surroundings(pod=live)
         if live is not None and live.owner_uid != job.uid and attempt.pod_uid is None:
             return _Surroundings(foreign=True)
-        if seen is not None:
-            self._recollection.buried.add(seen.uid)
         remembered.absent_since = remembered.absent_since or self._clock()
-        return _Surroundings(pod=last if last is not seen else None, absent_since=remembered.absent_since)
+        return _Surroundings(pod=last, absent_since=remembered.absent_since)
 
     async def _ask_worker(self, job: Job, pod: Pod | None) -> Report | None:
         if pod is None or pod.gone or pod.deleting or pod.phase != "Running" or not pod.pod_ip:
@@ -222,7 +219,7 @@ class Reconciler:
         return tuple(name for name, exists in found.items() if exists is False)
 
     def _pods(self, job: Job) -> tuple[Pod, ...]:
-        return tuple(pod for pod in self._view.pods_of(job.uid) if pod.uid not in self._recollection.buried)
+        return tuple(map(self._recollection.current, self._view.pods_of(job.uid)))
 
     def _contenders(self) -> list[Contender]:
         now = self._clock()
@@ -232,7 +229,7 @@ class Reconciler:
     def _turn(self, job: Job) -> Turn:
         assert job.spec is not None
         queue = current_queue(job.spec, job.status, self._policy)
-        pods = [pod for pod in self._view.pods() if pod.uid not in self._recollection.buried]
+        pods = map(self._recollection.current, self._view.pods())
         return take_turn(job.uid, queue, self._contenders(), pods, self._policy.pools[queue].max_concurrent)
 
     def _wake_waiting(self, except_key: str = "") -> None:

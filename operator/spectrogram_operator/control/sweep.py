@@ -6,7 +6,7 @@ from datetime import datetime
 
 from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.core.conditions import active_attempt, is_over
+from spectrogram_operator.core.conditions import is_over
 from spectrogram_operator.core.pod import read_pod
 from spectrogram_operator.telemetry.logs import CHECKING
 
@@ -16,21 +16,18 @@ logger = logging.getLogger(__name__)
 async def sweep(
     *, cluster: Cluster, view: View, reconciler: Reconciler, wake: Callable[[str], None], clock: Callable[[], datetime]
 ) -> datetime | None:
-    """Doubt every pod that the list lacks or shows in another phase, and look at every job that is not over.
+    """Correct every pod that the list lacks or shows otherwise, and look at every job that is not over.
 
     So a deaf watch delays a job by one interval at most. Returns when it succeeded, None where it did not.
     """
+    shown = tuple(view.pods())
     jobs = [job for job in reconciler.jobs() if not is_over(job.status)]
     logger.info(CHECKING, len(jobs))
     try:
-        listed = {pod.uid: pod.phase for pod in map(read_pod, await cluster.list_pods())}
+        reconciler.correct(shown, map(read_pod, await cluster.list_pods()))
     except ClusterError as error:
         logger.warning("The sweep could not list pods, and trusts the watch until the next: %s", error)
         return None
     for job in jobs:
-        attempt = active_attempt(job.status)
-        for pod in view.pods_of(job.uid):
-            if attempt is not None and pod.name == attempt.pod_name and listed.get(pod.uid) != pod.phase:
-                reconciler.doubt(pod.uid)
         wake(job.key)
     return clock()
