@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -280,6 +281,17 @@ def test_hdf5_files_never_lead_to_others(root: Path, victim: Victim, way: str, n
         WAYS[way](file, name, outside / "secret.h5")
     with nothing_opened(outside):
         assert victim.ask(fields) == ExitCode.INPUT_INVALID
+
+
+def test_samples_that_inflate_without_end_take_no_memory(root: Path, victim: Victim) -> None:
+    fields = digital_rf(1)(root)
+    victim.begin(root, fields)
+    path = next(root.glob("recording/ch0/2*/rf@*.h5"))
+    packer = zlib.compressobj()
+    stored = b"".join(packer.compress(bytes(2**20)) for _ in range(1024)) + packer.flush()
+    with h5py.File(path, "r+") as file:
+        file["rf_data"].id.write_direct_chunk((0, 0), stored)
+    assert victim.ask(fields) == ExitCode.INPUT_INVALID
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])

@@ -131,4 +131,22 @@ def test_an_index_larger_than_its_samples_is_refused_before_it_is_read(tmp_path:
         file.create_dataset("rf_data_index", (2**40, 2), np.uint64, chunks=(2**16, 2), compression="gzip")
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "recording")
-    assert says(caught.value, ExitCode.INPUT_INVALID, "rf_data_index has 1099511627776 entries")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "rf_data_index has 2199023255552 values, more than 200")
+
+
+def test_metadata_that_is_compressed_is_refused_before_it_is_inflated(tmp_path: Path) -> None:
+    """digital_rf compresses samples alone; a filter may make gigabytes of a few bytes."""
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    write_center_frequencies(channel, {FIRST_SAMPLE: np.array([[1e6, 2e6]])})
+    for pattern, place, name in (
+        ("metadata/*/metadata@*.h5", f"{FIRST_SAMPLE}/center_frequencies", "center_frequencies"),
+        ("*/rf@*.h5", "rf_data_index", "rf_data_index"),
+    ):
+        (path,) = channel.glob(pattern)
+        with h5py.File(path, "r+") as file:
+            values = file[place][...]
+            del file[place]
+            file.create_dataset(place, data=values, chunks=True, compression="gzip")
+        with pytest.raises(WorkerError) as caught:
+            open_path(tmp_path, "recording")
+        assert says(caught.value, ExitCode.INPUT_INVALID, path.name, name, "h5repack")

@@ -1,17 +1,17 @@
 """Digital RF recordings (MIT Haystack): folders of HDF5 files, with gaps, padding and metadata."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.digital_rf_chunks import ChunkReader, Chunks, find_chunks, plain_chunks
 from spectrogram_worker.sources.digital_rf_files import (
     Properties,
     checked_dataset,
@@ -19,7 +19,7 @@ from spectrogram_worker.sources.digital_rf_files import (
     open_hdf5,
     read_properties,
 )
-from spectrogram_worker.sources.digital_rf_folders import choose_channel, files_near, sample_files
+from spectrogram_worker.sources.digital_rf_folders import SampleFiles, choose_channel, files_near, sample_files
 from spectrogram_worker.sources.digital_rf_index import Index, build_index
 from spectrogram_worker.sources.digital_rf_metadata import center_frequency
 from spectrogram_worker.sources.recording import Description
@@ -28,6 +28,7 @@ from spectrogram_worker.sources.selection import select
 from spectrogram_worker.sources.volume import SampleFile, Volume
 
 _SEARCH_SAMPLES = 1 << 16
+_MOST_ROWS = 1 << 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,22 +74,19 @@ def _find_samples(
     Where files must be copied, only those that the range needs are copied and in the index.
     """
     files = sample_files(volume, channel)
-    paths = [path for _, path in files]
-    if volume.is_remote and files and selection.range is not None and properties.file_milliseconds is not None:
+    if volume.is_remote and len(files) and selection.range is not None and properties.file_milliseconds is not None:
         near = files_near(files, selection.range, properties.sample_rate, properties.file_milliseconds)
-        index, first, stop = _index_of(volume, channel, near, properties, selection.subchannel)
-        if near == paths or (index.file_of(first) == 0 and index.file_of(stop - 1) == len(near) - 1):
+        index, first, stop = _index_of(volume, near, properties, selection.subchannel)
+        if len(near) == len(files) or (index.file_of(first) == 0 and index.file_of(stop - 1) == len(near) - 1):
             return index, first, stop
-    return _index_of(volume, channel, paths, properties, selection.subchannel)
+    return _index_of(volume, files, properties, selection.subchannel)
 
 
-def _index_of(
-    volume: Volume, channel: PurePosixPath, paths: Sequence[PurePosixPath], properties: Properties, subchannel: int
-) -> tuple[Index, int, int]:
-    volume.fetch(paths)
-    index = build_index(volume, channel, paths, properties, subchannel)
+def _index_of(volume: Volume, files: SampleFiles, properties: Properties, subchannel: int) -> tuple[Index, int, int]:
+    volume.fetch(files.paths())
+    index = build_index(volume, files, properties, subchannel)
     if index.sample_type.padded:
-        return index, *_without_padding(volume, index, volume.shown(channel))
+        return index, *_without_padding(volume, index, volume.shown(files.channel))
     return index, int(index.starts[0]), int(index.stops[-1])
 
 
@@ -115,52 +113,43 @@ class DigitalRfRecording:
 
 
 class DigitalRfReader(SegmentReader):
-    """Reads with preadv where a file holds its samples in one piece, else through h5py.
-
-    h5py runs one call at a time in the whole process, so readers in several threads are safe, and chunked or compressed
-    files do not get faster with threads. One file is open at a time.
-    """
+    """Reads one file at a time, past the HDF5 library, which would let one thread of the process read at a time."""
 
     def __init__(self, volume: Volume, index: Index, first: int) -> None:
         super().__init__(index.sample_type, index.starts - first, index.stops - first)
         self._volume = volume
         self._index = index
         self._open_number = -1
-        self._plain: SampleFile | None = None
-        self._hdf5: Any = None
-        self._data: Any = None
+        self._file: SampleFile | None = None
+        self._stored: ChunkReader
 
     def _fetch(self, segment: int, first: int, content: NDArray[np.uint8]) -> None:
         number = int(self._index.files[segment])
         if number != self._open_number:
             self._open(number)
-        row = int(self._index.rows[segment]) + first
-        if self._plain is not None:
-            self._plain.read(int(self._index.offsets[number]) + row * self._type.stride, content)
-            return
-        with hdf5_errors(self._volume.shown(self._index.paths[number])):
-            rows = content.view(self._data.dtype).reshape(-1, *self._data.shape[1:])
-            self._data.read_direct(rows, np.s_[row : row + len(rows)])
+        self._stored.read(int(self._index.rows[segment]) + first, content)
 
     def _open(self, number: int) -> None:
         self.close()
-        path = self._index.paths[number]
-        if self._index.offsets[number] >= 0:
-            self._plain = self._volume.open(path)
-        else:
-            name = self._volume.shown(path)
-            with hdf5_errors(name):
-                self._hdf5 = open_hdf5(self._volume, path)
-                self._data = checked_dataset(self._hdf5, name, "rf_data")
+        path = self._index.sample_files.path(number)
+        chunks = self._chunks(number, path)
+        self._file = self._volume.open(path)
+        self._stored = ChunkReader(self._file, chunks)
         self._open_number = number
+
+    def _chunks(self, number: int, path: PurePosixPath) -> Chunks:
+        offset = int(self._index.offsets[number])
+        if offset >= 0:
+            return plain_chunks(offset, _MOST_ROWS, self._type.stride)
+        name = self._volume.shown(path)
+        with hdf5_errors(name), open_hdf5(self._volume, path) as file:
+            return find_chunks(file, checked_dataset(file, name, "rf_data"), name)
 
     def close(self) -> None:
         """Close the file that is open."""
-        if self._plain is not None:
-            self._plain.close()
-        if self._hdf5 is not None:
-            self._hdf5.close()
-        self._plain = self._hdf5 = self._data = None
+        if self._file is not None:
+            self._file.close()
+        self._file = None
         self._open_number = -1
 
 

@@ -84,20 +84,33 @@ def hdf5_errors(name: str) -> Iterator[None]:
         ) from None
 
 
-def checked_dataset(file: Any, name: str, dataset_name: str) -> Any:
-    """The dataset, certain to lie in this very file.
+def checked_dataset(group: Any, name: str, dataset_name: str) -> Any:
+    """A dataset of a file or group, certain to lie in this very file; to be used within `hdf5_errors`.
 
     HDF5 can point out of a file in four ways (soft and external links, external storage, virtual datasets): a recording
     that does would let its author read files of the worker. Raises WorkerError 65.
     """
-    link = file.get(dataset_name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
+    if group.id.links.get_info(dataset_name.encode()).type != h5py.h5l.TYPE_HARD:
         raise input_invalid(f"{name}: {dataset_name} is a link to somewhere else: store the samples in the file itself")
-    dataset = file[dataset_name]
-    if not isinstance(dataset, h5py.Dataset):
+    found = h5py.h5o.open(group.id, dataset_name.encode())
+    if not isinstance(found, h5py.h5d.DatasetID):
         raise input_invalid(f"{name}: {dataset_name} is not a dataset: record it again with digital_rf")
-    if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_external_count():
+    properties = found.get_create_plist()
+    if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
         raise input_invalid(f"{name}: {dataset_name} is stored in other files: store the samples in the file itself")
+    return h5py.Dataset(found)
+
+
+def small_dataset(group: Any, name: str, dataset_name: str, *, most: int) -> Any:
+    """As `checked_dataset`, and safe to be read as a whole: at most `most` values, which went through no filter.
+
+    A filter may make gigabytes of a few bytes, and digital_rf uses none here.
+    """
+    dataset = checked_dataset(group, name, dataset_name)
+    if dataset.size > most:
+        raise input_invalid(f"{name}: {dataset_name} has {dataset.size} values, more than {most}: record it again")
+    if dataset.id.get_create_plist().get_nfilters():
+        raise input_invalid(f"{name}: {dataset_name} is compressed: rewrite it, as with h5repack -f NONE")
     return dataset
 
 

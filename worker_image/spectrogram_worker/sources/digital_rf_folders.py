@@ -5,10 +5,15 @@ Recognition looks here at every recording: the HDF5 library is loaded only for t
 
 import math
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Range, duration_seconds
 from spectrogram_worker.errors import input_invalid, invalid_spec
@@ -16,7 +21,7 @@ from spectrogram_worker.sources.volume import Volume
 
 PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before version 2.5
 SUBDIRECTORY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}")
-_SAMPLE_FILE = re.compile(r"rf@(\d{1,12})\.(\d{3})\.h5")
+_SAMPLE_FILE = re.compile(r"rf@(0|[1-9]\d{0,11})\.(\d{3})\.h5", re.ASCII)
 _LISTED_CHANNELS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,29 +58,53 @@ def choose_channel(volume: Volume, path: PurePosixPath, wanted: str | None) -> P
     return path / (wanted or names[0])
 
 
-def sample_files(volume: Volume, channel: PurePosixPath) -> list[tuple[int, PurePosixPath]]:
-    """The channel's sample files, without those still being written (tmp.rf@…), in the order of time.
+@dataclass(frozen=True)
+class SampleFiles:
+    """The sample files of a channel in the order of time; a few bytes each, as a day of a recording has 86 400.
 
-    Each with the time in its name, in milliseconds since 1970: its samples are not earlier.
+    times: (files,) what their names say, in milliseconds since 1970: their samples are not earlier. places: (files,)
+    index into `folders`.
     """
-    found: list[tuple[int, PurePosixPath]] = []
-    for folder in volume.names(channel):
-        if SUBDIRECTORY.fullmatch(folder):
-            for name in volume.names(channel / folder):
-                if match := _SAMPLE_FILE.fullmatch(name):
-                    found.append((int(match[1]) * 1000 + int(match[2]), channel / folder / name))
-    return sorted(found)
+
+    channel: PurePosixPath
+    folders: tuple[str, ...]
+    times: NDArray[np.int64]
+    places: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def path(self, number: int) -> PurePosixPath:
+        """The path of one of them."""
+        seconds, milliseconds = divmod(int(self.times[number]), 1000)
+        folder = self.folders[int(self.places[number])]
+        return self.channel / folder / f"rf@{seconds}.{milliseconds:03}.h5"
+
+    def paths(self) -> Iterator[PurePosixPath]:
+        """The paths of all."""
+        return map(self.path, range(len(self)))
 
 
-def files_near(
-    files: Sequence[tuple[int, PurePosixPath]], wanted: Range, sample_rate: Fraction, file_milliseconds: int
-) -> list[PurePosixPath]:
+def sample_files(volume: Volume, channel: PurePosixPath) -> SampleFiles:
+    """The channel's sample files, without those still being written (tmp.rf@…)."""
+    folders = tuple(sorted(filter(SUBDIRECTORY.fullmatch, volume.names(channel))))
+    times, places = array("q"), array("i")
+    for place, folder in enumerate(folders):
+        for name in volume.names(channel / folder):
+            if match := _SAMPLE_FILE.fullmatch(name):
+                times.append(int(match[1]) * 1000 + int(match[2]))
+                places.append(place)
+    order = np.argsort(times, kind="stable")
+    return SampleFiles(channel, folders, np.array(times, np.int64)[order], np.array(places, np.int32)[order])
+
+
+def files_near(files: SampleFiles, wanted: Range, sample_rate: Fraction, file_milliseconds: int) -> SampleFiles:
     """Of `sample_files`, those that may hold samples of a range, with a file to spare on each side.
 
     The first and the last are always among them: they say where the recording begins and ends. The recording's first
     sample lies in the first file, anywhere; so a range that counts from it is known to the length of a file.
     """
-    begin = files[0][0]
+    begin = int(files.times[0])
     if wanted.start_time is not None:
         start = wanted.start_time if wanted.start_time.tzinfo is not None else wanted.start_time.replace(tzinfo=UTC)
         begin = (start - _EPOCH) // timedelta(milliseconds=1)
@@ -89,8 +118,9 @@ def files_near(
     elif wanted.duration is not None:
         length = math.ceil(1000 * Fraction(duration_seconds(wanted.duration)))
     low, high = begin - 2 * file_milliseconds, begin + length + 2 * file_milliseconds
-    ends = (files[0], files[-1])
-    return [file[1] for file in files if low < file[0] < high or file in ends]
+    near = (files.times > low) & (files.times < high)
+    near[[0, -1]] = True
+    return replace(files, times=files.times[near], places=files.places[near])
 
 
 def properties_file(volume: Volume, channel: PurePosixPath) -> PurePosixPath | None:

@@ -14,9 +14,9 @@ import numpy as np
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.digital_rf_files import (
     Properties,
-    checked_dataset,
     hdf5_errors,
     open_hdf5,
+    small_dataset,
 )
 from spectrogram_worker.sources.digital_rf_folders import SUBDIRECTORY
 from spectrogram_worker.sources.volume import Volume
@@ -74,13 +74,13 @@ def _files_before(volume: Volume, folder: PurePosixPath, stop: int, properties: 
 
 
 def _value(file: Any, name: str, sample: str, subchannel: int) -> float | None:
-    if not isinstance(file.get(sample, getlink=True), h5py.HardLink):
+    if file.id.links.get_info(sample.encode()).type != h5py.h5l.TYPE_HARD:
         raise input_invalid(f"{name}: {sample} is a link to somewhere else: store the metadata in the file itself")
     group = file[sample]
-    if not isinstance(group, h5py.Group) or group.get(_FIELD, getlink=True) is None:
+    if not isinstance(group, h5py.Group) or not group.id.links.exists(_FIELD.encode()):
         return None
-    dataset = checked_dataset(group, name, _FIELD)
-    if dataset.dtype.kind not in "fiu" or not 1 <= dataset.size <= _MAXIMUM_VALUES:
+    dataset = small_dataset(group, name, _FIELD, most=_MAXIMUM_VALUES)
+    if dataset.dtype.kind not in "fiu" or dataset.size == 0:
         return None
     values = np.asarray(dataset[()], np.float64).reshape(-1)
     value = float(values[subchannel] if subchannel < len(values) else values[0])

@@ -7,7 +7,7 @@ file into memory (file pages of a map count as resident memory, and a safeguard 
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -72,7 +72,7 @@ class FolderVolume:
         """Open a regular file."""
         return LocalFile(self.on_disk(path), self.shown(path))
 
-    def fetch(self, paths: Sequence[PurePosixPath]) -> None:
+    def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """They are here."""
 
     def on_disk(self, path: PurePosixPath) -> Path:

@@ -3,7 +3,7 @@
 Paths are relative to the volume. What they name comes from somebody else: a volume leads nowhere but into itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -69,7 +69,7 @@ class Volume(Protocol):
         """Open a file. Raises WorkerError as `require` does, and 65 for what is not a regular file."""
         ...
 
-    def fetch(self, paths: Sequence[PurePosixPath]) -> None:
+    def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Have files on this machine, many at once. Raises WorkerError 65 where there is no room for them."""
         ...
 

@@ -6,7 +6,7 @@ it is needed. Keys are somebody else's: only what could be a file's name becomes
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -117,13 +117,13 @@ class BucketVolume:
         self._streamed.add(path)
         return BucketFile(self.shown(path), entry, self._blocks)
 
-    def fetch(self, paths: Sequence[PurePosixPath]) -> None:
+    def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Copy objects to scratch that are not there yet, a few parts at a time."""
         wanted = {path: self._entry(path) for path in paths if path not in self._copied}
         if not wanted:
             return
         total = sum(entry.size for entry in wanted.values())
-        first = str(paths[0]) if len(wanted) == 1 else os.path.commonpath([str(path) for path in wanted])
+        first = os.path.commonpath([str(path) for path in wanted])
         with self._copies.download(f"{first} from {self._client.title}", total) as download:
             for path in wanted:
                 self._copies.place(path).touch()
