@@ -35,6 +35,7 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.spectrum.axes import transform_warnings
 from spectrogram_worker.spectrum.framing import frame
+from spectrogram_worker.spectrum.kernels import is_missing, kernel_name
 from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES, MAXIMUM_READ_BYTES, ColumnStream
 from spectrogram_worker.storage.input import open_input
@@ -142,6 +143,8 @@ class Attempt:
         require_memory(self._gauge, planned, "the transform")
         self._raise_if_stopped()
         self._destination.require_space(needed)
+        if is_missing(stream.plan):
+            log.warning("Job %s: No compiled kernel is installed: scipy.fft takes some times longer", self._job)
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))
             log.info("Processing %d samples in chunks of %d", selection.count, stream.chunk_samples)
@@ -210,6 +213,7 @@ class Attempt:
             files=files,
             peak_memory_bytes=peak_resident_bytes(),
             stage_seconds=self._state.stage_seconds,
+            kernel=kernel_name(stream.plan),
         )
         with output_errors(self._destination.path):
             files += (results.write_manifest(manifest),)

@@ -12,7 +12,7 @@ from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_operator.core.stores import title_of_host
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.addresses import is_allowed
+from spectrogram_worker.contract.addresses import is_allowed, without_query
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Places:
     def show(self, place: Input | Output, path: str) -> str:
         """Where `path` is, for people: a path of this machine, a path in a store, or an address."""
         if isinstance(place, Input) and place.url is not None:
-            return place.url.partition("?")[0]
+            return without_query(place.url)
         claim = place.claim_name
         if claim is None:
             store = self.stores[place.store or ""]

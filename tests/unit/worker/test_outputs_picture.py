@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from spectrogram_worker.outputs.cells import PictureCells, color_limits
 from spectrogram_worker.outputs.colormaps import FAMILIAR, require_colormap
 from spectrogram_worker.outputs.geometry import plan_geometry
 from spectrogram_worker.outputs.picture import Scene, draw_picture, paint_cells, use_scratch_for_caches
-from unit.worker.jobs import START
+from spectrogram_worker.outputs.results import describe_scene
+from unit.worker.jobs import SIGNAL, START, layout, parsed
 
 NOISE = np.random.default_rng(1).normal(-80, 5, (60, 40)).astype(np.float32)
 
@@ -53,6 +55,16 @@ def drawn(width: int, height: int, cells: NDArray[np.float32] = NOISE, **changes
 )
 def test_pictures_have_exactly_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
     assert drawn(*size).shape == (size[1], size[0], 4)
+
+
+@pytest.mark.parametrize(("center", "said"), [(100e6, "centre 100 MHz"), (-5e3, "centre -5 kHz"), (0.0, None)])
+def test_the_title_names_the_center_frequency_where_there_is_one(
+    tmp_path: Path, center: float, said: str | None
+) -> None:
+    """Sound has none."""
+    signal = replace(SIGNAL, center_frequency=center)
+    shown = describe_scene(parsed(tmp_path), layout(), signal, (), 6).subtitle.split(" · ")
+    assert [part for part in shown if "centre" in part] == ([said] if said else [])
 
 
 def test_nothing_is_cut_off_at_the_edges() -> None:

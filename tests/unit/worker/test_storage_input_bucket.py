@@ -159,7 +159,7 @@ def test_the_whole_program_gives_the_same_arrays_as_from_a_folder(
     for key in made[0]:
         assert made[0][key].tobytes() == made[1][key].tobytes()
     manifest = json.loads((tmp_path / "remote/output/fm-band/manifest.json").read_text())
-    assert manifest["input"]["path"] == f"{name}/{fields['path']}"
+    assert (manifest["input"]["store"], manifest["input"]["path"]) == ("archive-1", f"{name}/{fields['path']}")
     assert ("downloading" in manifest["stageSeconds"]) is (name not in STREAMED)
     assert store.endpoint not in json.dumps([manifest, ended.lines])
 

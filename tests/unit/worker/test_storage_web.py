@@ -499,6 +499,7 @@ web.Internet = Network
             made.append((arrays["max"].tobytes(), arrays["time"].tobytes()))
     assert made[0] == made[1]
     manifest = (tmp_path / "output/remote/manifest.json").read_text()
+    assert json.loads(manifest)["input"]["url"] == f"https://{HOST}/noise.cs16"
     assert "downloading" in json.loads(manifest)["stageSeconds"]
     assert "secret" not in manifest + json.dumps(ended.lines) + report.message
     assert list((tmp_path / "scratch").glob("recording-*")) == []

@@ -2,7 +2,8 @@
 
 import pytest
 
-from spectrogram_worker.storage.web_address import WebAddress, check_url, is_public, redirected, without_query
+from spectrogram_worker.contract.addresses import without_query
+from spectrogram_worker.storage.web_address import WebAddress, check_url, is_public, redirected
 
 PRIVATE = [
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "::1", "::", "10.0.0.1", "10.255.255.255"),

@@ -189,7 +189,18 @@ def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> 
     assert manifest["frames"] == (SAMPLES - 64) // 32 + 1
     assert {"starting", "reading", "spectrogram", "writing"} <= set(manifest["stageSeconds"])
     assert {"python", "numpy", "matplotlib"} <= set(manifest["software"])
+    assert manifest["software"]["kernel"] == "compiled"
     assert manifest["peakMemoryBytes"] > 10_000_000
+
+
+@pytest.mark.usefixtures("recording")
+def test_an_installation_without_the_compiled_kernel_says_so(tmp_path: Path) -> None:
+    patch = "from spectrogram_worker.spectrum import compiled_kernel; compiled_kernel.load_library = lambda: None"
+    ended = run(tmp_path, patch=patch)
+    ended.assert_orderly(ExitCode.DONE)
+    assert any("No compiled kernel is installed" in message for message in ended.messages)
+    manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
+    assert manifest["software"]["kernel"] == "scipy.fft"
 
 
 @pytest.mark.usefixtures("recording")

@@ -46,6 +46,11 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 def file_name(address: str) -> str:
     """The last part of the address's path, as the name of a file that can stand in any folder."""
-    segment = address.partition("?")[0].rpartition("/")[2]
+    segment = without_query(address).rpartition("/")[2]
     name = _UNSAFE.sub("_", unquote(segment)).strip(" ").lstrip(".")
     return name[-LONGEST_FILE_NAME:] or "recording"
+
+
+def without_query(address: str) -> str:
+    """The address as it may be told: what follows the question mark is often a signature."""
+    return address.partition("?")[0]

@@ -15,7 +15,8 @@ from io import BufferedRandom, BufferedReader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from spectrogram_worker.contract.document import JobReference, WorkerDocument
+from spectrogram_worker.contract.addresses import without_query
+from spectrogram_worker.contract.document import JobReference, Places, WorkerDocument
 from spectrogram_worker.contract.report import MANIFEST_NAME, Dataset, OutputFile
 from spectrogram_worker.outputs.folders import Folder, synchronize, walk
 from spectrogram_worker.spectrum.layout import Layout
@@ -23,7 +24,7 @@ from spectrogram_worker.spectrum.layout import Layout
 MANIFEST_MEDIA_TYPE = "application/json"
 MOST_LISTED_GAPS = 10_000
 MOST_MANIFEST_BYTES = 4 * 1024 * 1024
-_DISTRIBUTIONS = ("spectrogram-operator", "numpy", "scipy", "matplotlib", "digital_rf", "sigmf", "h5py")
+_DISTRIBUTIONS = ("spectrogram-operator", "numpy", "scipy", "matplotlib", "h5py", "soundfile", "boto3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ def manifest_bytes(
     files: tuple[OutputFile, ...],
     peak_memory_bytes: int,
     stage_seconds: Mapping[str, float],
+    kernel: str,
 ) -> bytes:
     """The manifest as JSON. Paths in `files` are relative to the folder that holds the manifest."""
     content = {
@@ -56,6 +58,7 @@ def manifest_bytes(
         "complete": complete,
         "reason": reason,
         "input": {
+            **_place(document.places),
             "path": document.input.path,
             "format": source.format,
             "sampleType": source.sample_type,
@@ -80,9 +83,16 @@ def manifest_bytes(
         "outputs": [file.to_document() for file in files],
         "peakMemoryBytes": peak_memory_bytes,
         "stageSeconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
-        "software": _software(),
+        "software": _software() | {"kernel": kernel},
     }
     return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _place(places: Places) -> dict[str, str]:
+    """Where the recording's path is to be looked for, unless in a claim, whose name only the operator knows."""
+    if places.input_bucket is not None:
+        return {"store": places.input_bucket.store}
+    return {"url": without_query(places.input_url)} if places.input_url is not None else {}
 
 
 def _software() -> dict[str, str]:

@@ -171,6 +171,7 @@ def _parameters(transform: Transform, layout: Layout, signal: Signal) -> list[st
         WindowName.KAISER: f" (β {window.beta:g})",
         WindowName.TUKEY: f" (α {window.alpha:g})",
     }
+    center = [f"centre {rate_text(signal.center_frequency, 'Hz')}"] if signal.center_frequency else []
     length = f" of {transform.window_length}" if transform.window_length != transform.fft_size else ""
     return [
         f"{layout.reductions[0]} of {frames} frames per column" if frames > 1 else "every frame",
@@ -178,5 +179,5 @@ def _parameters(transform: Transform, layout: Layout, signal: Signal) -> list[st
         f"hop {transform.hop_size}",
         f"{window.name}{length}{shape.get(window.name, '')}",
         rate_text(signal.sample_rate, "S/s"),
-        f"centre {rate_text(signal.center_frequency, 'Hz')}",
+        *center,
     ]

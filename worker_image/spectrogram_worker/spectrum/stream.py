@@ -24,6 +24,7 @@ from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.gaps import Gaps
 from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.layout import Column
+from spectrogram_worker.spectrum.power import PowerPlan
 
 DEFAULT_READ_BYTES = 8 * 2**20
 MAXIMUM_READ_BYTES = 16 * 2**20
@@ -78,6 +79,11 @@ class ColumnStream:
     def memory_bytes(self) -> int:
         """What the transform will take at its peak, in bytes, beyond the process as it is."""
         return self._items.memory_bytes(self._threads)
+
+    @property
+    def plan(self) -> PowerPlan:
+        """What is computed of each frame."""
+        return self._items.plan
 
     @property
     def chunk_samples(self) -> int:

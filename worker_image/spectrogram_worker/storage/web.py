@@ -16,10 +16,11 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.errors import WorkerError, input_invalid, input_not_found, invalid_spec
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.storage.copies import Copies, Download, no_room
-from spectrogram_worker.storage.web_address import WebAddress, check_url, is_public, redirected, without_query
+from spectrogram_worker.storage.web_address import WebAddress, check_url, is_public, redirected
 
 MOST_REDIRECTIONS = 3
 CONTINUATIONS = 5

@@ -66,8 +66,3 @@ def check_url(address: str, allowed_hosts: Iterable[str]) -> WebAddress:
 def redirected(address: str, location: str) -> str:
     """The address that the header Location names, seen from `address`."""
     return urljoin(address, quote(location.encode("latin-1"), safe=_SAFE_IN_URL)).partition("#")[0]
-
-
-def without_query(address: str) -> str:
-    """The address as it may be told: what follows the question mark is often a signature."""
-    return address.partition("?")[0]
