@@ -1,23 +1,31 @@
-"""The estimate against the peak: whole workers, each a process of its own, over sizes, formats and lengths.
+"""The estimate against the peak: whole workers, each a process of its own, over sizes, lengths and formats.
 
 The table is printed: pytest -s tests/unit/worker/test_estimate_peak.py
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import document
+from unit.worker.recordings import RATE, write_digital_rf, write_sigmf
 from unit.worker.test_worker_main import start, wait
 
 MEBI = 2**20
+Fields = dict[str, Any]
 LOWEST, HIGHEST = 0.7, 1.0
-HEADING = f"{'fft':>8} {'hop':>7} {'samples':>9} {'columns':>7}  {'formats':18}  {'peak MB':>7} {'estimate':>8}  ratio"
+HEADING = (
+    f"{'input':>14} {'fft':>8} {'hop':>7} {'samples':>9} {'columns':>7}  {'formats':18}"
+    f"  {'peak MB':>7} {'estimate':>8}  ratio"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class Case:
 
     fft: int
     formats: str
+    input: str = "raw"
     samples: int = 4 * MEBI
     hop: int = 0
     columns: int = 4096
@@ -59,19 +68,62 @@ CASES = (
     Case(2**20, "png npz"),
     Case(2**20, "npz zarr", threads=1),
     Case(2**20, "zarr hdf5"),
+    *(
+        Case(fft, "png npz", name, samples)
+        for name in ("sigmf", "numpy", "wav", "flac", "drf", "drf compressed")
+        for fft, samples in ((1024, MEBI), (1024, 16 * MEBI), (65_536, 4 * MEBI))
+    ),
 )
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 32 Mi samples of noise."""
-    folder = tmp_path_factory.mktemp("noise")
-    (folder / "input").mkdir()
-    noise = np.random.default_rng(1).normal(0, 1e-3, (MEBI, 2)).astype(np.float32).tobytes()
-    with (folder / "input/signal.cf32").open("wb") as file:
-        for _ in range(32):
+def write_raw(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    with (folder / "signal.cf32").open("wb") as file:
+        for _ in range(repeats):
+            file.write((noise / np.float32(2**15)).tobytes())
+    return {"path": "signal.cf32", "raw": {"datatype": "cf32_le", "sampleRate": RATE}}
+
+
+def write_sigmf_pair(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    write_sigmf(folder, noise.tobytes() * repeats, datatype="ci16_le")
+    return {"path": "signal.sigmf-meta"}
+
+
+def write_numpy(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    np.save(folder / "signal.npy", np.tile(noise, (repeats, 1)))
+    return {"path": "signal.npy", "raw": {"sampleRate": RATE}}
+
+
+def write_sound(folder: Path, noise: NDArray[Any], repeats: int, kind: str) -> Fields:
+    with soundfile.SoundFile(folder / kind, "w", 48_000, 2, "PCM_16", format=kind) as file:
+        for _ in range(repeats):
             file.write(noise)
-    return folder
+    return {"path": kind, "audio": {"iq": True}}
+
+
+def write_files(folder: Path, noise: NDArray[Any], repeats: int, compression: int) -> Fields:
+    blocks = [(number * len(noise), noise) for number in range(repeats)]
+    name = f"recording{compression}"
+    write_digital_rf(folder, blocks, name=name, compression=compression)
+    return {"path": name}
+
+
+WRITERS: dict[str, Callable[[Path, NDArray[Any], int], Fields]] = {
+    "raw": write_raw,
+    "sigmf": write_sigmf_pair,
+    "numpy": write_numpy,
+    "wav": partial(write_sound, kind="WAV"),
+    "flac": partial(write_sound, kind="FLAC"),
+    "drf": partial(write_files, compression=0),
+    "drf compressed": partial(write_files, compression=1),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Fields]]:
+    """A folder of recordings with 16 or 32 Mi samples of noise, and how the document names each."""
+    folder = tmp_path_factory.mktemp("noise")
+    noise = np.random.default_rng(1).normal(0, 100, (MEBI, 2)).astype("<i2")
+    return folder, {name: write(folder, noise, 32 if name == "raw" else 16) for name, write in WRITERS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +134,21 @@ def table() -> Iterator[list[str]]:
     print("\n" + "\n".join(lines))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fft}-{case.formats}-{case.samples}-{case.precision}")
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.input}-{case.fft}-{case.formats}-{case.samples}-{case.precision}"
+)
 def test_the_peak_is_between_seven_tenths_and_all_of_the_estimate(
-    tmp_path: Path, recording: Path, table: list[str], case: Case
+    tmp_path: Path, recordings: tuple[Path, dict[str, Fields]], table: list[str], case: Case
 ) -> None:
+    folder, named = recordings
     content = document(tmp_path, **case.changes)
-    content["folders"]["input"] = str(recording / "input")
-    content["input"]["range"] = {"samples": case.samples}
+    content["folders"]["input"] = str(folder)
+    content["input"] = named[case.input] | {"range": {"samples": case.samples}}
     report = wait(start(content), tmp_path).assert_orderly(ExitCode.DONE)
     peak, estimate = report.memory.peak_bytes or 0, report.memory.estimate_bytes or 1
     table.append(
-        f"{case.fft:8} {content['transform']['hopSize']:7} {case.samples:9} {report.progress.columns_total:7}"
-        f"  {case.formats:18}  {peak / 1e6:7.1f} {estimate / 1e6:8.1f}  {peak / estimate:.2f}"
+        f"{case.input:>14} {case.fft:8} {content['transform']['hopSize']:7} {case.samples:9}"
+        f" {report.progress.columns_total:7}  {case.formats:18}"
+        f"  {peak / 1e6:7.1f} {estimate / 1e6:8.1f}  {peak / estimate:.2f}"
     )
     assert LOWEST <= peak / estimate <= HIGHEST
