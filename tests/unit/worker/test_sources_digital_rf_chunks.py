@@ -37,7 +37,7 @@ def samples(count: int, *, compressible: bool = True) -> NDArray[Any]:
 
 def chunks_of(path: Path) -> Chunks:
     with h5py.File(path) as file:
-        return find_chunks(file, file["rf_data"], path.name)
+        return find_chunks(file, file["rf_data"].id, path.name)
 
 
 @contextmanager
@@ -170,6 +170,25 @@ def test_memory_does_not_grow_with_the_chunk(tmp_path: Path) -> None:
             assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
         finally:
             tracemalloc.stop()
+
+
+def test_overlapping_reads_inflate_a_chunk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames overlap, so that each read begins where it was before the last one ended."""
+    path = tmp_path / "overlap.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("rf_data", data=samples(ROWS)[:, :1], chunks=(ROWS, 1), compression="gzip")
+    taken: list[int] = []
+    original = LocalFile.read
+
+    def note(file: LocalFile, offset: int, content: NDArray[Any]) -> None:
+        taken.append(content.nbytes)
+        original(file, offset, content)
+
+    monkeypatch.setattr(LocalFile, "read", note)
+    with reader_of(path) as reader:
+        for row in range(0, ROWS - 20_000, 1000):
+            reader.read(row, np.empty(20_000 * reader.row_bytes, np.uint8))
+    assert sum(taken) <= path.stat().st_size
 
 
 def compact(file: Any) -> None:

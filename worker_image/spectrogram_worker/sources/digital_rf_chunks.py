@@ -6,7 +6,9 @@ one thread of the process at a time, and to whatever size its bytes grow: three 
 chunk is inflated piece by piece as far as it is read, in as little memory whatever the chunk's size.
 """
 
+import math
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.volume import SampleFile
 
 _PIECE_BYTES = 128 * 1024
+_KEPT_BYTES = 8 * _PIECE_BYTES
 _MAXIMUM_CHUNKS = 1_000_000
 _CHECKSUM_BYTES, _CHECKSUM_MODULUS = 4, 65_535
 _NEVER_WRITTEN = -1
@@ -56,60 +59,53 @@ def plain_chunks(offset: int, length: int, row_bytes: int) -> Chunks:
 
 
 def find_chunks(file: Any, dataset: Any, name: str) -> Chunks:
-    """Where in an HDF5 file the rows of a dataset are, of one or two dimensions.
+    """Where in an HDF5 file the rows of a dataset (h5py.h5d.DatasetID) are, which has one or two dimensions.
 
     To be used within `hdf5_errors`. Raises WorkerError 65 for storage that digital_rf does not use.
     """
-    properties = dataset.id.get_create_plist()
-    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
-    layout, length = properties.get_layout(), dataset.shape[0]
-    is_whole = dataset.chunks is None or dataset.chunks[1:] == dataset.shape[1:]
-    if file.userblock_size or layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED) or not is_whole:
+    properties = dataset.get_create_plist()
+    layout, (length, *columns) = properties.get_layout(), dataset.shape
+    chunk = properties.get_chunk() if layout == h5py.h5d.CHUNKED else (max(1, length), *columns)
+    if file.userblock_size or layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED) or list(chunk[1:]) != columns:
         raise _unusual(name, "is stored as digital_rf stores nothing")
+    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
     if filters != [known for known in _FILTERS if known in filters]:
         names = ", ".join(_FILTERS.get(number, f"filter {number}") for number in filters)
         raise _unusual(name, f"went through {names}, where digital_rf uses deflate and fletcher32")
-    rows = max(1, length if dataset.chunks is None else dataset.chunks[0])
-    count = -(-length // rows)
+    count = -(-length // chunk[0])
     if count > _MAXIMUM_CHUNKS:
         raise input_invalid(f"{name}: rf_data has {count} chunks: rewrite it in larger ones, with h5repack -l CHUNK=…")
-    offsets, sizes, skipped = _stored(dataset, rows, count)
-    present = [(skipped & (1 << place)) == 0 for place in range(len(filters))]
-    is_used = dict(zip(filters, present, strict=True))
+    offsets = np.full(count, _NEVER_WRITTEN, np.int64)
+    sizes, skipped = np.zeros((2, count), np.int64)
+    if layout == h5py.h5d.CHUNKED:
+
+        def note(found: Any) -> None:
+            if (place := found.chunk_offset[0] // chunk[0]) < count:
+                offsets[place], sizes[place], skipped[place] = found.byte_offset, found.size, found.filter_mask
+
+        dataset.chunk_iter(note)
+    elif count and (offset := dataset.get_offset()) is not None:
+        offsets[0], sizes[0] = offset, dataset.get_storage_size()
+    # The mask of a chunk says which filters it did not go through: one that did not get smaller is not compressed.
+    used = {number: (skipped & (1 << place)) == 0 for place, number in enumerate(filters)}
     never = np.zeros(count, np.bool_)
+    dtype = dataset.dtype
+    fill = np.zeros((), dtype)
+    properties.get_fill_value(fill)
     return Chunks(
         length=length,
-        rows=rows,
-        row_bytes=dataset.dtype.itemsize * (dataset.shape[1] if len(dataset.shape) == 2 else 1),
-        fill=np.asarray(dataset.fillvalue, dataset.dtype).tobytes(),
+        rows=chunk[0],
+        row_bytes=dtype.itemsize * math.prod(columns),
+        fill=fill.tobytes(),
         offsets=offsets,
         sizes=sizes,
-        deflated=is_used.get(h5py.h5z.FILTER_DEFLATE, never),
-        checksummed=is_used.get(h5py.h5z.FILTER_FLETCHER32, never),
+        deflated=used.get(h5py.h5z.FILTER_DEFLATE, never),
+        checksummed=used.get(h5py.h5z.FILTER_FLETCHER32, never),
     )
 
 
 def _unusual(name: str, what: str) -> WorkerError:
     return input_invalid(f"{name}: rf_data {what}: rewrite it, as with h5repack -f NONE")
-
-
-def _stored(dataset: Any, rows: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Offset and size in bytes of each chunk, and as bits which filters it did not go through: each (chunks,)."""
-    offsets = np.full(count, _NEVER_WRITTEN, np.int64)
-    sizes, skipped = np.zeros((2, count), np.int64)
-    if dataset.chunks is None:
-        offset = dataset.id.get_offset()
-        if offset is not None and count:
-            offsets[0], sizes[0] = offset, dataset.id.get_storage_size()
-        return offsets, sizes, skipped
-
-    def note(chunk: Any) -> None:
-        place = chunk.chunk_offset[0] // rows
-        if place < count:
-            offsets[place], sizes[place], skipped[place] = chunk.byte_offset, chunk.size, chunk.filter_mask
-
-    dataset.id.chunk_iter(note)
-    return offsets, sizes, skipped
 
 
 class ChunkReader:
@@ -146,49 +142,67 @@ class ChunkReader:
                 raise _damaged(self._file.name, "a chunk is shorter than it should be")
             self._file.read(offset + start, content)
             return
-        if self._inflating is None or self._inflating[0] != number or self._inflating[1].position > start:
-            self._inflating = number, _Inflating(self._file, offset, size)
+        if self._inflating is None or self._inflating[0] != number or start < self._inflating[1].first:
+            self._inflating = number, _Inflating(self._file, offset, size, chunks.rows * chunks.row_bytes)
         inflating = self._inflating[1]
         inflating.read(start, content)
-        if inflating.position == min(chunks.rows, chunks.length - number * chunks.rows) * chunks.row_bytes:
-            inflating.finish(chunks.rows * chunks.row_bytes)
+        if start + len(content) == min(chunks.rows, chunks.length - number * chunks.rows) * chunks.row_bytes:
+            inflating.finish()
 
 
 class _Inflating:
-    """A compressed chunk that is being inflated; `position` counts the bytes that came out so far."""
+    """A compressed chunk that is being inflated, to `length` bytes.
 
-    def __init__(self, file: SampleFile, offset: int, size: int) -> None:
-        self.position = 0
+    The last that came out, from byte `first` on, is kept: frames overlap, so that each read begins a little before the
+    end of the one before it.
+    """
+
+    def __init__(self, file: SampleFile, offset: int, size: int, length: int) -> None:
+        self.first = self._position = 0
         self._file = file
-        self._next, self._end = offset, offset + size
+        self._next, self._end, self._length = offset, offset + size, length
         self._stream = zlib.decompressobj()
+        self._kept: deque[bytes] = deque()
 
     def read(self, start: int, content: NDArray[np.uint8]) -> None:
-        """Fill `content` with what the chunk inflates to from byte `start` on, which is not before `position`."""
-        while self.position < start:
-            self._inflate(start - self.position)
+        """Fill `content` with what the chunk inflates to from byte `start` on, which is not before `first`."""
         while len(content):
-            piece = self._inflate(len(content))
-            content[: len(piece)] = np.frombuffer(piece, np.uint8)
-            content = content[len(piece) :]
+            if start >= self._position:
+                self._go_on()
+                continue
+            piece = self._kept_from(start)[: len(content)]
+            content[: len(piece)] = piece
+            start, content = start + len(piece), content[len(piece) :]
 
-    def finish(self, length: int) -> None:
-        """Go on to the end of the chunk, where its checksum is, which must come after `length` bytes."""
-        while self.position < length:
-            self._inflate(length - self.position)
+    def finish(self) -> None:
+        """Go on to the end of the chunk, where its checksum is."""
+        while self._position < self._length:
+            self._go_on()
         while not self._stream.eof:
             if self._inflate(1):
                 raise _damaged(self._file.name, "a chunk is longer than it should be")
 
+    def _kept_from(self, start: int) -> NDArray[np.uint8]:
+        """Bytes from `start` on, up to the end of one of the pieces that are kept."""
+        begin, pieces = self._position, reversed(self._kept)
+        while begin > start:
+            piece = next(pieces)
+            begin -= len(piece)
+        return np.frombuffer(piece, np.uint8)[start - begin :]
+
+    def _go_on(self) -> None:
+        piece = self._inflate(min(_PIECE_BYTES, self._length - self._position))
+        self._position += len(piece)
+        self._kept.append(piece)
+        while self._position - self.first > _KEPT_BYTES:
+            self.first += len(self._kept.popleft())
+
     def _inflate(self, most: int) -> bytes:
-        """The next bytes, at most `most` of them; none where a piece of the file gives none."""
+        """The next bytes, at most `most`, which is not 0; none where a piece of the file gives none."""
         try:
-            stored = self._stream.unconsumed_tail or self._stored()
-            piece = self._stream.decompress(stored, min(most, _PIECE_BYTES))
+            return self._stream.decompress(self._stream.unconsumed_tail or self._stored(), most)
         except zlib.error as error:
             raise _damaged(self._file.name, str(error)) from None
-        self.position += len(piece)
-        return piece
 
     def _stored(self) -> bytes:
         """The next piece of what lies in the file."""

@@ -7,6 +7,7 @@ exist between first and last sample (a year between two campaigns is 31 million)
 fails to read. The tests compare what is read here with what it reads.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.digital_rf_folders import properties_file
 from spectrogram_worker.sources.files import unreadable
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.volume import Volume
+
+_LONGEST_VALUE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,38 +89,43 @@ def hdf5_errors(name: str) -> Iterator[None]:
 
 
 def checked_dataset(group: Any, name: str, dataset_name: str) -> Any:
-    """A dataset of a file or group, certain to lie in this very file; to be used within `hdf5_errors`.
+    """A dataset of a file or group (h5py.h5d.DatasetID), certain to lie in this very file; see `hdf5_errors`.
 
     HDF5 can point out of a file in four ways (soft and external links, external storage, virtual datasets): a recording
     that does would let its author read files of the worker. Raises WorkerError 65.
     """
+    # By h5py's lower level, a fifth faster: a day of a recording has 86 400 files.
     if group.id.links.get_info(dataset_name.encode()).type != h5py.h5l.TYPE_HARD:
         raise input_invalid(f"{name}: {dataset_name} is a link to somewhere else: store the samples in the file itself")
-    found = h5py.h5o.open(group.id, dataset_name.encode())
-    if not isinstance(found, h5py.h5d.DatasetID):
+    dataset = h5py.h5o.open(group.id, dataset_name.encode())
+    if not isinstance(dataset, h5py.h5d.DatasetID):
         raise input_invalid(f"{name}: {dataset_name} is not a dataset: record it again with digital_rf")
-    properties = found.get_create_plist()
+    properties = dataset.get_create_plist()
     if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
         raise input_invalid(f"{name}: {dataset_name} is stored in other files: store the samples in the file itself")
-    return h5py.Dataset(found)
+    return dataset
 
 
-def small_dataset(group: Any, name: str, dataset_name: str, *, most: int) -> Any:
-    """As `checked_dataset`, and safe to be read as a whole: at most `most` values, which went through no filter.
+def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDArray[Any]:
+    """The values of a dataset that passes `checked_dataset`, has at most `most` of them, and went through no filter.
 
     A filter may make gigabytes of a few bytes, and digital_rf uses none here.
     """
     dataset = checked_dataset(group, name, dataset_name)
-    if dataset.size > most:
-        raise input_invalid(f"{name}: {dataset_name} has {dataset.size} values, more than {most}: record it again")
-    if dataset.id.get_create_plist().get_nfilters():
+    shape, dtype = dataset.shape, dataset.dtype
+    if math.prod(shape) > most or dtype.itemsize > _LONGEST_VALUE:
+        raise input_invalid(f"{name}: {dataset_name} has the shape {shape} of {dtype}, too large: record it again")
+    if dataset.get_create_plist().get_nfilters():
         raise input_invalid(f"{name}: {dataset_name} is compressed: rewrite it, as with h5repack -f NONE")
-    return dataset
+    values = np.empty(shape, dtype)
+    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values
 
 
 def stored_type(dataset: Any, name: str, properties: Properties, subchannel: int) -> SampleType:
     """The type of the samples in rf_data, shape (samples, subchannels). Raises WorkerError 65."""
     dtype: np.dtype[Any] = dataset.dtype
+    shape = dataset.shape
     is_complex = dtype.names is not None or dtype.kind == "c"
     if dtype.kind == "c":
         component = np.dtype(f"{dtype.str[0]}f{dtype.itemsize // 2}")
@@ -124,9 +133,9 @@ def stored_type(dataset: Any, name: str, properties: Properties, subchannel: int
         component = dtype["r"]
     else:
         component = dtype
-    if component.kind not in "fiu" or component.itemsize > 8 or len(dataset.shape) not in (1, 2):
+    if component.kind not in "fiu" or component.itemsize > 8 or len(shape) not in (1, 2):
         raise input_invalid(f"{name}: samples of type {dtype} are not Digital RF: record it again with digital_rf")
-    channels = dataset.shape[1] if len(dataset.shape) == 2 else 1
+    channels = shape[1] if len(shape) == 2 else 1
     if channels != properties.subchannels:
         raise input_invalid(
             f"{name} has {channels} subchannels, not {properties.subchannels} as its channel: separate them"

@@ -17,7 +17,7 @@ from spectrogram_worker.sources.digital_rf_files import (
     checked_dataset,
     hdf5_errors,
     open_hdf5,
-    small_dataset,
+    small_values,
     stored_type,
 )
 from spectrogram_worker.sources.digital_rf_folders import SampleFiles
@@ -63,9 +63,9 @@ def build_index(volume: Volume, files: SampleFiles, properties: Properties, subc
             if sample_type is not None and found != sample_type:
                 raise input_invalid(f"{name} holds {found.name}, the files before it {sample_type.name}: separate them")
             sample_type = found
-            offset = find_chunks(file, data, name).plain_offset
-            offsets[number] = -1 if offset is None else offset
-            for column, values in zip(table, _stretches(file, name, number, data.shape[0]), strict=True):
+            chunks = find_chunks(file, data, name)
+            offsets[number] = -1 if chunks.plain_offset is None else chunks.plain_offset
+            for column, values in zip(table, _stretches(file, name, number, chunks.length), strict=True):
                 column.frombytes(values.tobytes())
     if sample_type is None:
         raise input_invalid(f"{volume.shown(files.channel)} is empty: it has no rf@….h5 file")
@@ -90,10 +90,9 @@ def build_index(volume: Volume, files: SampleFiles, properties: Properties, subc
 def _stretches(file: Any, name: str, number: int, length: int) -> NDArray[np.int64]:
     """Start, stop, file and row of each stretch of one file, (4, n), from rf_data_index: a sample index and a row."""
     most = 2 * min(_MAXIMUM_INDEX_ROWS, max(length, 1))
-    dataset = small_dataset(file, name, "rf_data_index", most=most)
-    if len(dataset.shape) != 2 or dataset.shape[1] != 2 or dataset.dtype.kind not in "iu":
+    index = small_values(file, name, "rf_data_index", most=most)
+    if index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
         raise input_invalid(f"{name}: rf_data_index is not an index: record it again with digital_rf")
-    index = dataset[...]
     if len(index) == 0 or length == 0:
         return np.empty((4, 0), np.int64)
     if index[:, 0].max() > _MAXIMUM_SAMPLE or index[:, 1].max() >= length or index[0, 1] != 0:

@@ -16,7 +16,7 @@ from spectrogram_worker.sources.digital_rf_files import (
     Properties,
     hdf5_errors,
     open_hdf5,
-    small_dataset,
+    small_values,
 )
 from spectrogram_worker.sources.digital_rf_folders import SUBDIRECTORY
 from spectrogram_worker.sources.volume import Volume
@@ -79,9 +79,9 @@ def _value(file: Any, name: str, sample: str, subchannel: int) -> float | None:
     group = file[sample]
     if not isinstance(group, h5py.Group) or not group.id.links.exists(_FIELD.encode()):
         return None
-    dataset = small_dataset(group, name, _FIELD, most=_MAXIMUM_VALUES)
-    if dataset.dtype.kind not in "fiu" or dataset.size == 0:
+    found = small_values(group, name, _FIELD, most=_MAXIMUM_VALUES)
+    if found.dtype.kind not in "fiu" or found.size == 0:
         return None
-    values = np.asarray(dataset[()], np.float64).reshape(-1)
+    values = found.reshape(-1).astype(np.float64)
     value = float(values[subchannel] if subchannel < len(values) else values[0])
     return value if np.isfinite(value) else None
