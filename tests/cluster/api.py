@@ -103,7 +103,8 @@ class Api:
         connection = self._connection
         with contextlib.suppress(OSError, ValueError):
             if connection is not None and connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own: from then on that one would hand what is encrypted to the thread that reads.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:

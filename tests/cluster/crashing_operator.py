@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -62,21 +63,33 @@ async def crashing_connect(namespaces: tuple[str, ...] = ()) -> Any:
 
 
 def main() -> None:
+    """Start the operator, and start it again whenever it was killed, until somebody ends it."""
     setattr(operator_main, "connect", crashing_connect)  # noqa: B010
-    code = CRASHED
+    child, ends, code = 0, False, CRASHED
+
+    def forward(number: int, _: FrameType | None) -> None:
+        nonlocal ends
+        ends = True
+        if child:
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
+    signal.signal(signal.SIGTERM, forward)
     while code == CRASHED:
+        # Held back until it is clear whom it is for: a child that has only just been forked would take itself for us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if ends:
+            break
         child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         if child == 0:
             operator_main.main()
             sys.exit()
-
-        def forward(number: int, _: FrameType | None, child: int = child) -> None:
-            os.kill(child, number)
-
-        signal.signal(signal.SIGTERM, forward)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    # A child that has only just been forked dies of the signal that others obey.
-    sys.exit(0 if code == -signal.SIGTERM else code)
+    # A child that has not come to its own handler yet dies of the signal.
+    sys.exit(0 if code in (CRASHED, -signal.SIGTERM) else code)
 
 
 if __name__ == "__main__":
