@@ -59,7 +59,7 @@ def _dataset(dataset: Dataset) -> Iterator[str]:
     yield plural(dataset.samples or 0, "sample")
     if dataset.sample_rate:
         yield f"{with_prefix(dataset.sample_rate, 'S/s')}, {duration((dataset.samples or 0) / dataset.sample_rate)}"
-    if dataset.center_frequency is not None:
+    if dataset.center_frequency:
         yield f"centre {with_prefix(dataset.center_frequency, 'Hz')}"
     if dataset.start_time is not None:
         yield f"from {dataset.start_time:%Y-%m-%d %H:%M:%S} UTC"
