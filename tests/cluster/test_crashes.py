@@ -89,7 +89,6 @@ def test_an_api_server_that_dies_and_comes_back_interrupts_no_job(
 
 
 def crashing_operator(workspace: Workspace) -> Operator:
-    workspace.expected_errors = ["Connector is closed"]  # of kopf, where it is ended while it starts
     for name in ("calls", "newest"):
         (workspace.folder / name).touch()
     settings = {**EVERYTHING_AT_ONCE, "CRASH_FOLDER": str(workspace.folder)}
