@@ -1,13 +1,14 @@
 """This worker against the other ways to a spectrogram: `make bench`, or python -m benchmarks.bench [--quick] [PART …]
 
-Parts: formats (cf32, Digital RF, WAV at fft 1024), sizes (the same at fft 256, 4096, 65536), lengths (cf32 of 64 MiB to
-4 GiB).
+Parts: formats (cf32, Digital RF plain and compressed, WAV at fft 1024), sizes (the plain ones at fft 256, 4096, 65536),
+lengths (cf32 of 64 MiB to 4 GiB).
 Everything is written to a folder and deleted at the end. The contenders of one input take turns, every run a process of
 its own; what is printed are ratios to the flat scipy loop of the same run and the same input, as a Markdown table, and
 at the end the targets. Only a machine that does nothing else gives numbers to quote.
 """
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -52,8 +53,8 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
     """What is measured: kind, size in MiB, fft, names of the contenders. Inputs of a kind follow each other."""
     short, long = (16, 64) if options.quick else (256, 1024)
     lengths = (16, 64) if options.quick else LENGTHS
-    for kind in ("cf32", "digital-rf", "wav"):
-        for fft in SIZES:
+    for kind in programs.KINDS:
+        for fft in SIZES if kind in programs.PLAIN else (FFT,):
             for mebibytes in (short, long) if ("formats" if fft == FFT else "sizes") in options.parts else ():
                 samples = recording(kind, Path(), mebibytes).samples * 1024 // long
                 names = [one.name for one in programs.ALL if one.takes(kind, samples, fft)]
@@ -102,9 +103,13 @@ def _print_rows(source: Recording, fft: int, found: dict[str, list[Run] | str]) 
 
 def _forget(folder: Path, *, keep: str) -> None:
     """Delete recordings of other kinds: each kind needs some GiB."""
-    suffixes = {".cf32": "cf32", ".wav": "wav"}
     for path in folder.glob("noise-*"):
-        if path.is_file() and suffixes.get(path.suffix) != keep:
+        mebibytes = int("".join(filter(str.isdigit, path.stem)))
+        if path == recording(keep, folder, mebibytes).path:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink()
 
 

@@ -1,7 +1,7 @@
 """Recordings of noise to measure with, in the formats that are compared; written piece by piece, then read from the
 page cache.
 
-    python -m benchmarks.inputs cf32|digital-rf|wav FOLDER MEBIBYTES
+    python -m benchmarks.inputs cf32|digital-rf|digital-rf-deflated|wav FOLDER MEBIBYTES
 """
 
 import sys
@@ -14,12 +14,15 @@ RATE = 1_000_000
 WAV_RATE = 48_000
 _FIRST_SAMPLE = 1_700_000_000 * RATE
 _PIECE_BYTES = 8 * 2**20
-_SAMPLE_BYTES = {"cf32": 8, "digital-rf": 4, "wav": 2}
+_SAMPLE_BYTES = {"cf32": 8, "digital-rf": 4, "digital-rf-deflated": 4, "wav": 2}
 
 
 @dataclass(frozen=True)
 class Recording:
-    """`samples` samples at `path`: a raw file of cf32, a folder of Digital RF with channel ch0 in ci16, 16-bit WAV."""
+    """`samples` samples at `path`: a raw file of cf32, a folder of Digital RF with channel ch0 in ci16, 16-bit WAV.
+
+    mebibytes: of the samples, before they are compressed.
+    """
 
     kind: str
     path: Path
@@ -43,13 +46,13 @@ class Recording:
 
 def recording(kind: str, folder: Path, mebibytes: int) -> Recording:
     """Where a recording of a kind and size lies in a folder."""
-    suffix = {"cf32": ".cf32", "digital-rf": "", "wav": ".wav"}[kind]
+    suffix = {"cf32": ".cf32", "digital-rf": "", "digital-rf-deflated": "-deflated", "wav": ".wav"}[kind]
     return Recording(kind, folder / f"noise-{mebibytes}{suffix}", mebibytes)
 
 
 def write(target: Recording) -> None:
     """Write it."""
-    {"cf32": _write_raw, "digital-rf": _write_digital_rf, "wav": _write_wav}[target.kind](target)
+    {"cf32": _write_raw, "wav": _write_wav}.get(target.kind, _write_digital_rf)(target)
 
 
 def _pieces(target: Recording) -> Iterator[Any]:
@@ -77,8 +80,9 @@ def _write_digital_rf(target: Recording) -> None:
 
     folder = target.path / "ch0"
     folder.mkdir(parents=True)
-    # A folder per hour, a file per second, nothing compressed, no checksums: as recorders write.
-    options = {"compression_level": 0, "checksum": False, "is_complex": True, "num_subchannels": 1}
+    # A folder per hour, a file per second, no checksums: as recorders write.
+    compression = 1 if target.kind == "digital-rf-deflated" else 0
+    options = {"compression_level": compression, "checksum": False, "is_complex": True, "num_subchannels": 1}
     writer = digital_rf.DigitalRFWriter(
         str(folder), "i2", 3600, 1000, _FIRST_SAMPLE, RATE, 1, **options, is_continuous=False, marching_periods=False
     )

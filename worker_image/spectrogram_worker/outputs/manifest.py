@@ -24,7 +24,7 @@ from spectrogram_worker.spectrum.layout import Layout
 MANIFEST_MEDIA_TYPE = "application/json"
 MOST_LISTED_GAPS = 10_000
 MOST_MANIFEST_BYTES = 4 * 1024 * 1024
-_DISTRIBUTIONS = ("spectrogram-operator", "numpy", "scipy", "matplotlib", "h5py", "soundfile", "boto3")
+_DISTRIBUTIONS = ("spectrogram-operator", "numpy", "scipy", "matplotlib", "h5py", "isal", "soundfile", "boto3")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ chunk is inflated piece by piece as far as it is read, in as little memory whate
 """
 
 import math
-import zlib
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from spectrogram_worker.errors import WorkerError, input_invalid
@@ -26,6 +26,8 @@ _CHECKSUM_BYTES, _CHECKSUM_MODULUS = 4, 65_535
 _NEVER_WRITTEN = -1
 _FILTERS = {h5py.h5z.FILTER_DEFLATE: "deflate", h5py.h5z.FILTER_FLETCHER32: "fletcher32"}
 """What digital_rf can have the library do to a chunk, in the order in which it is done."""
+
+_INFLATE_ERROR = cast(type[Exception], isal_zlib.error)  # as which its types do not know it
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class _Inflating:
         self.first = self._position = 0
         self._file = file
         self._next, self._end, self._length = offset, offset + size, length
-        self._stream = zlib.decompressobj()
+        self._stream = isal_zlib.decompressobj()
         self._kept: deque[bytes] = deque()
 
     def read(self, start: int, content: NDArray[np.uint8]) -> None:
@@ -201,7 +203,7 @@ class _Inflating:
         """The next bytes, at most `most`, which is not 0; none where a piece of the file gives none."""
         try:
             return self._stream.decompress(self._stream.unconsumed_tail or self._stored(), most)
-        except zlib.error as error:
+        except _INFLATE_ERROR as error:
             raise _damaged(self._file.name, str(error)) from None
 
     def _stored(self) -> bytes:
