@@ -1,5 +1,6 @@
 """From the blocks' power to columns in dB: combined in order, sums across blocks in float64, dB once per column."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from spectrogram_worker.spectrum.framing import Framing
 from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.power import OPERATIONS
 
+_DECIBELS = 10 / math.log(10)
+"""From a natural logarithm of power."""
+
 
 class ColumnBuilder:
     """Takes blocks in order and gives columns in order. `frames` counts the frames with data so far."""
@@ -19,7 +23,9 @@ class ColumnBuilder:
     def __init__(self, framing: Framing, bins: Bins, reductions: Sequence[Reduction]) -> None:
         self.frames = 0
         self._framing = framing
-        self._bins = bins
+        self._offsets: dict[np.dtype[Any], NDArray[Any]] = {
+            np.dtype(kind): bins.offsets.astype(kind) for kind in (np.float32, np.float64)
+        }
         self._reductions = tuple(reductions)
         self._neutral = np.array([np.inf if one is Reduction.MIN else 0 for one in reductions])[:, np.newaxis]
         self._stretches = _stretches(bins.order)
@@ -40,8 +46,10 @@ class ColumnBuilder:
             column, place = divmod(first_block + start, per_column)
             whole = (len(frames) - start) // per_column if place == 0 else 0
             stop = start + whole * per_column if whole else min(start + per_column - place, len(frames))
-            values, counts = self._reduce(power[start:stop], frames[start:stop], max(1, whole))
-            if whole or place + stop - start == per_column or first_block + stop == self._framing.blocks:
+            is_complete = whole or place + stop - start == per_column or first_block + stop == self._framing.blocks
+            values = self._reduce(power[start:stop], max(1, whole), is_complete=bool(is_complete))
+            counts = frames[start:stop].reshape(max(1, whole), -1).sum(axis=1) + self._begun_frames
+            if is_complete:
                 self._begun, self._begun_frames = [], 0
                 for number, levels in enumerate(self._decibels(values, counts, power.dtype)):
                     yield Column(column + number, levels)
@@ -49,39 +57,50 @@ class ColumnBuilder:
                 self._begun, self._begun_frames = values, int(counts[0])
             start = stop
 
-    def _reduce(
-        self, power: NDArray[Any], frames: NDArray[np.int64], columns: int
-    ) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+    def _reduce(self, power: NDArray[Any], columns: int, *, is_complete: bool) -> list[NDArray[Any]]:
         """Reduce the blocks of whole columns, or the next ones of a single column after those before them.
 
-        power: (blocks, reductions, bins). Returns (columns, bins) of linear power for each reduction, and the frames.
+        power: (blocks, reductions, bins). Returns (columns, bins) of linear power for each reduction, which where they
+        are complete may be views of `power`.
         """
         values = []
         for place, reduction in enumerate(self._reductions):
             rows = power[:, place].reshape(columns, -1, power.shape[2])
+            if rows.shape[1] == 1 and is_complete and not self._begun:
+                values.append(rows[:, 0])
+                continue
             dtype = np.dtype(np.float64) if reduction is Reduction.MEAN else rows.dtype
             if self._begun:
                 rows = np.concatenate((self._begun[place][:, np.newaxis], rows), axis=1, dtype=dtype)
             values.append(OPERATIONS[reduction].reduce(rows, axis=1, dtype=dtype))
-        return values, frames.reshape(columns, -1).sum(axis=1) + self._begun_frames
+        return values
 
     def _decibels(
         self, values: Sequence[NDArray[Any]], frames: NDArray[np.int64], dtype: np.dtype[Any]
     ) -> NDArray[np.float32]:
         """dB of n columns, (n, reductions, F), from one array (n, bins) of linear power per reduction.
 
-        The logarithm is taken in the transform's precision. Zero power is −inf, a column without frames NaN.
+        The logarithm is taken in the transform's precision: the natural one, which NumPy has for every processor's
+        vectors. Zero power is −inf, a column without frames NaN.
         """
-        result = np.empty((len(frames), len(values), len(self._bins.order)), np.float32)
+        result = np.empty((len(frames), len(values), len(self._offsets[dtype])), np.float32)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for place, (power, reduction) in enumerate(zip(values, self._reductions, strict=True)):
-                if reduction is Reduction.MEAN:
-                    power = np.divide(power, frames[:, np.newaxis], dtype=np.float64)
-                levels = result[:, place] if dtype == np.float32 else np.empty(result[:, place].shape, dtype)
+                if place and self._framing.frames_per_column == 1:
+                    result[:, place] = result[:, 0]  # of one frame all reductions are the same
+                    continue
+                levels: NDArray[Any] = result[:, place]
+                if levels.dtype != dtype:
+                    levels = np.empty(levels.shape, dtype)
+                counts = frames[:, np.newaxis].astype(power.dtype)
                 for target, source in self._stretches:
-                    np.log10(power[:, source], out=levels[:, target], dtype=dtype, casting="same_kind")
-                levels *= 10
-                levels += self._bins.offsets.astype(dtype)
+                    if reduction is Reduction.MEAN:
+                        np.divide(power[:, source], counts, out=levels[:, target], casting="same_kind")
+                    else:
+                        levels[:, target] = power[:, source]
+                np.log(levels, out=levels)
+                levels *= _DECIBELS
+                levels += self._offsets[dtype]
                 if levels.dtype != result.dtype:
                     result[:, place] = levels
         if not frames.all():
