@@ -68,6 +68,9 @@ CASES = (
     Case(2**20, "png npz"),
     Case(2**20, "npz zarr", threads=1),
     Case(2**20, "zarr hdf5"),
+    Case(1024, "npz", "gaps", 16 * MEBI),
+    Case(256, "npz", "gaps", 16 * MEBI, threads=1),
+    Case(1024, "npz", "drf padded", 16 * MEBI),
     *(
         Case(fft, "png npz", name, samples)
         for name in ("sigmf", "numpy", "wav", "flac", "drf", "drf compressed")
@@ -81,6 +84,21 @@ def write_raw(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
         for _ in range(repeats):
             file.write((noise / np.float32(2**15)).tobytes())
     return {"path": "signal.cf32", "raw": {"datatype": "cf32_le", "sampleRate": RATE}}
+
+
+def write_gaps(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    samples = (noise / np.float32(2**15)).astype(np.float32)
+    samples[::10_007] = np.nan
+    (folder / "gaps.cf32").write_bytes(samples.tobytes() * repeats)
+    return {"path": "gaps.cf32", "raw": {"datatype": "cf32_le", "sampleRate": RATE}}
+
+
+def write_padded(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    """Real samples: to tell padding from clipping, a reader looks at runs."""
+    length = len(noise)
+    blocks = [(number * (length + 300), noise[:, :1]) for number in range(repeats)]
+    write_digital_rf(folder, blocks, name="padded", is_complex=False, continuous=True)
+    return {"path": "padded"}
 
 
 def write_sigmf_pair(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
@@ -109,6 +127,8 @@ def write_files(folder: Path, noise: NDArray[Any], repeats: int, compression: in
 
 WRITERS: dict[str, Callable[[Path, NDArray[Any], int], Fields]] = {
     "raw": write_raw,
+    "gaps": write_gaps,
+    "drf padded": write_padded,
     "sigmf": write_sigmf_pair,
     "numpy": write_numpy,
     "wav": partial(write_sound, kind="WAV"),

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.parameters import Reduce, Transform
+from spectrogram_worker.contract.parameters import Reduce, Transform, Window, WindowName
 from spectrogram_worker.errors import WorkerError
 from unit.worker.recordings import says
 from unit.worker.signals import ALL, MemoryRecording, frame_powers, hann, reduced, stream, taken
@@ -34,6 +36,29 @@ def test_frames_that_touch_a_gap_are_left_out(columns: int) -> None:
     np.testing.assert_allclose(values, reduced(powers, found.layout.frames_per_column), atol=0.02)
     assert found.frames_without_data == touched.sum()
     assert np.isnan(values).any() == (columns > 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    length=st.integers(8, 64),
+    hop=st.integers(1, 100),
+    frames=st.integers(2, 200),
+    gaps=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 300)), min_size=1, max_size=6),
+)
+def test_each_frame_that_touches_a_gap_is_counted(
+    length: int, hop: int, frames: int, gaps: list[tuple[float, int]]
+) -> None:
+    samples = np.ones((frames - 1) * hop + length)
+    for place, size in gaps:
+        first = int(place * (len(samples) - 1))
+        samples[first : first + size] = np.nan
+    samples[:length] = 1  # one frame has data
+    window = Window(name=WindowName.HANN, length=length)
+    transform = Transform(fft_size=64, hop_size=hop, window=window)
+    found = stream(MemoryRecording(samples), transform, read_bytes=1)
+    taken(found)
+    touched = [np.isnan(samples[k * hop : k * hop + length]).any() for k in range(frames)]
+    assert found.frames_without_data == sum(touched)
 
 
 def test_gaps_are_counted_once_and_listed() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 _DATATYPE = re.compile(r"([rc])(?:([iu])(8)|([fiu])(16|32|64)_(le|be))")
 _PERMITTED = {"f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32"}
 MINIMUM_PADDING_RUN = 32
+_PIECE_SAMPLES = 1 << 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +91,15 @@ class SampleType:
             with np.errstate(over="ignore", invalid="ignore"):
                 if np.isfinite(np.dot(flat, flat)):
                     return None
-        finite = np.isfinite(parts)
-        if watches:
-            # digital_rf 2.6 pads big-endian files with a NaN in little-endian order, which reads as 6.9e-41.
-            finite &= parts != np.array(np.nan, self.component.newbyteorder("<")).view(self.component)
-        return None if finite.all() else ~finite.all(axis=1)
+        found = np.zeros(len(parts), np.bool_)
+        for first in range(0, len(parts), _PIECE_SAMPLES):
+            piece = parts[first : first + _PIECE_SAMPLES]
+            finite = np.isfinite(piece)
+            if watches:
+                # digital_rf 2.6 pads big-endian files with a NaN in little-endian order, which reads as 6.9e-41.
+                finite &= piece != np.array(np.nan, self.component.newbyteorder("<")).view(self.component)
+            found[first : first + _PIECE_SAMPLES] = ~finite.all(axis=1)
+        return found if found.any() else None
 
     def _equal(self, parts: NDArray[Any], padding: Any) -> NDArray[np.bool_] | None:
         found: NDArray[np.bool_] = parts[:, 0] == padding
@@ -124,16 +129,16 @@ def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleT
 
 def long_runs(flags: NDArray[np.bool_], minimum: int) -> NDArray[np.bool_]:
     """`flags` (n,) without the runs of True that are shorter than `minimum`."""
-    kept = flags.copy()
-    for start, stop in runs(flags):
-        if stop - start < minimum:
-            kept[start:stop] = False
+    stretches, kept = runs(flags), flags.copy()
+    lengths = stretches[:, 1] - stretches[:, 0]
+    kept[flags] = np.repeat(lengths >= minimum, lengths)
     return kept
 
 
 def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The runs of True in `flags`, as half-open (start, stop) rows, in order."""
-    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    begins, ends = ([0] if flags[:1].any() else []), ([len(flags)] if flags[-1:].any() else [])
+    edges = np.concatenate((begins, np.flatnonzero(flags[1:] != flags[:-1]) + 1, ends))
     return edges.astype(np.int64).reshape(-1, 2)
 
 

@@ -39,22 +39,25 @@ class SegmentReader(ABC):
 
     def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Fill `samples` from sample index `start` on; returns what is missing, see `Reader.read`."""
-        # A run of padding counts from 32 samples on, wherever the reads happen to cut it: so look 31 further on each
-        # side than asked.
-        margin = max(0, self._type.padding_run - 1)
-        before = min(margin, start)
-        wide = samples if margin == 0 else np.empty(before + len(samples) + margin, samples.dtype)
-        absent, suspect = self._join(start - before, wide)
-        if margin:
-            here = slice(before, before + len(samples))
-            samples[...] = wide[here]
-            absent = None if absent is None else absent[here]
-            suspect = None if suspect is None else long_runs(suspect, self._type.padding_run)[here]
+        absent, suspect = self._join(start, samples)
+        if suspect is not None and self._type.padding_run > 1:
+            suspect = self._padding(start, suspect)
         missing = _union(absent, suspect)
         if missing is None or not missing.any():
             return None
         samples[missing] = 0
         return missing
+
+    def _padding(self, start: int, suspect: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which suspects are of a run that is long enough, wherever a read happens to cut it."""
+        margin = self._type.padding_run - 1
+        before = min(margin, start)
+        around = (self._suspects(start - before, before), suspect, self._suspects(start + len(suspect), margin))
+        return long_runs(np.concatenate(around), self._type.padding_run)[before : before + len(suspect)]
+
+    def _suspects(self, start: int, count: int) -> NDArray[np.bool_]:
+        _, suspect = self._join(start, np.empty(count, np.float32))
+        return np.zeros(count, np.bool_) if suspect is None else suspect
 
     def _join(self, start: int, samples: NDArray[Any]) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
         """Fill `samples`; returns (outside every segment, suspect in its value), each (n,) or None for nowhere."""

@@ -18,7 +18,7 @@ from spectrogram_worker.spectrum.power import PowerPlan
 from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
-_RESULT_BYTES = 1 << 19
+_RESULT_BYTES = 1 << 20
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -34,6 +34,7 @@ class Items:
 
     framing: Framing
     plan: PowerPlan
+    reductions: int
     blocks: int
     result_shape: tuple[int, int, int]
 
@@ -57,26 +58,42 @@ class Items:
     def memory_bytes(self, threads: int) -> int:
         """Peak of a transform with `threads` threads, in bytes: no term in the length of the recording.
 
-        Each thread has samples, a kernel, a reader's buffer and two results under way; once there is the combination of
-        a result to dB. A quarter is added: peaks of VmHWM lay up to 18 % above the sum of these parts.
+        Each thread has samples, a kernel, a reader's buffer and two results under way; once there are the columns of a
+        result, and what they are combined from. A quarter is added: peaks of VmHWM lay up to 18 % above the sum of
+        these parts.
         """
         blocks, results, bins = self.result_shape
         result = self.plan.power_dtype.itemsize * blocks * results * bins
+        columns = self.plan.power_dtype.itemsize * blocks * self.reductions * bins
         kernel, shared = memory_bytes(self.plan, self.framing)
         thread = (
             self.plan.sample_dtype.itemsize * self.buffer_samples + kernel + ITEMS_PER_THREAD * result + BUFFER_BYTES
         )
-        return (threads * thread + shared + 8 * result) * 5 // 4
+        return (threads * thread + shared + 2 * columns) * 5 // 4
 
     def new_result(self) -> NDArray[Any]:
         """Room for the result of an item."""
         return np.empty(self.result_shape, self.plan.power_dtype)
 
 
+def _untouched(stretches: NDArray[np.int64], count: int, length: int, hop: int) -> NDArray[np.bool_]:
+    """Which of `count` frames hold no sample of these stretches, (n, 2) half-open.
+
+    Samples count from the first frame's first: frame k holds those from k·hop to before k·hop + length.
+    """
+    first = np.clip((stretches[:, 0] - length) // hop + 1, 0, count)
+    stop = np.clip(-(-stretches[:, 1] // hop), 0, count)
+    touching = np.zeros(count + 1, np.int64)
+    np.add.at(touching, first, 1)
+    np.subtract.at(touching, np.maximum(stop, first), 1)
+    valid: NDArray[np.bool_] = np.cumsum(touching[:-1]) == 0
+    return valid
+
+
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
     """Cut into whole batches, so that an item reads about `read_bytes`.
 
-    It gives at most 512 KiB, or what as many frames give as a kernel takes at a time.
+    It gives at most 1 MiB, or what as many frames give as a kernel takes at a time.
     """
     plan = PowerPlan(
         window=window_values(transform.window, framing.window_length),
@@ -95,7 +112,7 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
     room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.power_dtype.itemsize)
     least = -(-frames_at_a_time(plan) // batch_frames)
     blocks = min(framing.blocks, max(1, min(batches, max(least, room))) * framing.batch_blocks)
-    return Items(framing, plan, blocks, (blocks, results, plan.bins))
+    return Items(framing, plan, reductions, blocks, (blocks, results, plan.bins))
 
 
 @dataclass(frozen=True)
@@ -158,10 +175,9 @@ class ItemWorker:
         frames = as_strided(samples, (count, length), (framing.hop * step, step), writeable=False)
         if missing is None:
             return frames, None, np.empty((0, 2), np.int64)
-        before = np.concatenate(([0], np.cumsum(missing)))
-        starts = np.arange(count) * framing.hop
-        valid = before[starts + length] == before[starts]
-        return frames, valid, runs(missing[:own]) + (self._start + begin)
+        stretches = runs(missing)
+        valid = _untouched(stretches, count, length, framing.hop)
+        return frames, valid, np.minimum(stretches[stretches[:, 0] < own], own) + (self._start + begin)
 
     def _read_apart(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
         """As `_read`, where frames lie so far apart that each is read by itself."""
