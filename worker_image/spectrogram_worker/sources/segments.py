@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.samples import SampleType, long_runs
 
 BUFFER_BYTES = 512 * 1024
@@ -27,7 +28,7 @@ class SegmentReader(ABC):
         self._starts = starts
         self._stops = stops
         self._rows = max(1, BUFFER_BYTES // sample_type.stride)
-        self._buffer = np.empty(self._rows * sample_type.stride, np.uint8)
+        self._buffer = page_aligned(self._rows * sample_type.stride, np.uint8)
 
     @abstractmethod
     def _fetch(self, segment: int, first: int, content: NDArray[np.uint8]) -> None:

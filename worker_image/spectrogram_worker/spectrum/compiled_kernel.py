@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
+from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.spectrum.power import PowerPlan, overflow
 
 LIBRARY = Path(__file__).with_name("kernel") / "kernel.so"
@@ -74,9 +75,7 @@ class CompiledKernel:
         points, rows = _points(plan), _rows(plan)
         self._window = np.repeat(plan.window, 2 if plan.is_complex else 1).astype(np.float32)
         self._roots = np.exp(-2j * np.pi / plan.fft_size * np.arange(plan.fft_size)).astype(np.complex64)
-        self._work = np.empty(_work_bytes(plan, self._lanes), np.uint8)
-        vector = _FLOAT_BYTES * self._lanes
-        self._work_address = -(-self._work.ctypes.data // vector) * vector
+        self._work = page_aligned(_work_bytes(plan, self._lanes), np.uint8)
         self._c_plan = _Plan(
             window=self._window.ctypes.data,
             roots=self._roots.ctypes.data,
@@ -111,7 +110,7 @@ class CompiledKernel:
             numbers.ctypes.data,
             len(offsets),
             result.ctypes.data,
-            self._work_address,
+            self._work.ctypes.data,
         )
         counts = np.bincount(numbers, minlength=len(blocks))
         found = result[: len(blocks)] if counts.all() else result[: len(blocks)][counts > 0]
@@ -157,4 +156,4 @@ def _rows(plan: PowerPlan) -> int:
 
 def _work_bytes(plan: PowerPlan, lanes: int) -> int:
     points = _points(plan)
-    return _FLOAT_BYTES * lanes * (5 * points + 4 * points // _rows(plan) + 2)
+    return _FLOAT_BYTES * lanes * (5 * points + 4 * points // _rows(plan) + 1)

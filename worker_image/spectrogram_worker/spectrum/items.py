@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction, Transform
+from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.sources.segments import BUFFER_BYTES
@@ -144,7 +145,7 @@ class ItemWorker:
         self._items = items
         self._framing = items.framing
         self._reductions = reductions[: items.result_shape[1]]
-        self._samples = np.empty(items.buffer_samples, items.plan.sample_dtype)
+        self._samples = page_aligned(items.buffer_samples, items.plan.sample_dtype)
         self._kernel = new_kernel(items.plan, items.framing)
 
     def process(self, item: int, room: NDArray[Any], give_up: Callable[[], bool]) -> Result:
