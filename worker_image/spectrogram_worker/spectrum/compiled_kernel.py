@@ -155,5 +155,6 @@ def _rows(plan: PowerPlan) -> int:
 
 
 def _work_bytes(plan: PowerPlan, lanes: int) -> int:
-    points = _points(plan)
-    return _FLOAT_BYTES * lanes * (5 * points + 4 * points // _rows(plan) + 1)
+    """See `reduce` in kernel.c."""
+    points, rows = _points(plan), _rows(plan)
+    return _FLOAT_BYTES * lanes * (5 * points + 2 * rows + 4 * points // rows + 1)

@@ -65,8 +65,8 @@ int widest(void)
 /* Reduces `count` frames, which begin at these offsets in bytes from `samples`, each into the block that it belongs to;
    frames of a block follow each other, and are reduced in this order, in single precision.
 
-   lanes: 4, 8 or 16, no more than `widest`. result: (blocks, reductions, bins). work: 5 points + 4 columns + 1 vectors of
-   `lanes` floats, aligned to their size. Returns 1, or 0 where a power is too large for single precision. */
+   lanes: 4, 8 or 16, no more than `widest`. result: (blocks, reductions, bins). work: 5 points + 2 rows + 4 columns + 1
+   vectors of `lanes` floats, aligned to their size. Returns 1, or 0 where a power is too large for single precision. */
 int reduce(const struct plan *plan, int lanes, const char *samples, const int64_t *offsets, const int64_t *blocks,
            int64_t count, float *result, void *work)
 {

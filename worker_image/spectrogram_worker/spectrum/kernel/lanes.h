@@ -57,21 +57,23 @@ static inline point NAME(turned)(vec re, vec im, root by)
     return (point){re * by.re - im * by.im, re * by.im + im * by.re};
 }
 
-/* Windowed frames, a lane each, to `floats` vectors; what the window does not cover is zero. */
-static void NAME(load)(const float *const frames[LANES], const float *window, ptrdiff_t covered, ptrdiff_t floats, vec *to)
+/* `floats` floats of the frames, from number `first` on, windowed, a lane each; what no window covers is zero. */
+static void NAME(load)(const float *const frames[LANES], const struct plan *plan, ptrdiff_t first, ptrdiff_t floats,
+                       vec *to)
 {
-    ptrdiff_t place = 0;
+    const float *window = plan->window + first;
+    ptrdiff_t place = 0, covered = plan->covered - first < floats ? plan->covered - first : floats;
     for (; place + LANES <= covered; place += LANES) {
         vec rows[LANES];
         for (int i = 0; i < LANES; i++)
-            rows[i] = *(const unaligned *)(frames[i] + place) * *(const unaligned *)(window + place);
+            rows[i] = *(const unaligned *)(frames[i] + first + place) * *(const unaligned *)(window + place);
         NAME(transpose)(rows);
         for (int i = 0; i < LANES; i++)
             to[place + i] = rows[i];
     }
     for (; place < covered; place++)
         for (int i = 0; i < LANES; i++)
-            to[place][i] = frames[i][place] * window[place];
+            to[place][i] = frames[i][first + place] * window[place];
     for (; place < floats; place++)
         to[place] = (vec){0};
 }
@@ -155,16 +157,16 @@ ALWAYS_INLINE void NAME(last)(const point *from, ptrdiff_t apart, ptrdiff_t done
         NAME(four)(in[0], in[1], in[2], in[3], out);
 }
 
-/* The last step of a column, its points turned and put back `columns` apart. */
+/* The last step of a column, its points turned and put back `stride` apart. */
 ALWAYS_INLINE void NAME(end_column)(const point *from, ptrdiff_t apart, ptrdiff_t done, const int left, point *to,
-                                    ptrdiff_t columns, const root *roots, ptrdiff_t step)
+                                    ptrdiff_t stride, const root *roots, ptrdiff_t step)
 {
     for (ptrdiff_t q = 0; q < done; q++) {
         point out[8];
         NAME(last)(from, apart, done, left, q, out);
         for (int j = 0; j < left; j++) {
             ptrdiff_t row = q + done * j;
-            to[row * columns] = NAME(turned)(out[j].re, out[j].im, roots[row * step]);
+            to[row * stride] = NAME(turned)(out[j].re, out[j].im, roots[row * step]);
         }
     }
 }
@@ -187,24 +189,25 @@ ALWAYS_INLINE void NAME(end_row)(const point *from, ptrdiff_t apart, ptrdiff_t d
 /* |X|² of the frames in the lanes of `points`, to `power`, bin by bin.
 
    The points are seen as a matrix of `rows` rows: transforms of its columns, turned, then of its rows ("four-step"). So
-   whatever the size, all but two walks through memory stay in the first-level cache. */
-static void NAME(power)(const struct plan *plan, point *points, point *spectrum, vec *power, point *one, point *other)
+   whatever the size, all but two walks through memory stay in the first-level cache. `stride` is from row to row. */
+static void NAME(power)(const struct plan *plan, point *points, ptrdiff_t stride, point *spectrum, vec *power,
+                        point *one, point *other)
 {
     ptrdiff_t rows = plan->rows, columns = plan->points / rows, unit = plan->is_real ? 2 : 1;
     ptrdiff_t left = NAME(left_of)(rows), done = rows / left;
     for (ptrdiff_t column = 0; column < columns; column++) {
-        ptrdiff_t apart = columns, step = column * unit;
+        ptrdiff_t apart = stride, step = column * unit;
         point *to = points + column;
         const point *from = NAME(steps)(to, &apart, rows, one, other, plan->roots, columns * unit);
         if (left == 8)
-            NAME(end_column)(from, apart, done, 8, to, columns, plan->roots, step);
+            NAME(end_column)(from, apart, done, 8, to, stride, plan->roots, step);
         else
-            NAME(end_column)(from, apart, done, 4, to, columns, plan->roots, step);
+            NAME(end_column)(from, apart, done, 4, to, stride, plan->roots, step);
     }
     left = NAME(left_of)(columns), done = columns / left;
     for (ptrdiff_t row = 0; row < rows; row++) {
         ptrdiff_t apart = 1;
-        const point *from = NAME(steps)(points + row * columns, &apart, columns, one, other, plan->roots, rows * unit);
+        const point *from = NAME(steps)(points + row * stride, &apart, columns, one, other, plan->roots, rows * unit);
         if (plan->is_real && left == 8)
             NAME(end_row)(from, apart, done, 8, 1, spectrum + row, power, rows);
         else if (plan->is_real)
@@ -289,8 +292,10 @@ static inline mask NAME(reduce_power)(const struct plan *plan, const vec *power,
 static int NAME(reduce)(const struct plan *plan, const char *samples, const int64_t *offsets, const int64_t *blocks,
                         ptrdiff_t count, float *result, void *work)
 {
-    ptrdiff_t columns = plan->points / plan->rows;
-    point *points = work, *one = points + plan->points, *other = one + columns, *spectrum = other + columns;
+    /* Rows lie one point further apart than they are long: points of a column, a power of two apart, would all want
+       the same few places of a cache. */
+    ptrdiff_t columns = plan->points / plan->rows, stride = columns + 1;
+    point *points = work, *one = points + plan->rows * stride, *other = one + columns, *spectrum = other + columns;
     vec *power = (vec *)(spectrum + (plan->is_real ? plan->points : 0));
     mask wrong = {0};
     for (ptrdiff_t first = 0; first < count; first += LANES) {
@@ -298,8 +303,9 @@ static int NAME(reduce)(const struct plan *plan, const char *samples, const int6
         const float *frames[LANES];
         for (ptrdiff_t lane = 0; lane < LANES; lane++)
             frames[lane] = (const float *)(samples + offsets[first + (lane < used ? lane : 0)]);
-        NAME(load)(frames, plan->window, plan->covered, 2 * plan->points, (vec *)points);
-        NAME(power)(plan, points, spectrum, power, one, other);
+        for (ptrdiff_t row = 0; row < plan->rows; row++)
+            NAME(load)(frames, plan, 2 * columns * row, 2 * columns, (vec *)(points + row * stride));
+        NAME(power)(plan, points, stride, spectrum, power, one, other);
         int begun = first > 0 && blocks[first - 1] == blocks[first];
         wrong |= NAME(reduce_power)(plan, power, blocks + first, used, begun, result);
     }
