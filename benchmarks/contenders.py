@@ -107,13 +107,15 @@ def bound(source: Recording, fft: int) -> Work:
     import numpy as np
     import scipy.fft
 
+    from spectrogram_worker.sources.buffers import page_aligned
+
     def work() -> None:
         frames, _, hop = _frames(source, fft)
         step = max(4, 65_536 // fft)
         file = os.open(source.path, os.O_RDONLY)
 
         def part(thread: int) -> None:
-            samples: Any = np.empty(step * hop, np.complex64)
+            samples: Any = page_aligned(step * hop, np.complex64)
             buffer = np.zeros((step, fft), np.complex64)
             for first in range(thread * step, frames, THREADS * step):
                 os.preadv(file, [samples], first * hop * samples.itemsize)

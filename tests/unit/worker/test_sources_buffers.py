@@ -29,9 +29,7 @@ def test_buffers_begin_where_a_page_does(count: int, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("datatype", ["cf32_le", "ci16_le"])
-def test_files_are_read_to_where_a_page_begins(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, datatype: str
-) -> None:
+def test_files_are_read_to_where_a_page_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, datatype: str) -> None:
     """Directly where samples are stored as they are computed with, else through a buffer."""
     places: list[int] = []
     fetch = FileReader._fetch
