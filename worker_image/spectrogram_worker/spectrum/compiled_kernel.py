@@ -75,6 +75,7 @@ class CompiledKernel:
         points, rows = _points(plan), _rows(plan)
         self._window = np.repeat(plan.window, 2 if plan.is_complex else 1).astype(np.float32)
         self._roots = np.exp(-2j * np.pi / plan.fft_size * np.arange(plan.fft_size)).astype(np.complex64)
+        # Vectors must be aligned to their size, of which a page is a multiple.
         self._work = page_aligned(_work_bytes(plan, self._lanes), np.uint8)
         self._c_plan = _Plan(
             window=self._window.ctypes.data,
