@@ -30,13 +30,14 @@ def transform(source: Recording, fft: int) -> Work:
     from spectrogram_worker.sources import open_recording
     from spectrogram_worker.sources.selection import select
     from spectrogram_worker.spectrum.stream import ColumnStream
+    from spectrogram_worker.storage.claim_store import ClaimStore
 
     selection: dict[str, Any] = {"path": source.path.name}
     if source.kind == "cf32":
         selection["raw"] = {"datatype": "cf32_le", "sampleRate": source.rate}
 
     def work() -> None:
-        found = open_recording(source.path.parent, RecordingSelection.model_validate(selection))
+        found = open_recording(ClaimStore(source.path.parent), RecordingSelection.model_validate(selection))
         stream = ColumnStream(
             found,
             select(found.description, None),

@@ -80,19 +80,19 @@ class Attempt:
         self._raise_if_stopped()
         self._state.enter("reading")
         with (
-            closing(open_input(self._document, os.environ, self._state, self._raise_if_stopped)) as volume,
-            closing(open_recording(volume, self._document.input)) as recording,
+            closing(open_input(self._document, os.environ, self._state, self._raise_if_stopped)) as store,
+            closing(open_recording(store, self._document.input)) as recording,
         ):
             selection = select(recording.description, self._document.input.range)
             self._describe(recording.description, selection)
             self._log_memory("after_download")
-            stream = self._plan(recording, selection, volume.memory_bytes)
+            stream = self._plan(recording, selection, store.memory_bytes)
             signal = _signal(recording.description, selection)
             with output_errors(self._destination.path):
                 results = Results(self._destination.work, self._document, stream.layout, signal)
             with closing(results):
                 self._transform(stream, results)
-                volume.close()  # its memory and its copies make room for what is left to do
+                store.close()  # its memory and its copies make room for what is left to do
                 return self._finish(results, stream, recording.description, selection)
 
     def _describe(self, description: Description, selection: Selection) -> None:

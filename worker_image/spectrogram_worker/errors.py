@@ -1,5 +1,8 @@
 """How the worker says that it cannot go on: an exception that carries the exit code."""
 
+import errno
+import os
+
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.report import clean_text
 
@@ -30,3 +33,13 @@ def input_not_found(message: str) -> WorkerError:
 def invalid_spec(message: str) -> WorkerError:
     """The job asks for something that cannot be (64)."""
     return WorkerError(ExitCode.INVALID_SPEC, message)
+
+
+def unreadable(name: str, error: Exception) -> WorkerError:
+    """The error for a file that the system does not let us read: 65 where the user can mend it, else 74."""
+    number = error.errno if isinstance(error, OSError) else errno.ELOOP
+    if number in (errno.EACCES, errno.EPERM):
+        return input_invalid(f"{name} cannot be read: give user {os.getuid()} read permission")
+    if number == errno.ELOOP or isinstance(error, RuntimeError):
+        return input_invalid(f"{name} is a symbolic link that leads in a circle: copy the data into the volume")
+    return WorkerError(ExitCode.IO_ERROR, f"{name} cannot be read: {os.strerror(number or errno.EIO)}")

@@ -17,6 +17,7 @@ from spectrogram_worker.contract.parameters import RecordingSelection
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources import open_recording
 from spectrogram_worker.sources.selection import sample_time, select
+from spectrogram_worker.storage.claim_store import ClaimStore
 
 SPARE_BYTES = 192 * 2**20
 READ_SAMPLES = 20_000
@@ -26,7 +27,7 @@ def look(root: Path, fields: dict[str, Any]) -> dict[str, Any]:
     """Open the recording and read its beginning, middle and end; returns what came of it."""
     selection = RecordingSelection.model_validate(fields)
     try:
-        with closing(open_recording(root, selection)) as recording:
+        with closing(open_recording(ClaimStore(root), selection)) as recording:
             found = recording.description
             selected = select(found, selection.range)
             sample_time(found, selected.start)

@@ -15,6 +15,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import Raw, RecordingSelection
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources import Recording, open_recording
+from spectrogram_worker.storage.claim_store import ClaimStore
 
 RATE = 1_000_000
 FIRST_SAMPLE = 1_700_000_000 * RATE
@@ -31,7 +32,7 @@ def write_raw(root: Path, samples: NDArray[Any], name: str = "noise.raw") -> Pat
 def open_raw(root: Path, datatype: str, name: str = "noise.raw", rate: float = RATE) -> Recording:
     """A raw file, opened with all that the job can say."""
     raw = Raw(datatype=datatype, sample_rate=rate)
-    return open_recording(root, RecordingSelection(path=name, raw=raw))
+    return open_recording(ClaimStore(root), RecordingSelection(path=name, raw=raw))
 
 
 def write_sigmf(
@@ -132,7 +133,7 @@ def read(
 
 def open_path(root: Path, path: str, **fields: Any) -> Recording:
     """Open a recording with the fields of `input`."""
-    return open_recording(root, RecordingSelection(path=path, **fields))
+    return open_recording(ClaimStore(root), RecordingSelection(path=path, **fields))
 
 
 def says(error: WorkerError, code: ExitCode, *words: str) -> bool:

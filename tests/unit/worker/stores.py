@@ -11,7 +11,7 @@ from spectrogram_worker.contract.document import INPUT_CREDENTIALS
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.storage.input import open_input
 from unit.worker.jobs import document
 
@@ -38,18 +38,18 @@ def opened(
     job: WorkerDocument,
     environment: dict[str, str] | None = None,
     raise_if_stopped: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[Volume, Recording]]:
-    """The volume and the recording of a job, as an attempt opens them."""
+) -> Iterator[tuple[RecordingStore, Recording]]:
+    """The store and the recording of a job, as an attempt opens them."""
     state = ProgressState(job.job, MemoryGauge(job.limits.memory_bytes, None))
-    volume = open_input(job, CREDENTIALS if environment is None else environment, state, raise_if_stopped)
+    place = open_input(job, CREDENTIALS if environment is None else environment, state, raise_if_stopped)
     try:
-        recording = open_recording(volume, job.input)
+        recording = open_recording(place, job.input)
         try:
-            yield volume, recording
+            yield place, recording
         finally:
             recording.close()
     finally:
-        volume.close()
+        place.close()
 
 
 def in_scratch(folder: Path) -> list[str]:

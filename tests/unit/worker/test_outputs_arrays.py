@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spectrogram_worker.outputs.arrays import ColumnFiles, write_arrays
-from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import columns_of, layout, values
 
 

@@ -17,8 +17,8 @@ from spectrogram_worker.contract.parameters import Reduce, Transform
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import chunks
-from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.outputs.results import Results
+from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import SIGNAL, parsed
 from unit.worker.signals import MemoryRecording, stream
 from unit.worker.test_stream_bits import READ_BYTES, jobs

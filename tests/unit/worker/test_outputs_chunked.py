@@ -23,11 +23,11 @@ from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.outputs import chunks
 from spectrogram_worker.outputs.attributes import Signal
 from spectrogram_worker.outputs.chunks import CHUNK_BYTES, ChunkedColumns, chunk_columns
-from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
 from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import RATE, SIGNAL, columns_of, layout, parsed, values
 
 NAMES = {"zarr": "spectrogram.zarr", "hdf5": "spectrogram.h5"}

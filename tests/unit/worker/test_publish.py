@@ -12,8 +12,8 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.destination import Published, output_errors
 from spectrogram_worker.outputs.folder_destination import FolderDestination
-from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.outputs.manifest import describe_file, describe_folder
+from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import job
 
 

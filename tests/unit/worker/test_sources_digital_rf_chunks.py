@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.sources.digital_rf_chunks import ChunkReader, Chunks, find_chunks
-from spectrogram_worker.sources.files import LocalFile
+from spectrogram_worker.sources.digital_rf.chunks import ChunkReader, Chunks, find_chunks
+from spectrogram_worker.storage.claim_store import ClaimFile
 from unit.worker.recordings import integer_pairs, open_path, read, says, scaled, write_digital_rf
 
 SAMPLE = np.dtype([("r", "<i2"), ("i", "<i2")])
@@ -42,7 +42,7 @@ def chunks_of(path: Path) -> Chunks:
 
 @contextmanager
 def reader_of(path: Path) -> Iterator[ChunkReader]:
-    with closing(LocalFile(path, path.name)) as file:
+    with closing(ClaimFile(path, path.name)) as file:
         yield ChunkReader(file, chunks_of(path))
 
 
@@ -178,13 +178,13 @@ def test_overlapping_reads_inflate_a_chunk_once(tmp_path: Path, monkeypatch: pyt
     with h5py.File(path, "w") as file:
         file.create_dataset("rf_data", data=samples(ROWS)[:, :1], chunks=(ROWS, 1), compression="gzip")
     taken: list[int] = []
-    original = LocalFile.read
+    original = ClaimFile.read
 
-    def note(file: LocalFile, offset: int, content: NDArray[Any]) -> None:
+    def note(file: ClaimFile, offset: int, content: NDArray[Any]) -> None:
         taken.append(content.nbytes)
         original(file, offset, content)
 
-    monkeypatch.setattr(LocalFile, "read", note)
+    monkeypatch.setattr(ClaimFile, "read", note)
     with reader_of(path) as reader:
         for row in range(0, ROWS - 20_000, 1000):
             reader.read(row, np.empty(20_000 * reader.row_bytes, np.uint8))

@@ -128,8 +128,9 @@ def test_a_library_is_loaded_only_for_the_format_that_needs_it(tmp_path: Path, p
         "import sys; from pathlib import Path; from spectrogram_worker.attempt import Attempt\n"
         "from spectrogram_worker.contract.parameters import Raw, RecordingSelection\n"
         "from spectrogram_worker.sources import open_recording\n"
+        "from spectrogram_worker.storage.claim_store import ClaimStore\n"
         "selection = RecordingSelection(path=sys.argv[2], raw=Raw(sample_rate=1.0))\n"
-        "open_recording(Path(sys.argv[1]), selection).reader()\n"
+        "open_recording(ClaimStore(Path(sys.argv[1])), selection).reader()\n"
         "print(sorted({'h5py', 'soundfile', 'sigmf', 'digital_rf', 'tarfile'} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", program, str(tmp_path), path], capture_output=True, text=True)

@@ -118,15 +118,15 @@ def test_a_recording_in_a_bucket_reads_as_one_in_a_folder(tmp_path: Path, store:
     path = fields.pop("path")
     local = open_path(folder, path, **fields)
     job = job_of(tmp_path, f"{name}/{path}", fields=fields, places=in_bucket(store, prefix="teams/one"))
-    with opened(job) as (volume, remote):
+    with opened(job) as (place, remote):
         assert remote.description.name == f"{name}/{local.description.name}"
         for field in ("length", "sample_rate", "center_frequency", "start_time", "sample_type", "gaps"):
             assert getattr(remote.description, field) == getattr(local.description, field)
         for start in PLACES:
             for one, other in zip(read(remote, start, 100_000), read(local, start, 100_000), strict=True):
                 assert one.tobytes() == other.tobytes()
-        assert not volume.is_remote or (in_scratch(tmp_path) == []) is (name in STREAMED)
-        assert (volume.memory_bytes > 0) is (name in STREAMED)
+        assert not place.is_remote or (in_scratch(tmp_path) == []) is (name in STREAMED)
+        assert (place.memory_bytes > 0) is (name in STREAMED)
         if name.startswith("digital_rf"):
             assert not any("ch0" in file for file in in_scratch(tmp_path))
             assert any("rf@" in file for file in in_scratch(tmp_path))

@@ -9,9 +9,9 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.progress import ProgressState
-from spectrogram_worker.storage import bucket_volume
+from spectrogram_worker.storage import bucket_store
 from spectrogram_worker.storage.bucket import Changed, Entry
-from spectrogram_worker.storage.bucket_volume import BucketVolume
+from spectrogram_worker.storage.bucket_store import BucketStore
 from spectrogram_worker.storage.copies import Copies
 from unit.worker.jobs import parsed
 from unit.worker.recordings import says
@@ -49,10 +49,10 @@ class Objects:
         """Nothing is open."""
 
 
-def volume(folder: Path, *keys: str) -> tuple[BucketVolume, Objects]:
+def store_of(folder: Path, *keys: str) -> tuple[BucketStore, Objects]:
     document, objects = parsed(folder), Objects(*keys)
     state = ProgressState(document.job, MemoryGauge(2**30, None))
-    return BucketVolume(objects, Copies(document, state, lambda: None), threads=1), objects
+    return BucketStore(objects, Copies(document, state, lambda: None), threads=1), objects
 
 
 EVIL = ["..", ".", "", "a\nb", "a\x1b[31m", "a\x00b", "a\x7f", "\ud800", "x" * 256, "é" * 128]
@@ -60,7 +60,7 @@ EVIL = ["..", ".", "", "a\nb", "a\x1b[31m", "a\x00b", "a\x7f", "\ud800", "x" * 2
 
 @pytest.mark.parametrize("below", [*filter(None, EVIL), *(f"{name}/rf@1.000.h5" for name in EVIL)])
 def test_a_key_that_is_no_name_is_refused(tmp_path: Path, below: str) -> None:
-    bucket, _ = volume(tmp_path, f"rec/{below}", "rec/good")
+    bucket, _ = store_of(tmp_path, f"rec/{below}", "rec/good")
     with pytest.raises(WorkerError) as caught:
         bucket.names(PurePosixPath("rec"))
     assert says(caught.value, ExitCode.INPUT_INVALID, "rec in store archive-1", "cannot be a file's")
@@ -69,17 +69,17 @@ def test_a_key_that_is_no_name_is_refused(tmp_path: Path, below: str) -> None:
 
 
 def test_a_marker_of_a_folder_is_passed_over(tmp_path: Path) -> None:
-    bucket, _ = volume(tmp_path, "rec/", "rec/good")
+    bucket, _ = store_of(tmp_path, "rec/", "rec/good")
     assert bucket.names(PurePosixPath("rec")) == ["good"]
     assert bucket.is_folder(PurePosixPath("rec"))
     bucket.close()
-    bucket, _ = volume(tmp_path, "rec/")
+    bucket, _ = store_of(tmp_path, "rec/")
     assert not bucket.is_folder(PurePosixPath("rec"))
     bucket.close()
 
 
 def test_an_object_that_is_a_folder_too_is_refused(tmp_path: Path) -> None:
-    bucket, _ = volume(tmp_path, "rec/a", "rec/a/b", "rec/c")
+    bucket, _ = store_of(tmp_path, "rec/a", "rec/a/b", "rec/c")
     for ask in (lambda: bucket.names(PurePosixPath("rec")), lambda: bucket.require(PurePosixPath("rec/a"))):
         with pytest.raises(WorkerError) as caught:
             ask()
@@ -89,8 +89,8 @@ def test_an_object_that_is_a_folder_too_is_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_objects_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket_volume, "MOST_LISTED", 10)
-    bucket, _ = volume(tmp_path, *(f"rec/a/{number}" for number in range(6)), *(f"rec/b/{n}" for n in range(6)))
+    monkeypatch.setattr(bucket_store, "MOST_LISTED", 10)
+    bucket, _ = store_of(tmp_path, *(f"rec/a/{number}" for number in range(6)), *(f"rec/b/{n}" for n in range(6)))
     assert len(bucket.names(PurePosixPath("rec/a"))) == 6
     with pytest.raises(WorkerError) as caught:
         bucket.names(PurePosixPath("rec/b"))
@@ -99,7 +99,7 @@ def test_too_many_objects_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_copies_lie_in_scratch_and_are_removed(tmp_path: Path) -> None:
-    bucket, _ = volume(tmp_path, "rec/ch0/a", "rec/ch0/b", "rec/ch1/a")
+    bucket, _ = store_of(tmp_path, "rec/ch0/a", "rec/ch0/b", "rec/ch1/a")
     bucket.fetch([PurePosixPath("rec/ch0/a"), PurePosixPath("rec/ch0/b")])
     assert bucket.on_disk(PurePosixPath("rec/ch0/a")).read_bytes() == b"bytes"
     found = sorted(path for path in (tmp_path / "scratch").rglob("*") if path.is_file())
@@ -111,7 +111,7 @@ def test_copies_lie_in_scratch_and_are_removed(tmp_path: Path) -> None:
 
 
 def test_a_link_in_place_of_a_copy_is_never_written_through(tmp_path: Path) -> None:
-    bucket, _ = volume(tmp_path, "rec/a")
+    bucket, _ = store_of(tmp_path, "rec/a")
     (tmp_path / "secret").write_bytes(b"kept")
     (bucket._copies.folder / "rec").mkdir()
     (bucket._copies.folder / "rec/a").symlink_to(tmp_path / "secret")
@@ -123,7 +123,7 @@ def test_a_link_in_place_of_a_copy_is_never_written_through(tmp_path: Path) -> N
 
 
 def test_an_object_that_changes_while_it_is_copied_is_invalid(tmp_path: Path) -> None:
-    bucket, objects = volume(tmp_path, "rec/a")
+    bucket, objects = store_of(tmp_path, "rec/a")
     objects.changed.add("rec/a")
     with pytest.raises(WorkerError) as caught:
         bucket.on_disk(PurePosixPath("rec/a"))

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.outputs.attributes import ARRAY_NAMES
-from spectrogram_worker.outputs.folders import Folder
 from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.storage.folders import Folder
 
 ARRAYS_NAME = "spectrogram.npz"
 ARRAYS_MEDIA_TYPE = "application/x-npz"

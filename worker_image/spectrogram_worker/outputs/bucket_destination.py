@@ -21,9 +21,9 @@ from spectrogram_worker.outputs.destination import (
     output_errors,
     path_parts,
 )
-from spectrogram_worker.outputs.folders import Folder, used_bytes, walk
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, read_manifest
 from spectrogram_worker.storage.bucket import BucketClient, credentials_in
+from spectrogram_worker.storage.folders import Folder, used_bytes, walk
 
 _IN_A_FOLDER = "application/octet-stream"
 

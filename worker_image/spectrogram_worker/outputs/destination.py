@@ -11,7 +11,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError, invalid_spec
-from spectrogram_worker.outputs.folders import Folder
+from spectrogram_worker.storage.folders import Folder
 
 PARTIAL = ".partial"
 HIDDEN = ".spectrogram-"

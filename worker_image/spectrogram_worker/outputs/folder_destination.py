@@ -25,8 +25,8 @@ from spectrogram_worker.outputs.destination import (
     output_errors,
     path_parts,
 )
-from spectrogram_worker.outputs.folders import Folder, walk
 from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
+from spectrogram_worker.storage.folders import Folder, walk
 
 _LONGEST_NAME = 255 - len(PARTIAL)
 

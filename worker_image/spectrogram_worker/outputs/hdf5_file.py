@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.outputs.attributes import ARRAY_NAMES, Attributes, Texts
 from spectrogram_worker.outputs.chunks import chunk_columns, chunk_count, chunked_bytes
-from spectrogram_worker.outputs.folders import Folder, synchronize
 from spectrogram_worker.outputs.manifest import describe_file
 from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.storage.folders import Folder, synchronize
 
 HDF5_NAME = "spectrogram.h5"
 HDF5_MEDIA_TYPE = "application/x-hdf5"

@@ -10,7 +10,6 @@ from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, Co
 from spectrogram_worker.outputs.attributes import Signal, array_metadata, describe_arrays
 from spectrogram_worker.outputs.cells import PictureCells
 from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
-from spectrogram_worker.outputs.folders import FILE_BUFFER, Folder, synchronize
 from spectrogram_worker.outputs.geometry import plan_geometry
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
@@ -18,6 +17,7 @@ from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene
 from spectrogram_worker.outputs.scales import rate_text
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
 from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.storage.folders import FILE_BUFFER, Folder, synchronize
 
 PICTURE_NAME = "spectrogram.png"
 PICTURE_MEDIA_TYPE = "image/png"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import SegmentReader
-from spectrogram_worker.sources.volume import SampleFile, Volume
+from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class FileRecording:
 
     def __init__(
         self,
-        volume: Volume,
+        store: RecordingStore,
         path: PurePosixPath,
         description: Description,
         sample_type: SampleType,
         segments: Sequence[Segment],
     ) -> None:
-        self._volume = volume
+        self._store = store
         self._path = path
         self._description = description
         self._type = sample_type
@@ -56,7 +56,7 @@ class FileRecording:
 
     def reader(self) -> "FileReader":
         """A new reader: each thread needs its own."""
-        return FileReader(self._volume.open(self._path), self._type, self._segments)
+        return FileReader(self._store.open(self._path), self._type, self._segments)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens the file for itself."""

@@ -20,7 +20,7 @@ from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 16 * 1024
@@ -31,14 +31,14 @@ _READ_HEADER = {
 """By version. 3.0 is for names of fields, which samples do not have."""
 
 
-def open_numpy(volume: Volume, selection: RecordingSelection) -> FileRecording:
+def open_numpy(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
     """Open a .npy file; rate and centre frequency come from `input.raw`, or else from the file's name.
 
     Raises WorkerError: 64 where the job lacks the rate, or says another datatype than the header; 65 for a file that is
     damaged, cut off, or holds something else than samples; 66 where there is none.
     """
     path = PurePosixPath(selection.path)
-    with closing(volume.open(path)) as file:
+    with closing(store.open(path)) as file:
         content = np.empty(min(file.size, _HEADER_BYTES), np.uint8)
         file.read(0, content)
     shape, is_fortran, dtype, offset = _header(file.name, content.tobytes())
@@ -71,7 +71,7 @@ def open_numpy(volume: Volume, selection: RecordingSelection) -> FileRecording:
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
     )
-    return FileRecording(volume, path, description, sample_type, [Segment(0, shape[0], offset)])
+    return FileRecording(store, path, description, sample_type, [Segment(0, shape[0], offset)])
 
 
 def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

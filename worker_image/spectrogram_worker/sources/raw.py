@@ -10,16 +10,16 @@ from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import parse_datatype
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 
-def open_raw(volume: Volume, selection: RecordingSelection) -> FileRecording:
+def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
     """Open a raw file. Samples of a last, incomplete sample are left out.
 
     Raises WorkerError: 64 where neither job nor name give datatype or rate, 65 for an empty or unreadable file.
     """
     path = PurePosixPath(selection.path)
-    with closing(volume.open(path)) as file:
+    with closing(store.open(path)) as file:
         name, size = file.name, file.size
     said, named = selection.raw or Raw(), parameters_in_name(path.name)
     datatype = said.datatype or named.datatype
@@ -46,4 +46,4 @@ def open_raw(volume: Volume, selection: RecordingSelection) -> FileRecording:
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
     )
-    return FileRecording(volume, path, description, sample_type, [Segment(0, length, 0)])
+    return FileRecording(store, path, description, sample_type, [Segment(0, length, 0)])

@@ -8,15 +8,15 @@ import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.audio_header import container
-from spectrogram_worker.sources.digital_rf_folders import is_digital_rf
-from spectrogram_worker.sources.sigmf_metadata import (
+from spectrogram_worker.sources.audio.header import container
+from spectrogram_worker.sources.digital_rf.folders import is_digital_rf
+from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,
     DATA_EXTENSION,
     METADATA_EXTENSION,
     metadata_path,
 )
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 _HEAD_BYTES = 512
 _OTHER_FORMATS = (
@@ -45,30 +45,30 @@ _EXTENSIONS = {
 log = logging.getLogger(__name__)
 
 
-def recognised(volume: Volume, selection: RecordingSelection) -> InputFormat:
+def recognised(store: RecordingStore, selection: RecordingSelection) -> InputFormat:
     """The format of the recording at `selection.path`; a log line says what it was recognised by.
 
     Raises WorkerError: 65 for a format that is known but not read, or a folder that holds no recording; 66 for nothing.
     """
     path = PurePosixPath(selection.path)
-    found, seen = _look(volume, path, says_datatype=selection.raw is not None and selection.raw.datatype is not None)
-    log.info("Recognised %s as %s: %s", volume.shown(path), found, seen)
+    found, seen = _look(store, path, says_datatype=selection.raw is not None and selection.raw.datatype is not None)
+    log.info("Recognised %s as %s: %s", store.shown(path), found, seen)
     return found
 
 
-def _look(volume: Volume, path: PurePosixPath, *, says_datatype: bool) -> tuple[InputFormat, str]:
+def _look(store: RecordingStore, path: PurePosixPath, *, says_datatype: bool) -> tuple[InputFormat, str]:
     """The format, and what was seen of it."""
-    name = volume.shown(path)
-    if volume.is_file(metadata := metadata_path(path)):
+    name = store.shown(path)
+    if store.is_file(metadata := metadata_path(path)):
         return InputFormat.SIGMF, f"{metadata.name} describes it"
-    volume.require(path)
-    if volume.is_folder(path):
-        if is_digital_rf(volume, path):
+    store.require(path)
+    if store.is_folder(path):
+        if is_digital_rf(store, path):
             return InputFormat.DIGITAL_RF, "the folder holds channels with their properties"
         raise input_invalid(
             f"{name} is a folder without a Digital RF channel (<channel>/drf_properties.h5): name the recording itself"
         )
-    head = _head(volume, path)
+    head = _head(store, path)
     if (kind := container(head)) is not None:
         return InputFormat.AUDIO, f"it begins as a {kind} file does"
     if head.startswith(b"\x93NUMPY"):
@@ -86,8 +86,8 @@ def _look(volume: Volume, path: PurePosixPath, *, says_datatype: bool) -> tuple[
     return InputFormat.RAW, "its content has no header that is known"
 
 
-def _head(volume: Volume, path: PurePosixPath) -> bytes:
-    with closing(volume.open(path)) as file:
+def _head(store: RecordingStore, path: PurePosixPath) -> bytes:
+    with closing(store.open(path)) as file:
         content = np.empty(min(file.size, _HEAD_BYTES), np.uint8)
         file.read(0, content)
     return content.tobytes()

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.document import INPUT_CREDENTIALS
 from spectrogram_worker.progress import ProgressState
-from spectrogram_worker.sources.files import FolderVolume
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
+from spectrogram_worker.storage.claim_store import ClaimStore
 from spectrogram_worker.storage.copies import Copies
 
 
@@ -19,22 +19,22 @@ def open_input(
     environment: Mapping[str, str],
     state: ProgressState,
     raise_if_stopped: Callable[[], None],
-) -> Volume:
-    """The volume that holds `input.path`. A recording at a web address is downloaded here.
+) -> RecordingStore:
+    """The store that holds `input.path`. A recording at a web address is downloaded here.
 
     Raises WorkerError: 64, 65 or 66 for an address or a download that cannot be used, 74 or 75 where it fails, 78 for a
     store that is not set up; and what `raise_if_stopped` raises, which is asked between pieces of a download.
     """
     bucket, address = document.places.input_bucket, document.places.input_url
     if bucket is None and address is None:
-        return FolderVolume(Path(document.folders.input))
+        return ClaimStore(Path(document.folders.input))
     copies = Copies(document, state, raise_if_stopped)
     if bucket is not None:
         from spectrogram_worker.storage.bucket import BucketClient, credentials_in
-        from spectrogram_worker.storage.bucket_volume import BucketVolume
+        from spectrogram_worker.storage.bucket_store import BucketStore
 
         client = BucketClient(bucket, credentials_in(environment, INPUT_CREDENTIALS), refused=ExitCode.INPUT_NOT_FOUND)
-        return BucketVolume(client, copies, threads=document.limits.threads)
+        return BucketStore(client, copies, threads=document.limits.threads)
     from spectrogram_worker.storage.web import Internet, WebFile
 
     path = PurePosixPath(document.input.path)
@@ -47,7 +47,7 @@ def open_input(
     return DownloadedFile(path, file.title, copies)
 
 
-class DownloadedFile(FolderVolume):
+class DownloadedFile(ClaimStore):
     """A copy of one file from the web, which people know by its address. `close` removes it."""
 
     def __init__(self, path: PurePosixPath, title: str, copies: Copies) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Range, duration_seconds
 from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before version 2.5
 SUBDIRECTORY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}")
@@ -26,26 +26,26 @@ _LISTED_CHANNELS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def is_digital_rf(volume: Volume, path: PurePosixPath) -> bool:
+def is_digital_rf(store: RecordingStore, path: PurePosixPath) -> bool:
     """True for the folder of a Digital RF recording, or of one of its channels."""
-    return properties_file(volume, path) is not None or bool(channel_names(volume, path))
+    return properties_file(store, path) is not None or bool(channel_names(store, path))
 
 
-def channel_names(volume: Volume, path: PurePosixPath) -> list[str]:
+def channel_names(store: RecordingStore, path: PurePosixPath) -> list[str]:
     """The channels of a recording, sorted."""
-    return sorted(name for name in volume.names(path) if properties_file(volume, path / name) is not None)
+    return sorted(name for name in store.names(path) if properties_file(store, path / name) is not None)
 
 
-def choose_channel(volume: Volume, path: PurePosixPath, wanted: str | None) -> PurePosixPath:
+def choose_channel(store: RecordingStore, path: PurePosixPath, wanted: str | None) -> PurePosixPath:
     """The folder of the channel `wanted`, or of the only one; `path` may also be a channel's folder itself.
 
     Raises WorkerError: 64 where the choice is open, with the channels listed; 65 where `path` is no Digital RF folder.
     """
-    volume.require(path)
-    if wanted in (None, path.name) and properties_file(volume, path) is not None:
+    store.require(path)
+    if wanted in (None, path.name) and properties_file(store, path) is not None:
         return path
-    name = volume.shown(path)
-    if not volume.is_folder(path) or not (names := channel_names(volume, path)):
+    name = store.shown(path)
+    if not store.is_folder(path) or not (names := channel_names(store, path)):
         raise input_invalid(
             f"{name} is not a Digital RF recording: it has no <channel>/drf_properties.h5 (if that file was lost,"
             " digital_rf.recreate_properties_file makes it again)"
@@ -85,12 +85,12 @@ class SampleFiles:
         return map(self.path, range(len(self)))
 
 
-def sample_files(volume: Volume, channel: PurePosixPath) -> SampleFiles:
+def sample_files(store: RecordingStore, channel: PurePosixPath) -> SampleFiles:
     """The channel's sample files, without those still being written (tmp.rf@…)."""
-    folders = tuple(sorted(filter(SUBDIRECTORY.fullmatch, volume.names(channel))))
+    folders = tuple(sorted(filter(SUBDIRECTORY.fullmatch, store.names(channel))))
     times, places = array("q"), array("i")
     for place, folder in enumerate(folders):
-        for name in volume.names(channel / folder):
+        for name in store.names(channel / folder):
             if match := _SAMPLE_FILE.fullmatch(name):
                 times.append(int(match[1]) * 1000 + int(match[2]))
                 places.append(place)
@@ -123,6 +123,6 @@ def files_near(files: SampleFiles, wanted: Range, sample_rate: Fraction, file_mi
     return replace(files, times=files.times[near], places=files.places[near])
 
 
-def properties_file(volume: Volume, channel: PurePosixPath) -> PurePosixPath | None:
+def properties_file(store: RecordingStore, channel: PurePosixPath) -> PurePosixPath | None:
     """The file of the channel's properties, or None where `channel` is no channel's folder."""
-    return next((channel / name for name in PROPERTIES_NAMES if volume.is_file(channel / name)), None)
+    return next((channel / name for name in PROPERTIES_NAMES if store.is_file(channel / name)), None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
 from spectrogram_worker.sources.samples import SampleType, parse_datatype
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 METADATA_EXTENSION = ".sigmf-meta"
 DATA_EXTENSION = ".sigmf-data"
@@ -39,9 +39,9 @@ def metadata_path(path: PurePosixPath) -> PurePosixPath:
     return path.with_name(stem + METADATA_EXTENSION)
 
 
-def load_metadata(volume: Volume, path: PurePosixPath) -> "Metadata":
+def load_metadata(store: RecordingStore, path: PurePosixPath) -> "Metadata":
     """Read and parse a .sigmf-meta file of at most 16 MiB. Raises WorkerError 65, 66, 74."""
-    with closing(volume.open(path)) as file:
+    with closing(store.open(path)) as file:
         if file.size > MAXIMUM_METADATA_BYTES:
             raise input_invalid(f"{file.name} is larger than 16 MiB: remove annotations that are not needed")
         content = np.empty(file.size, np.uint8)

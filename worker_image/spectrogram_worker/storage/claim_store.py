@@ -4,7 +4,6 @@ A recording comes from somebody else. Nothing here follows a path out of the roo
 file into memory (file pages of a map count as resident memory, and a safeguard would stop a healthy worker).
 """
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -13,22 +12,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.errors import WorkerError, input_invalid, input_not_found
+from spectrogram_worker.errors import input_invalid, input_not_found, unreadable
 
 
-def unreadable(name: str, error: Exception) -> WorkerError:
-    """The error for a file that the system does not let us read: 65 where the user can mend it, else 74."""
-    number = error.errno if isinstance(error, OSError) else errno.ELOOP
-    if number in (errno.EACCES, errno.EPERM):
-        return input_invalid(f"{name} cannot be read: give user {os.getuid()} read permission")
-    if number == errno.ELOOP or isinstance(error, RuntimeError):
-        return input_invalid(f"{name} is a symbolic link that leads in a circle: copy the data into the volume")
-    return WorkerError(ExitCode.IO_ERROR, f"{name} cannot be read: {os.strerror(number or errno.EIO)}")
-
-
-class FolderVolume:
-    """What lies below a folder of this machine: a mounted claim, or a copy in scratch. See `Volume`.
+class ClaimStore:
+    """What lies below a folder of this machine: a mounted claim, or a copy in scratch. See `RecordingStore`.
 
     `shown` says what people call a path, `advice` what they can do where there is nothing.
     """
@@ -68,9 +56,9 @@ class FolderVolume:
         except OSError as error:
             raise unreadable(self.shown(path), error) from None
 
-    def open(self, path: PurePosixPath) -> "LocalFile":
+    def open(self, path: PurePosixPath) -> "ClaimFile":
         """Open a regular file."""
-        return LocalFile(self.on_disk(path), self.shown(path))
+        return ClaimFile(self.on_disk(path), self.shown(path))
 
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """They are here."""
@@ -104,7 +92,7 @@ class FolderVolume:
         return real
 
 
-class LocalFile:
+class ClaimFile:
     """The regular file at `real`; see `SampleFile`."""
 
     def __init__(self, real: Path, name: str) -> None:

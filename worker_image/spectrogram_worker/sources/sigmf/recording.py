@@ -13,7 +13,7 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import gaps_between
 from spectrogram_worker.sources.selection import select
-from spectrogram_worker.sources.sigmf_metadata import (
+from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,
     DATA_EXTENSION,
     METADATA_EXTENSION,
@@ -22,19 +22,19 @@ from spectrogram_worker.sources.sigmf_metadata import (
     load_metadata,
     metadata_path,
 )
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 _LISTED_FREQUENCIES = 5
 
 
-def open_sigmf(volume: Volume, selection: RecordingSelection) -> FileRecording:
+def open_sigmf(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
     """Open a SigMF recording, named by either file, by their common name, or by its archive.
 
     Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
     (among them several centre frequencies in the range), 66 where a file is missing.
     """
     path = PurePosixPath(selection.path)
-    metadata, stored, name = _find(volume, path)
+    metadata, stored, name = _find(store, path)
     sample_type = metadata.sample_type(selection.channel)
     captures, segments = _layout(metadata, sample_type, stored)
     if selection.capture is not None:
@@ -75,20 +75,20 @@ def open_sigmf(volume: Volume, selection: RecordingSelection) -> FileRecording:
         )
     if frequencies:
         description = replace(description, center_frequency=frequencies[0])
-    return FileRecording(volume, stored.path, description, sample_type, held)
+    return FileRecording(store, stored.path, description, sample_type, held)
 
 
-def _find(volume: Volume, path: PurePosixPath) -> tuple[Metadata, Stored, str]:
+def _find(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, Stored, str]:
     """The metadata of the recording at `path`, where its samples lie, and the recording's name."""
     beside = metadata_path(path)
     is_half = path.name.endswith((METADATA_EXTENSION, DATA_EXTENSION))
-    if not volume.is_file(beside) and not is_half and (volume.is_file(path) or path.name.endswith(ARCHIVE_EXTENSION)):
-        from spectrogram_worker.sources.sigmf_archive import open_archive  # tarfile is loaded for archives only
+    if not store.is_file(beside) and not is_half and (store.is_file(path) or path.name.endswith(ARCHIVE_EXTENSION)):
+        from spectrogram_worker.sources.sigmf.archive import open_archive  # tarfile is loaded for archives only
 
-        return *open_archive(volume, path), volume.shown(path)
-    metadata = load_metadata(volume, beside)
+        return *open_archive(store, path), store.shown(path)
+    metadata = load_metadata(store, beside)
     data = beside.with_name(metadata.dataset_name)
-    with closing(volume.open(data)) as file:
+    with closing(store.open(data)) as file:
         return metadata, Stored(data, file.name, 0, file.size), metadata.name.removesuffix(METADATA_EXTENSION)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from spectrogram_worker.errors import WorkerError, input_invalid
-from spectrogram_worker.sources.volume import SampleFile
+from spectrogram_worker.sources.store import SampleFile
 
 
 class LibraryFile:

@@ -19,11 +19,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.digital_rf_folders import properties_file
-from spectrogram_worker.sources.files import unreadable
+from spectrogram_worker.errors import input_invalid, unreadable
+from spectrogram_worker.sources.digital_rf.folders import properties_file
 from spectrogram_worker.sources.samples import SampleType
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 _LONGEST_VALUE = 1024
 
@@ -42,12 +41,12 @@ class Properties:
     file_milliseconds: int | None = None
 
 
-def read_properties(volume: Volume, channel: PurePosixPath) -> Properties:
+def read_properties(store: RecordingStore, channel: PurePosixPath) -> Properties:
     """Read the channel's properties. Raises WorkerError 65 where they are incomplete."""
-    file = properties_file(volume, channel)
+    file = properties_file(store, channel)
     assert file is not None
-    name = volume.shown(file)
-    with hdf5_errors(name), open_hdf5(volume, file) as content:
+    name = store.shown(file)
+    with hdf5_errors(name), open_hdf5(store, file) as content:
         attributes = {key: _scalar(content.attrs[key]) for key in content.attrs}
     try:
         if "sample_rate_numerator" in attributes:
@@ -68,10 +67,10 @@ def read_properties(volume: Volume, channel: PurePosixPath) -> Properties:
     return properties
 
 
-def open_hdf5(volume: Volume, path: PurePosixPath) -> Any:
-    """An HDF5 file of the volume, opened for reading; to be used within `hdf5_errors`."""
+def open_hdf5(store: RecordingStore, path: PurePosixPath) -> Any:
+    """An HDF5 file of the store, opened for reading; to be used within `hdf5_errors`."""
     # No file locking: recordings lie on read-only volumes and network file systems.
-    return h5py.File(volume.on_disk(path), "r", locking=False)
+    return h5py.File(store.on_disk(path), "r", locking=False)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.volume import SampleFile
+from spectrogram_worker.sources.store import SampleFile
 
 HEAD_BYTES = 16
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"

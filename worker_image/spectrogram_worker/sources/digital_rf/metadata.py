@@ -12,14 +12,14 @@ import h5py
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.digital_rf_files import (
+from spectrogram_worker.sources.digital_rf.folders import SUBDIRECTORY
+from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     hdf5_errors,
     open_hdf5,
     small_values,
 )
-from spectrogram_worker.sources.digital_rf_folders import SUBDIRECTORY
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 _METADATA_FILE = re.compile(r"(?!tmp\.).+@(\d{1,12})\.h5")
 _FIELD = "center_frequencies"
@@ -28,24 +28,24 @@ _MAXIMUM_VALUES = 4096
 
 
 def center_frequency(
-    volume: Volume, channel: PurePosixPath, begin: int, stop: int, properties: Properties, subchannel: int
+    store: RecordingStore, channel: PurePosixPath, begin: int, stop: int, properties: Properties, subchannel: int
 ) -> float | None:
     """Centre frequency in Hz of the samples [begin, stop) since 1970, or None where the metadata does not say.
 
     Raises WorkerError 65 where it changes within them: one spectrogram has one frequency axis.
     """
     found: list[float] = []
-    for path in reversed(_files_before(volume, channel / "metadata", stop, properties)):
-        name = volume.shown(path)
-        with hdf5_errors(name), open_hdf5(volume, path) as file:
+    for path in reversed(_files_before(store, channel / "metadata", stop, properties)):
+        name = store.shown(path)
+        with hdf5_errors(name), open_hdf5(store, path) as file:
             samples = sorted((int(key) for key in file if key.isdecimal() and int(key) < stop), reverse=True)
             for sample in samples:
                 value = _value(file, name, str(sample), subchannel)
                 if value is not None and value not in found:
                     found.append(value)
                 if value is not None and sample <= begin:
-                    return _only(found, volume.shown(channel))
-    return _only(found, volume.shown(channel)) if found else None
+                    return _only(found, store.shown(channel))
+    return _only(found, store.shown(channel)) if found else None
 
 
 def _only(frequencies: list[float], name: str) -> float:
@@ -59,14 +59,16 @@ def _only(frequencies: list[float], name: str) -> float:
     return frequencies[0]
 
 
-def _files_before(volume: Volume, folder: PurePosixPath, stop: int, properties: Properties) -> list[PurePosixPath]:
+def _files_before(
+    store: RecordingStore, folder: PurePosixPath, stop: int, properties: Properties
+) -> list[PurePosixPath]:
     """The metadata files that begin before the sample `stop`, in the order of time."""
     found: list[tuple[int, PurePosixPath]] = []
-    if not volume.is_folder(folder):
+    if not store.is_folder(folder):
         return []
-    for subdirectory in volume.names(folder):
+    for subdirectory in store.names(folder):
         if SUBDIRECTORY.fullmatch(subdirectory):
-            for name in volume.names(folder / subdirectory):
+            for name in store.names(folder / subdirectory):
                 match = _METADATA_FILE.fullmatch(name)
                 if match and int(match[1]) * properties.sample_rate < stop:
                     found.append((int(match[1]), folder / subdirectory / name))

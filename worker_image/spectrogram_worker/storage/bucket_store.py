@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid, input_not_found
-from spectrogram_worker.sources.files import FolderVolume
-from spectrogram_worker.sources.volume import SampleFile
+from spectrogram_worker.sources.store import SampleFile
 from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks, new_room
 from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
+from spectrogram_worker.storage.claim_store import ClaimStore
 from spectrogram_worker.storage.copies import Copies
 
 MOST_LISTED = 1_000_000
@@ -40,8 +40,8 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
-class BucketVolume:
-    """What lies in a bucket; see `Volume`. `threads` will read at the same time.
+class BucketStore:
+    """What lies in a bucket; see `RecordingStore`. `threads` will read at the same time.
 
     An object is the one that was first seen: WorkerError 65 where it is replaced while it is read.
     """
@@ -152,8 +152,8 @@ class BucketVolume:
         self._client.close()
         self._copies.close()
 
-    def _local(self) -> FolderVolume:
-        return FolderVolume(self._copies.folder, self.shown)
+    def _local(self) -> ClaimStore:
+        return ClaimStore(self._copies.folder, self.shown)
 
     def _look(self, path: PurePosixPath) -> Entry | None:
         key = str(path)

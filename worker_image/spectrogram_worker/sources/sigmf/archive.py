@@ -14,25 +14,25 @@ import numpy as np
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.file_recording import Stored
-from spectrogram_worker.sources.sigmf_metadata import (
+from spectrogram_worker.sources.sigmf.metadata import (
     MAXIMUM_METADATA_BYTES,
     METADATA_EXTENSION,
     Metadata,
     parse_metadata,
 )
-from spectrogram_worker.sources.volume import SampleFile, Volume
+from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _MAXIMUM_MEMBERS = 1000
 _MAXIMUM_READ = 64 * 1024
 _MAXIMUM_READS = 20_000
 
 
-def open_archive(volume: Volume, path: PurePosixPath) -> tuple[Metadata, Stored]:
+def open_archive(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, Stored]:
     """The metadata and the place of the samples of the one recording in an archive.
 
     Raises WorkerError: 65 for an archive that is damaged, cut off, or holds anything but one recording; 66.
     """
-    with closing(volume.open(path)) as file:
+    with closing(store.open(path)) as file:
         members = _members(file, path)
         described = [name for name in members if name.endswith(METADATA_EXTENSION)]
         if len(described) != 1:

@@ -11,38 +11,38 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.digital_rf_chunks import ChunkReader, Chunks, find_chunks, plain_chunks
-from spectrogram_worker.sources.digital_rf_files import (
+from spectrogram_worker.sources.digital_rf.chunks import ChunkReader, Chunks, find_chunks, plain_chunks
+from spectrogram_worker.sources.digital_rf.folders import SampleFiles, choose_channel, files_near, sample_files
+from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     checked_dataset,
     hdf5_errors,
     open_hdf5,
     read_properties,
 )
-from spectrogram_worker.sources.digital_rf_folders import SampleFiles, choose_channel, files_near, sample_files
-from spectrogram_worker.sources.digital_rf_index import Index, build_index
-from spectrogram_worker.sources.digital_rf_metadata import center_frequency
+from spectrogram_worker.sources.digital_rf.index import Index, build_index
+from spectrogram_worker.sources.digital_rf.metadata import center_frequency
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.segments import SegmentReader, gaps_between
 from spectrogram_worker.sources.selection import select
-from spectrogram_worker.sources.volume import SampleFile, Volume
+from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _SEARCH_SAMPLES = 1 << 16
 _MOST_ROWS = 1 << 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def open_digital_rf(volume: Volume, selection: RecordingSelection) -> "DigitalRfRecording":
+def open_digital_rf(store: RecordingStore, selection: RecordingSelection) -> "DigitalRfRecording":
     """Open a channel of a Digital RF recording; `selection.path` is the recording's folder, or the channel's.
 
     Raises WorkerError: 64 for a channel or subchannel that is not there, 65 for files that cannot be used, 66.
     """
-    channel = choose_channel(volume, PurePosixPath(selection.path), selection.channel)
-    name = volume.shown(channel)
-    properties = read_properties(volume, channel)
+    channel = choose_channel(store, PurePosixPath(selection.path), selection.channel)
+    name = store.shown(channel)
+    properties = read_properties(store, channel)
     if selection.subchannel >= properties.subchannels:
         raise invalid_spec(f"input.subchannel: {name} has {properties.subchannels} subchannels, counted from 0")
-    index, first, stop = _find_samples(volume, channel, properties, selection)
+    index, first, stop = _find_samples(store, channel, properties, selection)
     starts, stops = _within(index, first, stop)
     description = Description(
         format=InputFormat.DIGITAL_RF,
@@ -60,41 +60,43 @@ def open_digital_rf(volume: Volume, selection: RecordingSelection) -> "DigitalRf
     last = selected.start + selected.count
     gaps = tuple(gap for gap in description.gaps if gap[0] < last and gap[1] > selected.start)
     begin = first + selected.start
-    center = center_frequency(volume, channel, begin, begin + selected.count, properties, selection.subchannel)
+    center = center_frequency(store, channel, begin, begin + selected.count, properties, selection.subchannel)
     if center is None and selection.raw is not None:
         center = selection.raw.center_frequency
-    return DigitalRfRecording(volume, index, first, replace(description, center_frequency=center or 0.0, gaps=gaps))
+    return DigitalRfRecording(store, index, first, replace(description, center_frequency=center or 0.0, gaps=gaps))
 
 
 def _find_samples(
-    volume: Volume, channel: PurePosixPath, properties: Properties, selection: RecordingSelection
+    store: RecordingStore, channel: PurePosixPath, properties: Properties, selection: RecordingSelection
 ) -> tuple[Index, int, int]:
     """The index of the channel, its first recorded sample and one past its last, as indices since 1970.
 
     Where files must be copied, only those that the range needs are copied and in the index.
     """
-    files = sample_files(volume, channel)
-    if volume.is_remote and len(files) and selection.range is not None and properties.file_milliseconds is not None:
+    files = sample_files(store, channel)
+    if store.is_remote and len(files) and selection.range is not None and properties.file_milliseconds is not None:
         near = files_near(files, selection.range, properties.sample_rate, properties.file_milliseconds)
-        index, first, stop = _index_of(volume, near, properties, selection.subchannel)
+        index, first, stop = _index_of(store, near, properties, selection.subchannel)
         if len(near) == len(files) or (index.file_of(first) == 0 and index.file_of(stop - 1) == len(near) - 1):
             return index, first, stop
-    return _index_of(volume, files, properties, selection.subchannel)
+    return _index_of(store, files, properties, selection.subchannel)
 
 
-def _index_of(volume: Volume, files: SampleFiles, properties: Properties, subchannel: int) -> tuple[Index, int, int]:
-    volume.fetch(files.paths())
-    index = build_index(volume, files, properties, subchannel)
+def _index_of(
+    store: RecordingStore, files: SampleFiles, properties: Properties, subchannel: int
+) -> tuple[Index, int, int]:
+    store.fetch(files.paths())
+    index = build_index(store, files, properties, subchannel)
     if index.sample_type.padded:
-        return index, *_without_padding(volume, index, volume.shown(files.channel))
+        return index, *_without_padding(store, index, store.shown(files.channel))
     return index, int(index.starts[0]), int(index.stops[-1])
 
 
 class DigitalRfRecording:
     """One subchannel of a channel; sample 0 is the one with index `first` since 1970."""
 
-    def __init__(self, volume: Volume, index: Index, first: int, description: Description) -> None:
-        self._volume = volume
+    def __init__(self, store: RecordingStore, index: Index, first: int, description: Description) -> None:
+        self._store = store
         self._index = index
         self._first = first
         self._description = description
@@ -106,7 +108,7 @@ class DigitalRfRecording:
 
     def reader(self) -> "DigitalRfReader":
         """A new reader: each thread needs its own."""
-        return DigitalRfReader(self._volume, self._index, self._first)
+        return DigitalRfReader(self._store, self._index, self._first)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens files for itself."""
@@ -115,9 +117,9 @@ class DigitalRfRecording:
 class DigitalRfReader(SegmentReader):
     """Reads one file at a time, past the HDF5 library, which would let one thread of the process read at a time."""
 
-    def __init__(self, volume: Volume, index: Index, first: int) -> None:
+    def __init__(self, store: RecordingStore, index: Index, first: int) -> None:
         super().__init__(index.sample_type, index.starts - first, index.stops - first)
-        self._volume = volume
+        self._store = store
         self._index = index
         self._open_number = -1
         self._file: SampleFile | None = None
@@ -133,7 +135,7 @@ class DigitalRfReader(SegmentReader):
         self.close()
         path = self._index.sample_files.path(number)
         chunks = self._chunks(number, path)
-        self._file = self._volume.open(path)
+        self._file = self._store.open(path)
         self._stored = ChunkReader(self._file, chunks)
         self._open_number = number
 
@@ -141,8 +143,8 @@ class DigitalRfReader(SegmentReader):
         offset = int(self._index.offsets[number])
         if offset >= 0:
             return plain_chunks(offset, _MOST_ROWS, self._type.stride)
-        name = self._volume.shown(path)
-        with hdf5_errors(name), open_hdf5(self._volume, path) as file:
+        name = self._store.shown(path)
+        with hdf5_errors(name), open_hdf5(self._store, path) as file:
             return find_chunks(file, checked_dataset(file, name, "rf_data"), name)
 
     def close(self) -> None:
@@ -153,10 +155,10 @@ class DigitalRfReader(SegmentReader):
         self._open_number = -1
 
 
-def _without_padding(volume: Volume, index: Index, name: str) -> tuple[int, int]:
+def _without_padding(store: RecordingStore, index: Index, name: str) -> tuple[int, int]:
     """First recorded sample and one past the last, as indices since 1970: a continuous writer pads whole files."""
     base = int(index.starts[0])
-    reader = DigitalRfReader(volume, index, base)
+    reader = DigitalRfReader(store, index, base)
     try:
         first = next((present[0] for present in _present(reader, index, base)), None)
         if first is None:

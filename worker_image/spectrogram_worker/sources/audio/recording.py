@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Audio, InputFormat, RecordingSelection
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
-from spectrogram_worker.sources.audio_header import HEAD_BYTES, container, require_whole
-from spectrogram_worker.sources.audio_library import LibraryFile
+from spectrogram_worker.sources.audio.header import HEAD_BYTES, container, require_whole
+from spectrogram_worker.sources.audio.library import LibraryFile
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.segments import BUFFER_BYTES
-from spectrogram_worker.sources.volume import SampleFile, Volume
+from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _SAMPLE_BYTES = {
     "PCM_U8": 1,
@@ -36,18 +36,18 @@ _SAMPLE_BYTES = {
 _MAXIMUM_SAMPLES = 2**62
 
 
-def open_audio(volume: Volume, selection: RecordingSelection) -> "AudioRecording":
+def open_audio(store: RecordingStore, selection: RecordingSelection) -> "AudioRecording":
     """Open an audio file.
 
     Raises WorkerError: 64 for a channel that is not there, or I/Q that is not two channels; 65 for a file that is
     damaged, cut off, empty or of another kind; 66 where there is none.
     """
     path = PurePosixPath(selection.path)
-    with closing(volume.open(path)) as file:
+    with closing(store.open(path)) as file:
         kind = _require_known(file)
     if kind == "FLAC":
-        volume.fetch([path])  # to reach a sample takes many reads, here and there in the file
-    with closing(volume.open(path)) as file, closing(LibraryFile(file)) as opened:
+        store.fetch([path])  # to reach a sample takes many reads, here and there in the file
+    with closing(store.open(path)) as file, closing(LibraryFile(file)) as opened:
         sound = opened.sound
         subtype, rate, channels, length = sound.subtype, sound.samplerate, sound.channels, sound.frames
     if subtype not in _SAMPLE_BYTES:
@@ -72,7 +72,7 @@ def open_audio(volume: Volume, selection: RecordingSelection) -> "AudioRecording
         bytes_per_sample=_SAMPLE_BYTES[subtype] * (2 if audio.iq else 1),
         sample_type=f"{subtype} I/Q" if audio.iq else subtype,
     )
-    return AudioRecording(volume, path, description, channels, channel)
+    return AudioRecording(store, path, description, channels, channel)
 
 
 def _require_known(file: SampleFile) -> str:
@@ -107,9 +107,9 @@ class AudioRecording:
     """One channel of an audio file, or two as I and Q."""
 
     def __init__(
-        self, volume: Volume, path: PurePosixPath, description: Description, channels: int, channel: int
+        self, store: RecordingStore, path: PurePosixPath, description: Description, channels: int, channel: int
     ) -> None:
-        self._volume = volume
+        self._store = store
         self._path = path
         self._description = description
         self._channels = channels
@@ -122,7 +122,7 @@ class AudioRecording:
 
     def reader(self) -> "AudioReader":
         """A new reader: each thread needs its own."""
-        return AudioReader(self._volume.open(self._path), self._description, self._channels, self._channel)
+        return AudioReader(self._store.open(self._path), self._description, self._channels, self._channel)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens the file for itself."""

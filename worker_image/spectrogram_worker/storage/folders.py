@@ -31,7 +31,7 @@ class Folder:
 
     @classmethod
     def root(cls, path: str) -> "Folder":
-        """The folder that a volume is mounted at; its own path may contain links."""
+        """The folder that a store is mounted at; its own path may contain links."""
         return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def folder(self, name: str, *, create: bool = False) -> "Folder":

@@ -17,7 +17,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from spectrogram_worker.errors import WorkerError, input_invalid
-from spectrogram_worker.sources.volume import SampleFile
+from spectrogram_worker.sources.store import SampleFile
 
 _PIECE_BYTES = 128 * 1024
 _KEPT_BYTES = 8 * _PIECE_BYTES

@@ -1,6 +1,6 @@
-"""The seam between formats and places: a format asks a `Volume` for names, bytes and files, wherever those lie.
+"""The seam between formats and places: a format asks a `RecordingStore` for names, bytes and files, wherever those lie.
 
-Paths are relative to the volume. What they name comes from somebody else: a volume leads nowhere but into itself.
+Paths are relative to the store. What they name comes from somebody else: a store leads nowhere but into itself.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class SampleFile(Protocol):
         ...
 
 
-class Volume(Protocol):
+class RecordingStore(Protocol):
     """A place that holds a recording. Questions raise WorkerError 74 or 75 where the place cannot answer."""
 
     @property
@@ -50,7 +50,7 @@ class Volume(Protocol):
         ...
 
     def require(self, path: PurePosixPath) -> None:
-        """Raise WorkerError 66 where nothing is at `path`, 65 where what is there leads out of the volume."""
+        """Raise WorkerError 66 where nothing is at `path`, 65 where what is there leads out of the store."""
         ...
 
     def is_file(self, path: PurePosixPath) -> bool:

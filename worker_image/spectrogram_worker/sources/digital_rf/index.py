@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.digital_rf_chunks import find_chunks
-from spectrogram_worker.sources.digital_rf_files import (
+from spectrogram_worker.sources.digital_rf.chunks import find_chunks
+from spectrogram_worker.sources.digital_rf.folders import SampleFiles
+from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     checked_dataset,
     hdf5_errors,
@@ -20,9 +21,8 @@ from spectrogram_worker.sources.digital_rf_files import (
     small_values,
     stored_type,
 )
-from spectrogram_worker.sources.digital_rf_folders import SampleFiles
 from spectrogram_worker.sources.samples import SampleType
-from spectrogram_worker.sources.volume import Volume
+from spectrogram_worker.sources.store import RecordingStore
 
 _MAXIMUM_INDEX_ROWS = 1_000_000
 _MAXIMUM_SAMPLE = 2**62
@@ -50,14 +50,14 @@ class Index:
         return int(self.files[np.searchsorted(self.stops, sample, side="right")])
 
 
-def build_index(volume: Volume, files: SampleFiles, properties: Properties, subchannel: int) -> Index:
+def build_index(store: RecordingStore, files: SampleFiles, properties: Properties, subchannel: int) -> Index:
     """Look at these sample files. Raises WorkerError 65 for one that is damaged or points elsewhere."""
     table = [array("q") for _ in range(4)]
     offsets = np.full(len(files), -1, np.int64)
     sample_type: SampleType | None = None
     for number, path in enumerate(files.paths()):
-        name = volume.shown(path)
-        with hdf5_errors(name), open_hdf5(volume, path) as file:
+        name = store.shown(path)
+        with hdf5_errors(name), open_hdf5(store, path) as file:
             data = checked_dataset(file, name, "rf_data")
             found = stored_type(data, name, properties, subchannel)
             if sample_type is not None and found != sample_type:
@@ -68,13 +68,13 @@ def build_index(volume: Volume, files: SampleFiles, properties: Properties, subc
             for column, values in zip(table, _stretches(file, name, number, chunks.length), strict=True):
                 column.frombytes(values.tobytes())
     if sample_type is None:
-        raise input_invalid(f"{volume.shown(files.channel)} is empty: it has no rf@….h5 file")
+        raise input_invalid(f"{store.shown(files.channel)} is empty: it has no rf@….h5 file")
     starts, stops, numbers, rows = (np.frombuffer(column, np.int64) for column in table)
     if len(starts) == 0:
-        raise input_invalid(f"{volume.shown(files.channel)} is empty: its files hold no sample")
+        raise input_invalid(f"{store.shown(files.channel)} is empty: its files hold no sample")
     overlaps = np.flatnonzero(starts[1:] < stops[:-1])
     if len(overlaps):
-        name = volume.shown(files.path(int(numbers[overlaps[0] + 1])))
+        name = store.shown(files.path(int(numbers[overlaps[0] + 1])))
         raise input_invalid(f"{name} repeats samples of an earlier stretch: two recordings were mixed, separate them")
     return Index(
         sample_files=files,

@@ -1,0 +1,1 @@
+"""WAV, RF64, W64 and FLAC, read by libsndfile."""
