@@ -12,7 +12,7 @@ from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.outputs.attributes import Signal
-from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.spectrum.axes import Column, Layout
 
 RATE = 1000.0
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

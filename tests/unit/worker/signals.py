@@ -20,7 +20,7 @@ from spectrogram_worker.contract.parameters import (
 )
 from spectrogram_worker.sources.recording import Description, Recording
 from spectrogram_worker.sources.selection import Selection
-from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.spectrum.axes import Layout
 from spectrogram_worker.spectrum.stream import ColumnStream
 
 RATE = Fraction(1_000_000)

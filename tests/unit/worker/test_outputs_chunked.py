@@ -26,7 +26,7 @@ from spectrogram_worker.outputs.chunks import CHUNK_BYTES, ChunkedColumns, chunk
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
-from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.spectrum.axes import Layout
 from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import RATE, SIGNAL, columns_of, layout, parsed, values
 

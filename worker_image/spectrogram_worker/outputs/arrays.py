@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.outputs.attributes import ARRAY_NAMES
-from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.spectrum.axes import Column, Layout
 from spectrogram_worker.storage.folders import Folder
 
 ARRAYS_NAME = "spectrogram.npz"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from spectrogram_worker.contract.document import WorkerDocument
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.spectrum.axes import Layout
 
 ARRAY_NAMES = {Reduction.MAX: "max", Reduction.MEAN: "mean", Reduction.MIN: "min", Reduction.NONE: "power"}
 _CELL_METHODS = {Reduction.MAX: "maximum", Reduction.MEAN: "mean", Reduction.MIN: "minimum"}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.report import OutputFile
-from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.spectrum.axes import Column, Layout
 
 CHUNK_BYTES = 4 * 2**20
 

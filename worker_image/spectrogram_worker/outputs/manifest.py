@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.document import JobReference, Places, WorkerDocument
 from spectrogram_worker.contract.report import MANIFEST_NAME, Dataset, OutputFile
-from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.spectrum.axes import Layout
 from spectrogram_worker.storage.folders import Folder, synchronize, walk
 
 MANIFEST_MEDIA_TYPE = "application/json"

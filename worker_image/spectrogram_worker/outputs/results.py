@@ -16,7 +16,7 @@ from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_fi
 from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene, draw_picture
 from spectrogram_worker.outputs.scales import rate_text
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
-from spectrogram_worker.spectrum.layout import Column, Layout
+from spectrogram_worker.spectrum.axes import Column, Layout
 from spectrogram_worker.storage.folders import FILE_BUFFER, Folder, synchronize
 
 PICTURE_NAME = "spectrogram.png"

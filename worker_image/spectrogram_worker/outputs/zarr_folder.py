@@ -15,7 +15,7 @@ from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.outputs.attributes import ARRAY_NAMES, Attributes, Texts
 from spectrogram_worker.outputs.chunks import chunk_columns, chunk_count, chunked_bytes
 from spectrogram_worker.outputs.manifest import describe_folder
-from spectrogram_worker.spectrum.layout import Layout
+from spectrogram_worker.spectrum.axes import Layout
 from spectrogram_worker.storage.folders import Folder
 
 ZARR_NAME = "spectrogram.zarr"

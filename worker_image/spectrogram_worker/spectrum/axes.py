@@ -1,18 +1,43 @@
-"""Axes and units of a spectrogram: which bins, at which frequencies and times, in decibels relative to what."""
+"""Shape, axes and units of a spectrogram, known before the first sample is read: which bins, at which frequencies and
+times, in decibels relative to what; and the column that it is made of."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Transform
+from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.spectrum.framing import Framing, frame
-from spectrogram_worker.spectrum.layout import Layout
 from spectrogram_worker.spectrum.windows import window_values
 
 UNITS = {"density": "dB(FS²/Hz)", "spectrum": "dBFS"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Axes and bookkeeping of the result, F bins by T columns for each reduction.
+
+    frequencies: (F,) Hz, absolute, ascending. times: (T,) seconds after the range's start, middle of each column.
+    unit: of the values, as written on the colour bar.
+    """
+
+    frequencies: NDArray[np.float64]
+    times: NDArray[np.float64]
+    reductions: tuple[Reduction, ...]
+    frames: int
+    frames_per_column: int
+    samples: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One finished column: `values` is (reductions, F) float32 in dB; NaN is no data, −inf is zero power."""
+
+    index: int
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

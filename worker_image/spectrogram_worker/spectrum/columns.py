@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.spectrum.axes import Bins
+from spectrogram_worker.spectrum.axes import Bins, Column
 from spectrogram_worker.spectrum.framing import Framing
-from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.power import OPERATIONS
 
 _DECIBELS = 10 / math.log(10)

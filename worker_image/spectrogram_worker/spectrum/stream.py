@@ -18,12 +18,11 @@ from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Trans
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Recording
 from spectrogram_worker.sources.selection import Selection
-from spectrogram_worker.spectrum.axes import choose_bins, layout_of
+from spectrogram_worker.spectrum.axes import Column, choose_bins, layout_of
 from spectrogram_worker.spectrum.columns import ColumnBuilder
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.gaps import Gaps
 from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
-from spectrogram_worker.spectrum.layout import Column
 from spectrogram_worker.spectrum.power import PowerPlan
 
 DEFAULT_READ_BYTES = 8 * 2**20
