@@ -26,8 +26,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
     from spectrogram_worker import environment
-    from spectrogram_worker.ending import ending_of
-    from spectrogram_worker.errors import WorkerError
+    from spectrogram_worker.errors import WorkerError, ending_of
     from spectrogram_worker.logs import configure_logging
 
     configure_logging()

@@ -15,8 +15,7 @@ from typing import cast
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.parameters import OutputFormat
 from spectrogram_worker.contract.report import Dataset, OutputFile
-from spectrogram_worker.ending import Ending
-from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.errors import Ending, WorkerError
 from spectrogram_worker.estimate import announce, estimate_memory, require_memory
 from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
 from spectrogram_worker.guards.stop import Stop, StopRequest

@@ -1,12 +1,17 @@
-"""How the worker says that it cannot go on: an exception that carries the exit code."""
+"""How the worker says that it cannot go on, by an exception that carries the exit code, and every way in which an
+attempt can end, as the contract names it."""
 
 import errno
+import logging
 import os
+from dataclasses import dataclass
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.report import clean_text
+from spectrogram_worker.contract.report import OutputFile, clean_text
 
 _MAXIMUM_LENGTH = 1024
+
+log = logging.getLogger(__name__)
 
 
 class WorkerError(Exception):
@@ -43,3 +48,28 @@ def unreadable(name: str, error: Exception) -> WorkerError:
     if number == errno.ELOOP or isinstance(error, RuntimeError):
         return input_invalid(f"{name} is a symbolic link that leads in a circle: copy the data into the volume")
     return WorkerError(ExitCode.IO_ERROR, f"{name} cannot be read: {os.strerror(number or errno.EIO)}")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: the code, one line for people, and the files that it published."""
+
+    code: ExitCode
+    message: str
+    outputs: tuple[OutputFile, ...] = ()
+
+
+def ending_of(error: Exception) -> Ending:
+    """The ending that `error` means. What nobody foresaw is a bug: its traceback goes to the log, and only there."""
+    match error:
+        case WorkerError():
+            return Ending(error.code, str(error))
+        case MemoryError():
+            return Ending(ExitCode.MEMORY_ERROR, f"out of memory: {error}" if str(error) else "out of memory")
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Ending(ExitCode.OUTPUT_NO_SPACE, f"no space left: {error}")
+        case OSError():
+            return Ending(ExitCode.IO_ERROR, str(error))
+        case _:
+            log.error("Unexpected error", exc_info=error)
+            return Ending(ExitCode.INTERNAL_ERROR, f"internal error: {type(error).__name__}: {error}")

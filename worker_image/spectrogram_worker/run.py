@@ -4,8 +4,8 @@ from contextlib import closing
 
 from spectrogram_worker.attempt import Attempt
 from spectrogram_worker.contract import ExitCode, WorkerDocument
-from spectrogram_worker.ending import Ending, ending_of
 from spectrogram_worker.environment import write_termination_message
+from spectrogram_worker.errors import Ending, ending_of
 from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup
 from spectrogram_worker.guards.safeguard import Watch
 from spectrogram_worker.guards.stop import Stop, StopRequest
