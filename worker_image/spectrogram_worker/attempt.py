@@ -34,7 +34,7 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.spectrum.axes import Column, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.kernels import is_missing, kernel_name
+from spectrogram_worker.spectrum.power import is_missing, kernel_name
 from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES, MAXIMUM_READ_BYTES, ColumnStream
 from spectrogram_worker.storage.input import open_input
 

@@ -15,8 +15,7 @@ from spectrogram_worker.spectrum import compiled_kernel
 from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, can_compute, lanes_for, load_library
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.items import cut
-from spectrogram_worker.spectrum.kernels import memory_bytes, new_kernel
-from spectrogram_worker.spectrum.power import PowerPlan
+from spectrogram_worker.spectrum.power import PowerPlan, memory_bytes, new_kernel
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
 from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES
 from unit.worker.signals import MemoryRecording, stream, taken

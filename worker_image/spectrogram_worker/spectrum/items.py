@@ -14,8 +14,7 @@ from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.sources.segments import BUFFER_BYTES
 from spectrogram_worker.spectrum.framing import Framing
-from spectrogram_worker.spectrum.kernels import frames_at_a_time, memory_bytes, new_kernel
-from spectrogram_worker.spectrum.power import PowerPlan
+from spectrogram_worker.spectrum.power import PowerPlan, frames_at_a_time, memory_bytes, new_kernel
 from spectrogram_worker.spectrum.windows import window_values
 
 ITEMS_PER_THREAD = 2
