@@ -135,7 +135,6 @@ class Attempt(StatusModel):
 class JobProgress(Progress, StatusModel):
     """How far the running attempt is."""
 
-    model_config = ConfigDict(extra="ignore")
     text: Annotated[str, StringConstraints(max_length=16)] | None = None
     """The percentage as text, for the table of kubectl get."""
 
@@ -143,7 +142,6 @@ class JobProgress(Progress, StatusModel):
 class JobMemory(Memory, StatusModel):
     """Memory of the running or last attempt."""
 
-    model_config = ConfigDict(extra="ignore")
     text: Annotated[str, StringConstraints(max_length=32)] | None = None
     """Peak against limit as text, for the table of kubectl get."""
 

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from spectrogram_worker.contract.base import Model
 
@@ -30,7 +30,13 @@ def clean_text(text: str, limit: int = MAXIMUM_MESSAGE_LENGTH) -> str:
 Line = Annotated[str, AfterValidator(clean_text)]
 
 
-class Progress(Model):
+class ReportModel(Model):
+    """What the other program says may be of a newer version: a field that this one does not know is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Progress(ReportModel):
     """How far the worker is."""
 
     percent: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -47,7 +53,7 @@ class Progress(Model):
     """Seconds until the end at this rate."""
 
 
-class Memory(Model):
+class Memory(ReportModel):
     """Memory of the worker, in bytes."""
 
     estimate_bytes: Count | None = None
@@ -62,7 +68,7 @@ class Memory(Model):
     """Estimate against what is available: low below 60 %, moderate up to 80 %, high above."""
 
 
-class Dataset(Model):
+class Dataset(ReportModel):
     """What the recording turned out to be; counts are those of the selected range."""
 
     bytes: Count | None = None
@@ -81,7 +87,7 @@ class Dataset(Model):
     """Samples that are missing in those gaps."""
 
 
-class OutputFile(Model):
+class OutputFile(ReportModel):
     """One published file."""
 
     path: Annotated[Line, StringConstraints(max_length=512)]
@@ -94,7 +100,7 @@ class OutputFile(Model):
     """SHA-256 of the content, in hexadecimal."""
 
 
-class Report(Model):
+class Report(ReportModel):
     """The termination message and the answer of GET /progress."""
 
     version: Literal[1] = 1
