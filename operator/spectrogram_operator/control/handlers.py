@@ -89,17 +89,11 @@ def build_registry(service: Service, stop_flag: asyncio.Event) -> kopf.OperatorR
 
     @kopf.on.event(*JOBS, registry=registry)
     async def job_event(*, namespace: str | None, name: str, **_: Any) -> None:
-        service.queue.add(f"{namespace}/{name}")
+        service.job_changed(namespace, name)
 
     @kopf.on.event(*PODS, registry=registry, labels={LABEL_JOB_UID: kopf.PRESENT})
-    async def pod_event(*, event: kopf.RawEvent, body: kopf.Body, namespace: str | None, **_: Any) -> None:
-        owner = next((entry for entry in body.metadata.get("ownerReferences", ()) if entry.get("controller")), None)
-        if owner is None:
-            return
-        key = f"{namespace}/{owner['name']}"
-        if event["type"] == "DELETED":
-            service.reconciler.pod_is_gone(key, read_pod(body))
-        service.queue.add(key)
+    async def pod_event(*, event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        service.pod_changed(body, deleted=event["type"] == "DELETED")
 
     return registry
 

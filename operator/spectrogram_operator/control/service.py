@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -13,6 +14,7 @@ from spectrogram_operator.control.cluster import Cluster, View
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.control.sweep import sweep
 from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.core.pod import read_pod
 from spectrogram_operator.settings import Settings
 from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition
 from spectrogram_operator.telemetry.metrics import JobPlace, Metrics
@@ -21,7 +23,7 @@ from spectrogram_operator.telemetry.transitions import transition
 logger = logging.getLogger(__name__)
 
 
-def clock() -> datetime:
+def utc_now() -> datetime:
     """Now, in UTC and whole seconds, as the API server keeps times."""
     return datetime.now(UTC).replace(microsecond=0)
 
@@ -36,8 +38,10 @@ class Service:
         registry: CollectorRegistry,
         *,
         version: str,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._connect = connect
         self._cluster: Cluster | None = None
         self._view: View | None = None
@@ -58,7 +62,7 @@ class Service:
             cluster=cluster,
             view=view,
             policy=self._settings.policy,
-            clock=clock,
+            clock=self._clock,
             wake=self.queue.add,
             record=self._record,
         )
@@ -73,6 +77,21 @@ class Service:
             await cancelled(task)
         if self._cluster is not None:
             await self._cluster.close()
+
+    def job_changed(self, namespace: str | None, name: str) -> None:
+        """A watch told of a job."""
+        self.queue.add(f"{namespace}/{name}")
+
+    def pod_changed(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """A watch told of a pod: look at the job that owns it."""
+        metadata = body["metadata"]
+        owner = next((entry for entry in metadata.get("ownerReferences") or () if entry.get("controller")), None)
+        if owner is None:
+            return
+        key = f"{metadata['namespace']}/{owner['name']}"
+        if deleted:
+            self.reconciler.pod_is_gone(key, read_pod(body))
+        self.queue.add(key)
 
     def probe(self, stuck_seconds: float) -> str:
         """Raises if the oldest key waits too long and nothing was finished since the last probe (Argo's rule)."""
@@ -104,7 +123,7 @@ class Service:
         while True:
             await asyncio.sleep(self._settings.sweep_seconds)
             swept = await sweep(
-                cluster=cluster, view=view, reconciler=self.reconciler, wake=self.queue.add, clock=clock
+                cluster=cluster, view=view, reconciler=self.reconciler, wake=self.queue.add, clock=self._clock
             )
             if swept is not None:
                 self._metrics.sweep_succeeded(swept)
