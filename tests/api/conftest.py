@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from aiohttp import web
 
 from harness.fake_api_server import FakeApiServer
+from harness.ports import free_port
 
 
 @pytest.fixture
@@ -42,15 +42,14 @@ async def server(tmp_path: Path) -> AsyncIterator[FakeApiServer]:
 @pytest.fixture
 async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """The operator's program, with one slot, looking at the fake API server every second."""
-    ports = [_free_port() for _ in range(2)]
     settings = {
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "SPECTROGRAM_SWEEP_INTERVAL": "1",
         "SPECTROGRAM_BACKOFF": "1",
         "SPECTROGRAM_MISSING_GRACE": "2",
         "SPECTROGRAM_POOLS": json.dumps({"default": {"maxConcurrent": 1}}),
-        "SPECTROGRAM_HEALTH_PORT": str(ports[0]),
-        "SPECTROGRAM_METRICS_PORT": str(ports[1]),
+        "SPECTROGRAM_HEALTH_PORT": str(free_port()),
+        "SPECTROGRAM_METRICS_PORT": str(free_port()),
     }
     log = (tmp_path / "operator.log").open("wb")
     command = (sys.executable, "-m", "spectrogram_operator")
@@ -62,9 +61,3 @@ async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[async
     log.close()
 
     print((tmp_path / "operator.log").read_text())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,12 +2,12 @@
 
 import asyncio
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.fake_api_server import FakeApiServer, Fault
+from harness.waiting import until
 from spectrogram_worker.contract.report import OutputFile, Report
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -19,14 +19,6 @@ JOB = {
     "spec": {"input": {"claimName": "recordings", "path": "fm.drf"}, "output": {"claimName": "results"}},
 }
 EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """The first true value of `condition`; fails after a generous time."""
-    async with asyncio.timeout(seconds):
-        while not (value := condition()):
-            await asyncio.sleep(0.05)
-    return value
 
 
 def status(server: FakeApiServer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.control_plane import free_port
+from harness.ports import free_port
 from harness.program import end_with_parent
 from harness.waiting import wait_until
 

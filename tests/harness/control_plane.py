@@ -4,9 +4,6 @@ Each one has its own folder, ports and certificates, so several may run at once.
 end: never point it at data that anybody wants to keep.
 """
 
-import errno
-import random
-import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -18,6 +15,7 @@ from typing import Self
 from harness import binaries
 from harness.certificates import Certificates
 from harness.client import Client
+from harness.ports import free_port
 from harness.program import Program
 
 SERVICE_ADDRESSES = "10.0.0.0/24"
@@ -153,20 +151,3 @@ class ControlPlane:
             ],
             "kube-scheduler": [f"--kubeconfig={scheduler}", "--leader-elect=false", "--secure-port=0"],
         }
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, below those that the kernel gives to outgoing connections (from 32768).
-
-    So a part that is down for a moment finds its port free when it comes back.
-    """
-    while True:
-        port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((address, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            return port

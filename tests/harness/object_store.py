@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.ports import free_port
 from harness.program import Program
 
 ACCESS_KEY, SECRET_KEY = "recordings-reader", "a-secret-of-the-tests"
@@ -22,7 +23,7 @@ class ObjectStore:
         """`identity`: a file with the server's key and its certificate, for HTTPS."""
         self.root = folder / BUCKET
         self.root.mkdir(parents=True)
-        self._host, self._port, self._is_secure = host, _free_port(host), identity is not None
+        self._host, self._port, self._is_secure = host, free_port(host), identity is not None
         configuration = folder / ".rclone.conf"
         configuration.touch()
         command = [
@@ -57,10 +58,3 @@ class ObjectStore:
         except OSError:
             return False
         return True
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port

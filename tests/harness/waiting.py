@@ -1,7 +1,8 @@
 """Waiting for a condition: the only way in which tests wait. Nothing here or in a test waits for a fixed time."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -18,11 +19,26 @@ def wait_until(
 
     The end is generous on purpose: it only bounds how long a broken test hangs, it never measures speed.
     """
+    looks = _looks(condition, timeout, what)
+    while not (result := next(looks)):
+        time.sleep(interval)
+    return result
+
+
+async def until(
+    condition: Callable[[], Result | None], patience: float = 60, *, what: str = "the condition", interval: float = 0.05
+) -> Result:
+    """The same in a coroutine."""
+    looks = _looks(condition, patience, what)
+    while not (result := next(looks)):
+        await asyncio.sleep(interval)
+    return result
+
+
+def _looks(condition: Callable[[], Result | None], timeout: float, what: str) -> Iterator[Result | None]:
     end = time.monotonic() + timeout
     while True:
         result = condition()
-        if result:
-            return result
+        yield result
         if time.monotonic() > end:
             raise TimeoutError(f"waited {timeout:g} s in vain for {what}; last seen: {result!r}")
-        time.sleep(interval)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
 from spectrogram_worker.guards.safeguard import Watch
@@ -152,9 +153,7 @@ def test_an_emergency_after_another_stop_is_still_forced(stage: Stage) -> None:
 def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     with stage.watch():
         stage.gauge.percent = 99.0
-        deadline = time.monotonic() + 60
-        while not stage.stop.is_set() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(stage.stop.is_set)
     assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
     assert caplog.records[0].getMessage() == "Memory monitor started for job team/fm-band"
     assert caplog.records[-1].getMessage() == "Memory monitor stopped"

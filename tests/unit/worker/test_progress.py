@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.ports import free_port
 from spectrogram_worker.contract import parse_report
 from spectrogram_worker.contract.report import Dataset, Memory
 from spectrogram_worker.guards.memory import MemoryGauge
@@ -189,9 +190,7 @@ def test_a_port_that_is_taken_costs_only_the_view(
 
 
 def test_a_given_port_is_served_beyond_this_machine(state: ProgressState) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with ProgressServer(state, port) as given:
         assert given.port == port
         assert get(given, "/progress")[0] == 200

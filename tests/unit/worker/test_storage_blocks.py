@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks
@@ -61,9 +62,7 @@ def place(*, most: int, broken: int | None = None) -> Iterator[Place]:
 
 def settled(made: Place, count: int) -> list[int]:
     """The numbers of the blocks that were asked for, once there are `count`, and no more for a while."""
-    end = time.monotonic() + 10
-    while len(made.fetched) < count and time.monotonic() < end:
-        time.sleep(0.001)
+    wait_until(lambda: len(made.fetched) >= count, interval=0.001)
     time.sleep(0.02)
     return [number for _, number in made.fetched]
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.waiting import until
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.reconcile import Reconciler
@@ -45,27 +46,22 @@ class Machine:
         self.statuses: list[SpectrogramJobStatus] = []
         self.warnings: list[str] = []
         self.errors: list[Exception] = []
-        self._changed = asyncio.Event()
 
     def record(self, job: object, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self.statuses.append(new)
-        self._changed.set()
 
     def fail(self, error: Exception) -> None:
         self.errors.append(error)
-        self._changed.set()
 
     async def until(self, condition: Callable[[SpectrogramJobStatus], bool]) -> SpectrogramJobStatus:
         """The first status for which this holds."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                if self.errors:
-                    raise self.errors[0]
-                for status in self.statuses:
-                    if condition(status):
-                        return status
-                self._changed.clear()
-                await self._changed.wait()
+
+        def found() -> SpectrogramJobStatus | None:
+            if self.errors:
+                raise self.errors[0]
+            return next(filter(condition, self.statuses), None)
+
+        return await until(found, PATIENCE, interval=0.01)
 
     async def ready(self) -> int:
         """Wait until the worker stands; returns its process id."""
@@ -75,10 +71,7 @@ class Machine:
 async def ready(results: Path) -> int:
     """Wait until a worker with this output folder stands; returns its process id."""
     file = results / "ready"
-    async with asyncio.timeout(PATIENCE):
-        while not (file.exists() and file.read_text()):
-            await asyncio.sleep(0.01)
-    return int(file.read_text())
+    return int(await until(lambda: file.read_text() if file.exists() else None, PATIENCE, what="the worker"))
 
 
 @asynccontextmanager
