@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 TIER ?=
 DEMO := demo
+DEMO_SECONDS ?= 10
 BENCH ?=
 
 .DEFAULT_GOAL := help
@@ -13,7 +14,7 @@ help: ## list the targets
 
 demo: $(VENV)/installed ## write a Digital RF recording and compute its spectrogram, without a cluster
 	@mkdir -p $(DEMO)/recordings $(DEMO)/results
-	@$(BIN)/python examples/make_recording.py $(DEMO)/recordings
+	@$(BIN)/python examples/make_recording.py $(DEMO)/recordings --seconds $(DEMO_SECONDS) --replace
 	@$(BIN)/spectrogram run examples/spectrogramjob.yaml \
 		--mount recordings=$(DEMO)/recordings --mount results=$(DEMO)/results
 

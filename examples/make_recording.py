@@ -1,6 +1,6 @@
 """Write a recording to look at: a few seconds of a made-up radio band, in Digital RF.
 
-    python examples/make_recording.py FOLDER [--seconds 10]
+    python examples/make_recording.py FOLDER [--seconds 10] [--replace]
 
 makes FOLDER/demo.drf, channel ch0: complex 16-bit samples at 1 MHz around 100 MHz (4 MB per second), with the centre
 frequency in its metadata. In it: a chirp across the whole band, a burst of 5 ms, a weak carrier 100 kHz above the
@@ -8,6 +8,7 @@ centre that only a mean shows well, noise, and a gap of 2 % in the middle.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import digital_rf
@@ -30,13 +31,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where to write demo.drf; made if it is not there")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the recording, default 10")
+    parser.add_argument("--replace", action="store_true", help="write FOLDER/demo.drf anew if it is there")
     options = parser.parse_args()
     if not options.seconds > 0:
         parser.error("--seconds must be greater than 0")
     recording = options.folder / "demo.drf"
-    if recording.exists():
-        parser.error(f"{recording} exists: remove it or choose another folder")
-    write_recording(recording, round(options.seconds * RATE))
+    if recording.exists() and not options.replace:
+        parser.error(f"{recording} exists: add --replace, or choose another folder")
+    # Whole or not at all: what an interrupted run leaves is not taken for a recording.
+    unfinished = options.folder / "unfinished.drf"
+    for leftover in (unfinished, recording):
+        shutil.rmtree(leftover, ignore_errors=True)
+    write_recording(unfinished, round(options.seconds * RATE))
+    unfinished.rename(recording)
     print(
         f"{recording}: channel ch0, {options.seconds:g} s at {RATE / 1e6:g} MHz around {CENTER_FREQUENCY / 1e6:g} MHz"
     )

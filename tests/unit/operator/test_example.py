@@ -1,6 +1,8 @@
 """The example jobs are what the README and the chart's notes send newcomers to: they must be valid."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,22 @@ def test_it_fits_the_crd_without_a_field_that_would_be_dropped(path: Path) -> No
     (version,) = yaml.safe_load((ROOT / "crds" / "spectrogramjobs.yaml").read_text())["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
     jsonschema.Draft7Validator(_closed(schema)).validate(yaml.safe_load(path.read_text()))
+
+
+def test_the_demo_runs_again_whatever_an_earlier_run_left(tmp_path: Path) -> None:
+    """A recording that is half there, then the results of a whole run."""
+    half = tmp_path / "recordings" / "demo.drf" / "ch0"
+    half.mkdir(parents=True)
+    manifests = []
+    for _ in range(2):
+        # The environment is there: it must not be made anew by a test.
+        options = ["--old-file=.venv/installed", f"BIN={Path(sys.executable).parent}", f"DEMO={tmp_path}"]
+        done = subprocess.run(["make", "demo", *options, "DEMO_SECONDS=0.1"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "100000 samples" in done.stdout
+        manifests.append((tmp_path / "results/fm-band/manifest.json").read_text())
+    assert manifests[0] != manifests[1]
+    assert [path.name for path in (tmp_path / "recordings").iterdir()] == ["demo.drf"]
 
 
 def _closed(schema: object) -> object:
