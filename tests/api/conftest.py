@@ -47,6 +47,7 @@ async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[async
         "SPECTROGRAM_SWEEP_INTERVAL": "1",
         "SPECTROGRAM_BACKOFF": "1",
         "SPECTROGRAM_MISSING_GRACE": "2",
+        "SPECTROGRAM_REFUSAL_WAIT": "1",
         "SPECTROGRAM_POOLS": json.dumps({"default": {"maxConcurrent": 1}}),
         "SPECTROGRAM_HEALTH_PORT": str(free_port()),
         "SPECTROGRAM_METRICS_PORT": str(free_port()),

@@ -15,6 +15,7 @@ SETTINGS = {
     "memorySafeguardThreshold": 70,
     "missingGrace": 2,
     "pollInterval": 1,
+    "refusalWait": 1,
     "statusInterval": 1,
     "sweepInterval": 5,
 }

@@ -27,11 +27,11 @@ class JobMemory:
     refused: datetime | None = None
     """When it said so."""
 
-    def standing_refusal(self, now: datetime) -> Refusal | None:
-        """The refusal that still holds: our own status writes come back as events, and must not ask again at once."""
+    def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
+        """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""
         if self.refusal is None or self.refused is None:
             return None
-        return self.refusal if (now - self.refused).total_seconds() < self.refusal.wait_seconds else None
+        return self.refusal if (now - self.refused).total_seconds() < holds_seconds else None
 
 
 @dataclass

@@ -172,7 +172,7 @@ class Reconciler:
             absent_since=around.absent_since,
             foreign=around.foreign,
             report=await self._ask_worker(job, around.pod),
-            refusal=remembered.standing_refusal(self._clock()),
+            refusal=remembered.standing_refusal(self._clock(), self._policy.refusal_seconds),
             pods=pods,
         )
 

@@ -14,12 +14,11 @@ from spectrogram_worker.contract import Report
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """The API server did not create the pod. `final`: trying again cannot help; else not before `wait_seconds`."""
+    """The API server did not create the pod. `final`: trying again cannot help; else Policy.refusal_seconds later."""
 
     reason: str
     message: str
     final: bool
-    wait_seconds: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ def create_again(
         return conclude(observed, status, attempt, ended, now, policy)
     if refusal is not None:
         waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
-        return replace(waiting, requeue_after=refusal.wait_seconds)
+        return replace(waiting, requeue_after=policy.refusal_seconds)
     return Plan(status=status, actions=(CreatePod(manifest=build_pod(job, attempt, policy)),))
 
 

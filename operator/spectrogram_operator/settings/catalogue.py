@@ -243,6 +243,12 @@ SETTINGS: tuple[Setting, ...] = (
         "300",
         "an image that cannot be pulled for this time fails the job",
     ),
+    _seconds(
+        "refusal_seconds",
+        "SPECTROGRAM_REFUSAL_WAIT",
+        "30",
+        "time before a pod that the API server refused, for quota for example, is created again",
+    ),
     # Retries.
     Setting(
         field="infrastructure_retries",

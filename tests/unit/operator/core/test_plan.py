@@ -131,7 +131,7 @@ def test_a_pod_over_quota_waits_at_no_cost_and_is_tried_again() -> None:
     play.step()
     refusal = Refusal(reason="QuotaExceeded", message="waiting for quota: exceeded quota: jobs", final=False)
     result = play.miss(after=1, refusal=refusal)
-    assert (result.actions, result.requeue_after) == ((), 30.0)
+    assert (result.actions, result.requeue_after) == ((), play.policy.refusal_seconds)
     assert (play.status.phase, play.status.reason) == (Phase.QUEUED, "QuotaExceeded")
     assert created(play.miss(after=30)) == [play.attempt().pod_name]
     assert play.status.retries.user == play.status.retries.infra == 0
