@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from harness.control_plane import ControlPlane
+from harness.control_plane import ApiServer
 
 Body = dict[str, Any]
 
@@ -36,7 +36,7 @@ class ApiError(Exception):
 class Api:
     """One connection, as the cluster's administrator, by default in `namespace`. For one thread at a time."""
 
-    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+    def __init__(self, control_plane: ApiServer, namespace: str) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
         self._connection: http.client.HTTPSConnection | None = None

@@ -3,7 +3,7 @@
 import yaml
 
 from cluster.audit import Audit
-from cluster.conftest import CHART
+from cluster.conftest import CHART, OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.pod_statuses import Body, succeeded
 from cluster.workspace import ACCOUNT, Workspace
@@ -42,8 +42,10 @@ def test_the_operator_asks_for_nothing_that_it_may_not(workspace: Workspace, ope
     assert [one for one in audit.requests(workspace.namespace, ACCOUNT) if one.code in (401, 403)] == []
 
 
-def test_one_operator_may_serve_the_whole_cluster(workspace: Workspace) -> None:
+@OWN_CONTROL_PLANE
+def test_one_operator_may_serve_the_whole_cluster(own_workspace: Workspace) -> None:
     """Scope Cluster: one ClusterRole, and jobs of a namespace that nobody named."""
+    workspace = own_workspace
     role, binding = cluster_wide(workspace)
     operator = workspace.operator(SPECTROGRAM_NAMESPACES="")
     workspace.client.apply(role, binding)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from cluster.conftest import OWN_CONTROL_PLANE
 from harness.client import Client, CommandError
-from harness.control_plane import ControlPlane
+from harness.control_plane import ApiServer, ControlPlane
 from harness.played import create_node
 from harness.waiting import HarnessError, wait_until
 
@@ -19,7 +20,7 @@ def config_map(name: str, **metadata: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}}
 
 
-def test_the_api_server_is_ready_and_says_its_version(control_plane: ControlPlane) -> None:
+def test_the_api_server_is_ready_and_says_its_version(control_plane: ApiServer) -> None:
     assert control_plane.ready()
     version = control_plane.client().kubectl_json("version")
     assert version["serverVersion"]["gitVersion"] == "v1.34.4"
@@ -65,20 +66,20 @@ def test_what_belongs_to_a_deleted_owner_is_deleted(namespace: Client) -> None:
     assert namespace.find("configmap", "independent") is not None
 
 
-def test_the_api_server_comes_back_on_the_same_port_with_the_same_data(
-    control_plane: ControlPlane, namespace: Client
-) -> None:
-    namespace.create(config_map("lasting"))
+@OWN_CONTROL_PLANE
+def test_the_api_server_comes_back_on_the_same_port_with_the_same_data(own_control_plane: ControlPlane) -> None:
+    control_plane, client = own_control_plane, own_control_plane.client()
+    client.create(config_map("lasting"))
     before = control_plane.parts["kube-apiserver"].pid
 
     control_plane.stop_part("kube-apiserver")
     assert not control_plane.ready()
     with pytest.raises(CommandError):
-        namespace.kubectl("get", "configmaps")
+        client.kubectl("get", "configmaps")
     control_plane.start_part("kube-apiserver")
 
     assert control_plane.parts["kube-apiserver"].pid != before
-    assert namespace.find("configmap", "lasting") is not None
+    assert client.find("configmap", "lasting") is not None
 
 
 def test_a_start_that_fails_says_why(tmp_path_factory: pytest.TempPathFactory) -> None:

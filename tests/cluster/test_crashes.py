@@ -4,10 +4,12 @@ from collections import Counter
 
 import pytest
 
+from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.player import Player, attempt_of
 from cluster.pod_statuses import Body, failed, running, succeeded
 from cluster.workspace import Workspace
+from harness.control_plane import ControlPlane
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
 
@@ -63,22 +65,24 @@ def test_two_operators_at_once_do_no_harm(workspace: Workspace) -> None:
         assert workspace.status(job).completion_time == end.completion_time
 
 
+@OWN_CONTROL_PLANE
 @pytest.mark.parametrize("operator_dies_too", [False, True])
 def test_an_api_server_that_dies_and_comes_back_interrupts_no_job(
-    workspace: Workspace, operator_dies_too: bool
+    own_control_plane: ControlPlane, own_workspace: Workspace, operator_dies_too: bool
 ) -> None:
+    workspace = own_workspace
     operator = workspace.operator(**SWEEPING).start()
     workspace.expected_errors = ["will retry: GET"]  # of kopf's watches
     jobs = [f"job-{number}" for number in range(10)]
     for job in jobs[:5]:
         workspace.submit(job)
         workspace.start(job)
-    workspace.control_plane.stop_part("kube-apiserver")
+    own_control_plane.stop_part("kube-apiserver")
     if operator_dies_too:
         operator.kill()
         operator.start()
     operator.wait_for_log("Connect call failed")
-    workspace.control_plane.start_part("kube-apiserver")
+    own_control_plane.start_part("kube-apiserver")
     with Player(workspace.api, fail_once) as player:
         for job in jobs[5:]:
             workspace.submit(job)

@@ -10,7 +10,7 @@ import yaml
 from cluster.api import Api, ApiError, Body
 from cluster.conftest import CRD
 from harness.client import Client, CommandError
-from harness.control_plane import ControlPlane
+from harness.control_plane import ApiServer
 from spectrogram_operator.api.job import read_job
 
 SIX_LINES = """
@@ -226,7 +226,7 @@ REFUSED: dict[str, str] = {
 
 
 @pytest.fixture
-def api(control_plane: ControlPlane, crd: None, namespace: Client) -> Iterator[Api]:
+def api(control_plane: ApiServer, namespace: Client) -> Iterator[Api]:
     api = Api(control_plane, namespace.namespace)
     yield api
     api.close()
@@ -249,7 +249,7 @@ def merge(target: Body, changes: Body) -> None:
             target[name] = value
 
 
-def test_a_number_may_be_written_as_in_2_4e6(namespace: Client, crd: None) -> None:
+def test_a_number_may_be_written_as_in_2_4e6(namespace: Client) -> None:
     text = SIX_LINES.replace("fm.drf}", "fm.raw, raw: {datatype: cf32_le, sampleRate: 2.4e6, centerFrequency: 100e6}}")
     stored = namespace.kubectl_json("create", "--filename=-", input=text)
     raw = stored["spec"]["input"]["raw"]
@@ -481,13 +481,13 @@ def test_jobs_can_be_selected_by_phase_and_queue(api: Api, namespace: Client) ->
     assert names.split() == ["spectrogramjob.spectrogram.dev/b"]
 
 
-def test_kubectl_apply_refuses_a_misspelt_field(namespace: Client, crd: None) -> None:
+def test_kubectl_apply_refuses_a_misspelt_field(namespace: Client) -> None:
     text = SIX_LINES.replace("output:", "transfrom: {fftSize: 512}\n  output:")
     with pytest.raises(CommandError, match=r'strict decoding error: unknown field "spec\.transfrom"'):
         namespace.kubectl("apply", "--filename=-", input=text)
 
 
-def test_kubectl_explain_describes_every_field(namespace: Client, crd: None) -> None:
+def test_kubectl_explain_describes_every_field(namespace: Client) -> None:
     for part in ("spec", "status"):
         told = namespace.kubectl("explain", f"sgj.{part}", "--recursive")
         for name in top_level_names(CRD_SCHEMA["properties"][part]):

@@ -12,7 +12,7 @@ import yaml
 from cluster.api import Api
 from cluster.operator_process import Operator
 from cluster.pod_statuses import running
-from harness.control_plane import ControlPlane
+from harness.control_plane import ApiServer
 from harness.waiting import wait_until
 from spectrogram_operator.api.status import SpectrogramJobStatus
 
@@ -49,7 +49,7 @@ def pools(default: Mapping[str, Any] | None = None, large: Mapping[str, Any] | N
 class Workspace:
     """The namespace of one test."""
 
-    def __init__(self, control_plane: ControlPlane, folder: Path, rules: list[Body]) -> None:
+    def __init__(self, control_plane: ApiServer, folder: Path, rules: list[Body]) -> None:
         """`rules` are what the operator may do."""
         self.control_plane = control_plane
         self.namespace = f"test-{secrets.token_hex(4)}"

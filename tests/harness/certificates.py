@@ -11,6 +11,8 @@ from pathlib import Path
 import trustme
 import yaml
 
+_AUTHORITY, _KEY = "authority.pem", "authority-key.pem"
+
 
 @dataclass(frozen=True)
 class KeyPair:
@@ -19,11 +21,17 @@ class KeyPair:
 
 
 class Certificates:
-    def __init__(self, folder: Path) -> None:
+    """Those in `folder`. Their authority is a new one, or that of a cluster whose certificates are in `cluster`."""
+
+    def __init__(self, folder: Path, cluster: Path | None = None) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._authority = trustme.CA()
-        self.authority = folder / "authority.pem"
+        self.authority = folder / _AUTHORITY
+        if cluster is None:
+            self._authority = trustme.CA()
+            self._authority.private_key_pem.write_to_path(folder / _KEY)
+        else:
+            self._authority = trustme.CA.from_pem((cluster / _AUTHORITY).read_bytes(), (cluster / _KEY).read_bytes())
         self._authority.cert_pem.write_to_path(self.authority)
 
     def issue(self, user: str, *, group: str | None = None, addresses: Sequence[str] = ("localhost",)) -> KeyPair:

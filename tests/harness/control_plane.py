@@ -23,7 +23,27 @@ SERVICE_ADDRESSES = "10.0.0.0/24"
 FIRST_SERVICE_ADDRESS = "10.0.0.1"
 
 
-class ControlPlane:
+class ApiServer:
+    """The API server of a control plane that this process or another one started, as its administrator reaches it."""
+
+    def __init__(self, server: str, certificates: Certificates) -> None:
+        self.server = server
+        self.certificates = certificates
+        self.kubeconfig = certificates.kubeconfig("admin", server, group="system:masters")
+
+    def client(self, namespace: str = "default") -> Client:
+        return Client(self.kubeconfig, namespace)
+
+    def ready(self) -> bool:
+        trust = ssl.create_default_context(cafile=str(self.certificates.authority))
+        try:
+            with urllib.request.urlopen(f"{self.server}/readyz", timeout=5, context=trust) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+class ControlPlane(ApiServer):
     """`flags` adds to the command line of a part: `{"kube-controller-manager": ["--terminated-pod-gc-threshold=5"]}`.
 
     `address` is what the API server listens on; a node needs one that is not loopback (network.py has one).
@@ -38,13 +58,8 @@ class ControlPlane:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.address = address
-        self.server = f"https://{address}:{free_port(address)}"
-        self.certificates = Certificates(folder / "certificates")
-        self.kubeconfig = self.certificates.kubeconfig("admin", self.server, group="system:masters")
+        super().__init__(f"https://{address}:{free_port(address)}", Certificates(folder / "certificates"))
         self.parts = {name: self._part(name, command, flags or {}) for name, command in self._commands().items()}
-
-    def client(self, namespace: str = "default") -> Client:
-        return Client(self.kubeconfig, namespace)
 
     def start(self) -> Self:
         try:
@@ -78,14 +93,6 @@ class ControlPlane:
         """Kill it and start it again on the same port, with the same data."""
         self.stop_part("kube-apiserver")
         self.start_part("kube-apiserver")
-
-    def ready(self) -> bool:
-        trust = ssl.create_default_context(cafile=str(self.certificates.authority))
-        try:
-            with urllib.request.urlopen(f"{self.server}/readyz", timeout=5, context=trust) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
     def __enter__(self) -> Self:
         return self.start()
