@@ -1,7 +1,7 @@
 """The operator in a cluster as its users get it: images made by its Dockerfiles, its chart, and what the example needs.
 
 python -m harness.installation             builds both images, unless the cache has them, and prints where they are
-python -m harness.installation for-tests   and the one that the node tier needs besides
+python -m harness.installation for-tests   and what the node tier needs besides
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 import trustme
 
-from harness import cache, images
+from harness import cache, debian, images
 from harness.client import Client
 from harness.waiting import HarnessError
 
@@ -103,3 +103,4 @@ if __name__ == "__main__":
     print(*image_archives(), sep="\n")
     if sys.argv[1:] == ["for-tests"]:
         print(worker_with_authority()[0])
+        debian.ensure_installed(debian.NODE)

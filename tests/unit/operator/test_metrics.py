@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, disable_created_metrics, enable_created_metrics, generate_latest
 
 import spectrogram_operator.core
+from harness import debian
+from harness.waiting import HarnessError
 from spectrogram_operator.api.status import Phase, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.telemetry.metrics import (
     FAILURE_REASONS,
@@ -221,9 +222,16 @@ def test_metrics_are_served_without_creation_times(rig: Rig) -> None:
     assert "_created" not in text
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
-def test_promtool_accepts_the_metrics(rig: Rig) -> None:
+@pytest.fixture
+def promtool() -> Path:
+    try:
+        return debian.promtool()
+    except HarnessError as error:
+        pytest.skip(f"no promtool: {error}")
+
+
+def test_promtool_accepts_the_metrics(rig: Rig, promtool: Path) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     rig.jobs = [("lab", "default", "Running")]
-    linted = subprocess.run(["promtool", "check", "metrics"], input=generate_latest(rig.registry), capture_output=True)
+    linted = subprocess.run([promtool, "check", "metrics"], input=generate_latest(rig.registry), capture_output=True)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, b"", b"")
