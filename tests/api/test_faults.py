@@ -1,23 +1,18 @@
 """The operator under faults of the API server (faults.md rows 13, 31, 36–39): no job lost, no pod created twice."""
 
 import asyncio
-import copy
 from typing import Any
 
 import pytest
 
 from harness.fake_api_server import FakeApiServer, Fault
 from harness.waiting import until
-from spectrogram_worker.contract.report import OutputFile, Report
+from pods.jobs import job_body
+from pods.statuses import running, succeeded
 
 pytestmark = pytest.mark.usefixtures("operator")
 
 FIRST, ANOTHER = (f"0b5c1a52-0000-4000-8000-00000000000{number}" for number in (1, 2))
-JOB = {
-    "apiVersion": "spectrogram.dev/v1beta1",
-    "kind": "SpectrogramJob",
-    "spec": {"input": {"claimName": "recordings", "path": "fm.drf"}, "output": {"claimName": "results"}},
-}
 EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
 
 
@@ -30,25 +25,21 @@ def status(server: FakeApiServer) -> dict[str, Any]:
 
 def submit(server: FakeApiServer, uid: str = FIRST) -> None:
     """Create the job, as kubectl would."""
-    server.put("spectrogramjobs", {**copy.deepcopy(JOB), "metadata": {"name": "fm-band", "uid": uid}})
+    body = job_body()
+    body["metadata"]["uid"] = uid
+    server.put("spectrogramjobs", body)
 
 
-def play(server: FakeApiServer, pod: dict[str, Any], phase: str, uid: str = FIRST) -> None:
-    """Change the pod's status as its kubelet would; Succeeded comes with a manifest."""
-    state: dict[str, Any] = {"running": {"startedAt": "2026-11-23T12:00:00Z"}}
-    if phase == "Succeeded":
-        manifest = OutputFile(path="fm-band/manifest.json", media_type="application/json", bytes=2, sha256="0" * 64)
-        report = Report(job_uid=uid, attempt=1, reason="Completed", outputs=(manifest,))
-        state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": report.to_json()}}
-    pod["status"] = {"phase": phase, "containerStatuses": [{"name": "worker", "state": state}]}
-    server.put("pods", pod)
+def play(server: FakeApiServer, pod: dict[str, Any], status: dict[str, Any]) -> None:
+    """Change the pod's status as its kubelet would."""
+    server.put("pods", {**pod, "status": status})
 
 
-async def run_to_the_end(server: FakeApiServer, uid: str = FIRST) -> None:
+async def run_to_the_end(server: FakeApiServer) -> None:
     """Play the one pod to success and wait for the job to say so."""
     pod = (await until(server.pods))[0]
-    play(server, pod, "Running", uid)
-    play(server, pod, "Succeeded", uid)
+    play(server, pod, running())
+    play(server, pod, succeeded(pod))
     await until(lambda: status(server).get("completionTime"))
     assert status(server)["phase"] == "Succeeded"
     assert len(server.pods()) == 1
@@ -103,7 +94,7 @@ async def test_410_relists_and_goes_on(server: FakeApiServer) -> None:
     submit(server)
     pod = (await until(server.pods))[0]
     server.break_watches({"type": "ERROR", "object": EXPIRED})
-    play(server, pod, "Succeeded")
+    play(server, pod, succeeded(pod))
     await until(lambda: status(server).get("completionTime"))
     assert len(server.pods()) == 1
 
@@ -112,7 +103,7 @@ async def test_a_job_made_anew_while_the_watches_were_broken_is_another_job(serv
     """A relist tells of what there is, not of what is gone: kopf goes on showing the former job and its pod."""
     submit(server)
     former = (await until(server.pods))[0]
-    play(server, former, "Running")
+    play(server, former, running())
     await until(lambda: status(server).get("phase") == "Running")
     server.deaf = True
     server.remove("pods", former["metadata"]["name"])
@@ -122,7 +113,7 @@ async def test_a_job_made_anew_while_the_watches_were_broken_is_another_job(serv
     server.break_watches({"type": "ERROR", "object": EXPIRED})
     pod = (await until(server.pods))[0]
     assert pod["metadata"]["ownerReferences"][0]["uid"] == ANOTHER
-    await run_to_the_end(server, uid=ANOTHER)
+    await run_to_the_end(server)
 
 
 async def test_a_deaf_watch_is_made_up_for_by_the_sweep(server: FakeApiServer) -> None:
@@ -130,7 +121,7 @@ async def test_a_deaf_watch_is_made_up_for_by_the_sweep(server: FakeApiServer) -
     pod = (await until(server.pods))[0]
     await until(lambda: status(server).get("attempts", [{}])[-1].get("podUID"))
     server.deaf = True
-    play(server, pod, "Succeeded")
+    play(server, pod, succeeded(pod))
     await until(lambda: status(server).get("completionTime"))
     assert status(server)["phase"] == "Succeeded"
 
@@ -138,7 +129,7 @@ async def test_a_deaf_watch_is_made_up_for_by_the_sweep(server: FakeApiServer) -
 async def test_a_pod_that_vanishes_without_an_event_is_missing_only_after_two_lookups(server: FakeApiServer) -> None:
     submit(server)
     pod = (await until(server.pods))[0]
-    play(server, pod, "Running")
+    play(server, pod, running())
     await until(lambda: status(server).get("phase") == "Running")
     server.deaf = True
     name = pod["metadata"]["name"]
@@ -152,7 +143,7 @@ async def test_a_pod_that_vanishes_without_an_event_is_missing_only_after_two_lo
 async def test_unknown_is_not_missing(server: FakeApiServer) -> None:
     submit(server)
     pod = (await until(server.pods))[0]
-    play(server, pod, "Running")
+    play(server, pod, running())
     await until(lambda: status(server).get("phase") == "Running")
     # A proxy's 404 is no answer of the API server: it names no pod.
     proxy = Fault(reads_pod, 404, times=10**6, body={"error": "no route to host"})
@@ -163,7 +154,7 @@ async def test_unknown_is_not_missing(server: FakeApiServer) -> None:
     assert status(server)["phase"] == "Running"
     server.objects["pods", "default", pod["metadata"]["name"]] = stored
     server.faults.clear()
-    play(server, stored, "Succeeded")
+    play(server, stored, succeeded(stored))
     await until(lambda: status(server).get("completionTime"))
     assert status(server)["phase"] == "Succeeded"
 
@@ -174,7 +165,7 @@ async def test_the_api_server_is_away_for_a_while(server: FakeApiServer, operato
     away = Fault(lambda method, path: True, 503, times=60)
     server.faults.append(away)
     server.break_watches({"type": "ERROR", "object": EXPIRED})
-    play(server, pod, "Succeeded")
+    play(server, pod, succeeded(pod))
     await until(lambda: away.times < 55)
     away.times = 0
     await until(lambda: status(server).get("completionTime"))

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from cluster.api import Api, ApiError
-from cluster.pod_statuses import ended, running, succeeded
 from harness.waiting import wait_until
+from pods.statuses import ended, running, succeeded
 from spectrogram_operator.api.names import LABEL_ATTEMPT
 
 Body = dict[str, Any]

@@ -5,8 +5,9 @@ import yaml
 from cluster.audit import Audit
 from cluster.conftest import CHART, OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
-from cluster.pod_statuses import Body, succeeded
 from cluster.workspace import ACCOUNT, Workspace
+from pods.shapes import Body
+from pods.statuses import succeeded
 
 RIGHTS = {
     "events": ["create", "patch"],

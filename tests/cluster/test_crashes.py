@@ -7,10 +7,11 @@ import pytest
 from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.player import Player, attempt_of
-from cluster.pod_statuses import Body, failed, running, succeeded
 from cluster.workspace import Workspace
 from harness.control_plane import ControlPlane
 from harness.waiting import wait_until
+from pods.shapes import Body
+from pods.statuses import failed, running, succeeded
 from spectrogram_worker.contract import ExitCode
 
 SWEEPING = {"SPECTROGRAM_SWEEP_INTERVAL": "1"}

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from cluster.operator_process import Operator
-from cluster.pod_statuses import Body, deadline_exceeded, ended, failed, oom_killed, succeeded
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
+from pods.shapes import Body
+from pods.statuses import deadline_exceeded, ended, failed, oom_killed, succeeded
 from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.core.conditions import find_condition, holds
 from spectrogram_worker.contract import ExitCode

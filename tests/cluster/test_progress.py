@@ -1,10 +1,11 @@
 """What a running worker says of itself: polled, shown while it is true, and never trusted."""
 
 from cluster.operator_process import Operator
-from cluster.pod_statuses import ended, report, succeeded
 from cluster.worker import Worker, serving
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
+from pods.reports import report_of
+from pods.statuses import ended, succeeded
 from spectrogram_operator.core.conditions import find_condition, holds
 
 
@@ -13,7 +14,7 @@ def test_the_progress_of_a_running_job_is_in_its_status(workspace: Workspace, op
         workspace.submit()
         pod = workspace.start(ip=worker.address)
         for percent in (10, 43):
-            worker.answer = report(pod, percent=percent).to_json().encode()
+            worker.answer = report_of(pod, percent=percent).to_json().encode()
             wait_for_progress(workspace, f"{percent}%")
         status = workspace.status()
         assert status.message == "43 % done"
@@ -32,7 +33,7 @@ def test_a_worker_that_answers_and_does_not_advance_is_stale(workspace: Workspac
     with serving() as worker:
         workspace.submit()
         pod = workspace.start(ip=worker.address)
-        worker.answer = report(pod, percent=43).to_json().encode()
+        worker.answer = report_of(pod, percent=43).to_json().encode()
         workspace.end_deleted(pod, ended(85))
         status = workspace.wait_for_end()
     assert (status.phase, status.reason) == ("Failed", "Stale")
@@ -47,7 +48,7 @@ def test_a_worker_that_cannot_be_asked_is_left_to_its_hard_limit(workspace: Work
     with serving() as other:
         workspace.submit("other")
         pod = workspace.start("other", ip=other.address)
-        other.answer = report(pod, percent=43).to_json().encode()
+        other.answer = report_of(pod, percent=43).to_json().encode()
         workspace.end_deleted(pod, ended(85))
         assert workspace.wait_for_end("other").reason == "Stale"
     assert workspace.status().phase == "Running"
@@ -58,7 +59,7 @@ def test_what_is_no_report_of_this_worker_changes_nothing(workspace: Workspace, 
     with serving() as worker:
         workspace.submit()
         pod = workspace.start(ip=worker.address)
-        own = report(pod, percent=43)
+        own = report_of(pod, percent=43)
         lies = (
             own.model_copy(update={"job_uid": "somebody-else"}).to_json().encode(),
             own.model_copy(update={"attempt": 2}).to_json().encode(),
@@ -84,7 +85,7 @@ def test_memory_that_runs_short_is_told_while_the_worker_runs(workspace: Workspa
     with serving() as worker:
         workspace.submit()
         pod = workspace.start(ip=worker.address)
-        own = report(pod, percent=43)
+        own = report_of(pod, percent=43)
         memory = own.memory.model_copy(update={"current_bytes": 2**30 * 9 // 10, "peak_bytes": 2**30 * 9 // 10})
         worker.answer = own.model_copy(update={"memory": memory}).to_json().encode()
         wait_until(lambda: holds(workspace.status(), "MemoryWarning"), what="the warning")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from cluster.pod_statuses import Body, succeeded, waiting
 from cluster.workspace import Workspace
+from pods.shapes import Body
+from pods.statuses import succeeded, waiting
 from spectrogram_operator.core.conditions import holds
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, Bucket, Places

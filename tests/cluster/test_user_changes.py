@@ -1,9 +1,9 @@
 """What a user changes while a job waits, runs or is over: suspend, cancel, priority; and what is kept afterwards."""
 
 from cluster.operator_process import Operator
-from cluster.pod_statuses import failed, succeeded
 from cluster.workspace import Workspace, pools
 from harness.waiting import wait_until
+from pods.statuses import failed, succeeded
 from spectrogram_operator.core.conditions import find_condition, holds
 from spectrogram_worker.contract import ExitCode
 

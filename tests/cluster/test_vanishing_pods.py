@@ -8,10 +8,10 @@ import pytest
 
 from cluster.audit import Audit
 from cluster.operator_process import Operator
-from cluster.pod_statuses import ended, failed, succeeded
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.played import create_node
 from harness.waiting import wait_until
+from pods.statuses import ended, failed, succeeded
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.core.podspec import pod_name

@@ -3,9 +3,10 @@
 from typing import Any
 
 from cluster.operator_process import Operator
-from cluster.pod_statuses import Body, ended, succeeded, waiting
 from cluster.workspace import POOL_LABEL, Workspace, pools
 from harness.waiting import wait_until
+from pods.shapes import Body
+from pods.statuses import ended, succeeded, waiting
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
 from spectrogram_operator.core.conditions import find_condition, holds
 

@@ -11,9 +11,10 @@ import yaml
 
 from cluster.api import Api
 from cluster.operator_process import Operator
-from cluster.pod_statuses import running
 from harness.control_plane import ApiServer
 from harness.waiting import wait_until
+from pods.jobs import job_body
+from pods.statuses import running
 from spectrogram_operator.api.status import SpectrogramJobStatus
 
 Body = dict[str, Any]
@@ -21,18 +22,6 @@ Body = dict[str, Any]
 ACCOUNT = "spectrogram-operator"
 POOL_LABEL = "spectrogram.test/pool"
 TERMINAL = ("Succeeded", "Failed", "Cancelled")
-
-
-def job_body(name: str = "fm-band", **spec: Any) -> Body:
-    """A valid job of six lines; `spec` adds to it."""
-    metadata = {"name": name}
-    source, target = {"claimName": "recordings", "path": "fm.drf"}, {"claimName": "results"}
-    return {
-        "apiVersion": "spectrogram.dev/v1beta1",
-        "kind": "SpectrogramJob",
-        "metadata": metadata,
-        "spec": {"input": source, "output": target, **spec},
-    }
 
 
 def pool(node: str, **settings: Any) -> Body:

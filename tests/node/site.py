@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cluster.api import Api
 from harness.client import Client
 from harness.waiting import wait_until
+from pods.jobs import job_body
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
 
 Body = dict[str, Any]
@@ -56,10 +57,7 @@ class Site:
         merged = {**defaults, **spec}
         for part, values in defaults.items():
             merged[part] = {**values, **spec.get(part, {})}
-        metadata = {"name": name}
-        self.client.apply(
-            {"apiVersion": "spectrogram.dev/v1beta1", "kind": "SpectrogramJob", "metadata": metadata, "spec": merged}
-        )
+        self.client.apply(job_body(name, **merged))
 
     def delete_jobs(self) -> None:
         """What was submitted here, and with it its pods."""

@@ -24,6 +24,7 @@ from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from node import web
 from node.setup import POOLS, SETTINGS, create_claims, create_namespace
 from node.site import Body, Site
+from pods.jobs import job_body
 from spectrogram_operator.api.status import Phase, RetryClass
 
 RATE, CENTER = 1_000_000, 100e6
@@ -174,14 +175,7 @@ def create_secret(client: Client, name: str, secret_key: str) -> None:
 def submit(site: Site, name: str, source: Body, target: Body, **spec: Any) -> None:
     defaults = {"transform": TRANSFORM, "resources": {"memory": "256Mi"}}
     site.mine.append(name)
-    site.client.apply(
-        {
-            "apiVersion": "spectrogram.dev/v1beta1",
-            "kind": "SpectrogramJob",
-            "metadata": {"name": name},
-            "spec": {**defaults, "input": source, "output": target, **spec},
-        }
-    )
+    site.client.apply(job_body(name, **defaults | {"input": source, "output": target} | spec))
 
 
 @pytest.fixture

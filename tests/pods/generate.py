@@ -7,12 +7,13 @@ import json
 import re
 from pathlib import Path
 
+from pods.reports import report
 from pods.shapes import (
+    DEADLINE,
     Body,
     disruption,
     lost,
     pod,
-    report,
     running,
     terminated,
     unscheduled,
@@ -40,8 +41,7 @@ def _from_kubelet(message: str) -> Body:
 
 
 def _deadline(*containers: Body, bare: bool = False) -> Body:
-    message = "Pod was active on the node longer than the specified deadline"
-    return pod("Failed", *containers, reason="DeadlineExceeded", message=message, bare=bare)
+    return pod("Failed", *containers, reason="DeadlineExceeded", message=DEADLINE, bare=bare)
 
 
 def _rejected(reason: str, message: str) -> Body:
@@ -63,17 +63,19 @@ def _worker_exits() -> dict[str, Body]:
     for code in ExitCode:
         if code is not ExitCode.DONE:
             name = re.sub("(?<=[a-z])(?=[A-Z])", "-", code.reason).lower()
-            message = report(code.reason, f"what the worker says of {code.reason}", percent=43.0)
+            message = report(code.reason, f"what the worker says of {code.reason}", percent=43).to_json()
             cases[f"exit-{code.value}-{name}"] = pod("Failed", terminated(code, message=message))
     return cases
 
 
-SUCCESS = report(message="all outputs are published", manifest=True)
+SUCCESS = report("Completed", "all outputs are published", published=True).to_json()
+INTERRUPTED = report("Interrupted").to_json()
+INPUT_NOT_FOUND = report("InputNotFound").to_json()
 
 CASES: dict[str, Body] = {
     # the worker ends
     "succeeded": pod("Succeeded", terminated(0, message=SUCCESS)),
-    "succeeded-without-manifest": pod("Succeeded", terminated(0, message=report())),
+    "succeeded-without-manifest": pod("Succeeded", terminated(0, message=report("Completed").to_json())),
     "succeeded-without-message": pod("Succeeded", terminated(0)),
     "succeeded-without-statuses": with_status(
         phase="Succeeded", qosClass="Guaranteed", startTime="2026-11-23T12:00:00Z"
@@ -106,7 +108,7 @@ CASES: dict[str, Body] = {
     # time
     "deadline-exceeded": _deadline(terminated(137)),
     "deadline-exceeded-sigterm": _deadline(terminated(143)),
-    "deadline-exceeded-exit-85": _deadline(terminated(85, message=report("Interrupted"))),
+    "deadline-exceeded-exit-85": _deadline(terminated(85, message=INTERRUPTED)),
     "deadline-exceeded-after-success": _deadline(terminated(0, message=SUCCESS)),
     "deadline-exceeded-exit-0-without-manifest": _deadline(terminated(0)),
     "deadline-exceeded-before-start": _deadline(lost()),
@@ -137,19 +139,19 @@ CASES: dict[str, Body] = {
     "deleted-terminating": pod("Running", running(), deleting=True),
     "deleted-exit-143": pod("Failed", terminated(143), deleting=True),
     "deleted-exit-137": pod("Failed", terminated(137), deleting=True),
-    "deleted-exit-85": pod("Failed", terminated(85, message=report("Interrupted")), deleting=True),
+    "deleted-exit-85": pod("Failed", terminated(85, message=INTERRUPTED), deleting=True),
     "deleted-before-start": pod("Failed", lost(), deleting=True),
     "deleted-after-success": pod("Succeeded", terminated(0, message=SUCCESS), deleting=True),
     # disruptions
     "drained-terminating": pod("Running", running(), extra=(_DRAIN,), deleting=True),
-    "drained-exit-85": pod("Failed", terminated(85, message=report("Interrupted")), extra=(_DRAIN,), deleting=True),
+    "drained-exit-85": pod("Failed", terminated(85, message=INTERRUPTED), extra=(_DRAIN,), deleting=True),
     "drained-exit-137": pod("Failed", terminated(137), extra=(_DRAIN,), deleting=True),
     "drained-after-success": pod("Succeeded", terminated(0, message=SUCCESS), extra=(_DRAIN,), deleting=True),
     "drain-announced": pod("Running", running(), extra=(_DRAIN,)),
     "drain-called-off": pod(
         "Running", running(), extra=(disruption("EvictionByEvictionAPI", "Eviction API: evicting", "False"),)
     ),
-    "drain-announced-exit-66": pod("Failed", terminated(66, message=report("InputNotFound")), extra=(_DRAIN,)),
+    "drain-announced-exit-66": pod("Failed", terminated(66, message=INPUT_NOT_FOUND), extra=(_DRAIN,)),
     "disrupted-unknown-reason": pod("Failed", terminated(137), extra=(disruption("SomethingNew", ""),)),
     "preempted": pod("Failed", terminated(143), extra=(_PREEMPTION,), deleting=True),
     "preempted-by-kubelet": pod(
@@ -165,9 +167,7 @@ CASES: dict[str, Body] = {
     "node-shutdown": pod(
         "Failed", terminated(137), reason="Terminated", message=_SHUTDOWN, extra=(_from_kubelet(_SHUTDOWN),)
     ),
-    "node-shutdown-exit-85": pod(
-        "Failed", terminated(85, message=report("Interrupted")), reason="Terminated", message=_SHUTDOWN
-    ),
+    "node-shutdown-exit-85": pod("Failed", terminated(85, message=INTERRUPTED), reason="Terminated", message=_SHUTDOWN),
     "node-shutdown-old": pod("Failed", reason="Shutdown", message="Node is shutting, evicting pods", bare=True),
     # the node
     "rejected-out-of-cpu": _rejected(

@@ -2,62 +2,26 @@
 
 from typing import Any
 
-from spectrogram_operator.api.job import Job, read_job
-from spectrogram_operator.api.names import API_VERSION, KIND
+from pods.jobs import CREATED, job
 from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.core.podspec import build_pod, pod_name
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
-from spectrogram_worker.contract import Report
-from spectrogram_worker.contract.report import Memory, OutputFile, Progress
 
 Body = dict[str, Any]
 
-JOB_UID = "5a0c6f0e-3b8e-4a51-9d0c-0d3e6a8c1f27"
 POD_UID = "c1d5be0a-77c5-4d0e-9a3e-51b3c4d0ef64"
-CREATED = "2026-11-23T12:00:00Z"
 STARTED = "2026-11-23T12:00:02Z"
 FINISHED = "2026-11-23T12:07:41Z"
 DELETED = "2026-11-23T12:08:11Z"
 IMAGE = "registry.example.org/spectrogram-worker:0.1.0"
 IMAGE_ID = "registry.example.org/spectrogram-worker@sha256:" + "4f" * 32
 SIDECAR_IMAGE = "registry.example.org/proxy:1.27"
+DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
-def job() -> Job:
-    """The job whose first attempt's pod every file shows."""
-    return read_job(
-        {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": {"namespace": "radio", "name": "fm-band", "uid": JOB_UID, "creationTimestamp": CREATED},
-            "spec": {
-                "input": {"claimName": "recordings", "path": "2026-11/fm.drf"},
-                "output": {"claimName": "results", "path": "fm-band"},
-            },
-        }
-    )
-
-
-def report(reason: str = "Completed", message: str = "", *, manifest: bool = False, percent: float = 100.0) -> str:
-    """A termination message."""
-    names = (("spectrogram.png", "image/png"), ("manifest.json", "application/json")) if manifest else ()
-    outputs = tuple(
-        OutputFile(path=f"fm-band/{name}", media_type=kind, bytes=18_231, sha256="9b" * 32) for name, kind in names
-    )
-    return Report(
-        job_uid=JOB_UID,
-        attempt=1,
-        reason=reason,
-        progress=Progress(percent=percent, stage="done" if manifest else "spectrogram"),
-        memory=Memory(limit_bytes=GIBIBYTE, current_bytes=312_475_648, peak_bytes=402_653_184),
-        outputs=outputs,
-        message=message,
-    ).to_json()
-
-
-def running(name: str = "worker") -> Body:
+def running(name: str = "worker", *, started: str = STARTED) -> Body:
     """Status of a container that runs."""
-    return _container(name, {"running": {"startedAt": STARTED}}, ready=True, started=True)
+    return _container(name, {"running": {"startedAt": started}}, ready=True, started=True)
 
 
 def waiting(reason: str, message: str = "", name: str = "worker") -> Body:
@@ -66,14 +30,22 @@ def waiting(reason: str, message: str = "", name: str = "worker") -> Body:
     return _container(name, {"waiting": state}, image_id="")
 
 
-def terminated(exit_code: int, reason: str = "", message: str = "", name: str = "worker") -> Body:
+def terminated(
+    exit_code: int,
+    reason: str = "",
+    message: str = "",
+    name: str = "worker",
+    *,
+    started: str = STARTED,
+    finished: str = FINISHED,
+) -> Body:
     """Status of a container that ended."""
     state: Body = {
         "containerID": _container_id(name),
         "exitCode": exit_code,
-        "finishedAt": FINISHED,
+        "finishedAt": finished,
         "reason": reason or ("Completed" if exit_code == 0 else "Error"),
-        "startedAt": STARTED,
+        "startedAt": started,
     }
     if message:
         state["message"] = message

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pods.jobs import job_body
 from unit.operator.local.machine import FAKE_WORKER
 
 REAL = (sys.executable, "-m", "spectrogram_operator.cli.main")
@@ -51,15 +52,6 @@ def write_job(folder: Path, path: str, **spec: Any) -> Path:
     """A job file for the recording at `path`, with folders for its claims beside it."""
     for claim in ("recordings", "results"):
         (folder / claim).mkdir(exist_ok=True)
-    document = {
-        "apiVersion": "spectrogram.dev/v1beta1",
-        "kind": "SpectrogramJob",
-        "metadata": {"name": "fm-band"},
-        "spec": {
-            "input": {"claimName": "recordings", "path": path},
-            "output": {"claimName": "results"},
-            **spec,
-        },
-    }
+    document = job_body(**{"input": {"claimName": "recordings", "path": path}} | spec)
     (folder / "job.yaml").write_text(yaml.safe_dump(document))
     return folder / "job.yaml"

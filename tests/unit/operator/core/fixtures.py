@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pods.shapes import POD_UID, job
+from pods.jobs import job
+from pods.shapes import POD_UID
 from spectrogram_operator.core.pod import Pod, read_pod
 from spectrogram_operator.core.podspec import pod_name
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pods.shapes import CREATED, JOB_UID
+from pods.jobs import job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import Attempt, Condition, SpectrogramJobStatus
 from spectrogram_operator.core.conditions import active_attempt, find_condition
@@ -12,31 +12,19 @@ from spectrogram_operator.core.observed import CreatePod, DeletePod, Observed, P
 from spectrogram_operator.core.plan import plan
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.queueing import Turn
-from spectrogram_worker.contract import Report
-from spectrogram_worker.contract.report import Memory, Progress
 from unit.operator.core.fixtures import pod as fixture
 from unit.operator.core.schema import check_status
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GRANTED = Turn(granted=True, running=0, limit=2)
 REFUSED = Turn(granted=False, running=2, limit=2)
-SPEC: dict[str, Any] = {
-    "input": {"claimName": "recordings", "path": "2026-11/fm.drf"},
-    "output": {"claimName": "results", "path": "fm-band"},
-}
+SPEC: dict[str, Any] = job_body()["spec"]
 
 
 def build_job(status: SpectrogramJobStatus | None = None, *, generation: int = 1, **spec: Any) -> Job:
     """The job that the pods of tests/pods/ belong to."""
-    metadata = {"namespace": "radio", "name": "fm-band", "uid": JOB_UID, "creationTimestamp": CREATED}
     document = status.to_document() if status else {}
-    return read_job({"metadata": metadata | {"generation": generation}, "spec": SPEC | spec, "status": document})
-
-
-def report(columns: int = 1, *, attempt: int = 1, uid: str = JOB_UID, current_bytes: int = 2**28) -> Report:
-    """A running worker's answer."""
-    progress = Progress(percent=columns / 10, stage="spectrogram", columns_done=columns, columns_total=1000)
-    return Report(job_uid=uid, attempt=attempt, progress=progress, memory=Memory(current_bytes=current_bytes))
+    return read_job(stored(job_body(**spec), generation=generation, status=document))
 
 
 class Play:

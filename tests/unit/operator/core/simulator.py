@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from pods.shapes import CREATED, FINISHED, JOB_UID, STARTED, Body
+from pods.jobs import CREATED, JOB_UID
+from pods.shapes import FINISHED, STARTED, Body
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.core.conditions import active_attempt
 from spectrogram_operator.core.observed import Action, CreatePod, DeletePod, Observed, Refusal

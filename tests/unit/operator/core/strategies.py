@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from pods.shapes import CREATED, JOB_UID, POD_UID, job
+from pods.jobs import JOB_UID, job, stored
+from pods.reports import report
+from pods.shapes import POD_UID
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import (
     Attempt,
@@ -29,7 +31,7 @@ from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import Bucket
 from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress
 from unit.operator.core.fixtures import NAMES, body
-from unit.operator.core.play import START, report
+from unit.operator.core.play import START
 
 Built = TypeVar("Built", bound=Model)
 
@@ -168,8 +170,7 @@ def jobs() -> st.SearchStrategy[Job]:
     """Jobs of any spec, valid or not, and any status."""
 
     def build(spec: dict[str, Any], status: SpectrogramJobStatus, generation: int, deleting: bool) -> Job:
-        metadata = {"namespace": "radio", "name": "fm-band", "uid": JOB_UID, "creationTimestamp": CREATED}
-        read = read_job({"metadata": metadata | {"generation": generation}, "spec": spec})
+        read = read_job(stored({"metadata": {"name": "fm-band"}, "spec": spec}, generation=generation))
         return replace(read, status=status, deleting=deleting)
 
     invalid: st.SearchStrategy[dict[str, Any]] = st.just({"input": {}})

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pods.reports import report
 from pods.shapes import POD_UID
 from spectrogram_operator.api.status import AttemptState, Phase, RetryClass
 from spectrogram_operator.core.policy import GIBIBYTE
@@ -14,7 +15,6 @@ from unit.operator.core.play import (
     Play,
     deleted,
     events,
-    report,
 )
 
 ZOMBIES_RETRIED: dict[str, Any] = {"retry": {"zombies": "Retry"}}
@@ -34,7 +34,7 @@ def test_a_success_ends_the_job(name: str) -> None:
     assert play.status.completion_time == play.now
     assert [output.path for output in play.status.outputs][-1] == "fm-band/manifest.json"
     assert (play.attempt().retry_class, play.attempt().exit_code) == (RetryClass.SUCCESS, 0)
-    assert play.attempt().peak_memory_bytes == 402_653_184
+    assert play.attempt().peak_memory_bytes == GIBIBYTE // 2
     assert deleted(result) == ([POD_UID] if name == "sidecar-outlives-success" else [])
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pods.reports import report
 from pods.shapes import POD_UID
 from spectrogram_operator.api.status import AttemptState, Phase, RetryClass
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
@@ -11,7 +12,6 @@ from unit.operator.core.play import (
     Play,
     deleted,
     events,
-    report,
 )
 
 # Waiting for a node, an image, a container
@@ -109,7 +109,7 @@ def test_progress_is_written_every_ten_seconds_at_most_and_a_heartbeat_once_a_mi
     for second in range(200):
         before = play.status
         columns = min(second, 50) + 1
-        play.see("running", after=1, report=report(columns))
+        play.see("running", after=1, report=report(percent=columns / 10))
         if play.status != before:
             written.append(second)
     assert written == [0, 10, 20, 30, 40, 50, 110, 170]
@@ -118,7 +118,7 @@ def test_progress_is_written_every_ten_seconds_at_most_and_a_heartbeat_once_a_mi
     assert play.status.message == "5 % done"
 
 
-@pytest.mark.parametrize("said", [report(uid="another job"), report(attempt=2)])
+@pytest.mark.parametrize("said", [report(job_uid="another job"), report(attempt=2)])
 def test_what_another_worker_says_is_not_this_job_s_progress(said: Any) -> None:
     play = Play()
     play.run()
@@ -130,8 +130,8 @@ def test_a_worker_that_answers_and_does_not_advance_is_stale() -> None:
     play = Play(Policy(hard_seconds=10_000, stale_seconds=600))
     play.run()
     for _ in range(10):
-        assert play.see("running", after=60, report=report(7)).actions == ()
-    assert deleted(play.see("running", after=60, report=report(7))) == [POD_UID]
+        assert play.see("running", after=60, report=report(percent=0.7)).actions == ()
+    assert deleted(play.see("running", after=60, report=report(percent=0.7))) == [POD_UID]
     play.see("deleted-exit-85", after=5)
     assert (play.status.phase, play.status.reason) == (Phase.FAILED, "Stale")
 
@@ -139,7 +139,7 @@ def test_a_worker_that_answers_and_does_not_advance_is_stale() -> None:
 def test_a_worker_that_cannot_be_reached_is_not_stale() -> None:
     play = Play(Policy(hard_seconds=10_000, stale_seconds=600))
     play.run()
-    play.see("running", report=report(7))
+    play.see("running", report=report(percent=0.7))
     assert play.see("running", after=6000).actions == ()
 
 
@@ -168,7 +168,7 @@ def test_the_message_tells_which_try_it_is_and_how_far() -> None:
     play = Play()
     play.run("exit-82-memory-error")
     play.run(attempt=2, after=700)
-    play.see("running", attempt=2, report=report(430, attempt=2))
+    play.see("running", attempt=2, report=report(percent=43, attempt=2))
     assert play.status.message == "attempt 2 of 3 after MemoryError; 43 % done"
 
 

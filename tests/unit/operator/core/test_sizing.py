@@ -21,7 +21,7 @@ from spectrogram_operator.core.sizing import (
     refused_memory,
     transform_threads,
 )
-from unit.operator.core.play import build_job
+from unit.operator.core.play import SPEC, build_job
 
 DEFAULT, LARGE = QueueName.DEFAULT, QueueName.LARGE_JOBS
 POLICY = Policy()
@@ -29,7 +29,7 @@ POLICY = Policy()
 
 def spec(*, size: str | None = None, queue: str = "auto", **resources: Any) -> SpectrogramJobSpec:
     """A spec with this size hint, queue and resources."""
-    recording = {"claimName": "recordings", "path": "fm.drf"} | ({"size": size} if size else {})
+    recording = SPEC["input"] | ({"size": size} if size else {})
     found = build_job(input=recording, queue=queue, resources=resources).spec
     assert found is not None
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.waiting import until
+from pods.jobs import job_body
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.reconcile import Reconciler
@@ -25,8 +26,7 @@ PATIENCE = 120.0
 
 def job(fate: str, **spec: Any) -> dict[str, Any]:
     """A job whose worker meets this fate."""
-    document = {"input": {"claimName": "recordings", "path": fate}, "output": {"claimName": "results"}}
-    return {"metadata": {"name": "job"}, "spec": document | spec}
+    return job_body("job", **{"input": {"claimName": "recordings", "path": fate}} | spec)
 
 
 def folders(folder: Path) -> dict[str, Path]:
