@@ -4,7 +4,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources.digital_rf.chunks import ChunkReader, Chunks, find_chunks
-from spectrogram_worker.storage.claim_store import ClaimFile
+from spectrogram_worker.storage.claim_store import ClaimFile, ClaimStore
 from unit.worker.recordings import integer_pairs, open_path, read, says, scaled, write_digital_rf
 
 SAMPLE = np.dtype([("r", "<i2"), ("i", "<i2")])
@@ -42,7 +42,7 @@ def chunks_of(path: Path) -> Chunks:
 
 @contextmanager
 def reader_of(path: Path) -> Iterator[ChunkReader]:
-    with closing(ClaimFile(path, path.name)) as file:
+    with closing(ClaimStore(path.parent).open(PurePosixPath(path.name))) as file:
         yield ChunkReader(file, chunks_of(path))
 
 

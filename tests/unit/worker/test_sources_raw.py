@@ -14,6 +14,7 @@ from spectrogram_worker.contract.parameters import InputFormat, Raw
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources.file_names import parameters_in_name
 from unit.worker.recordings import open_path, open_raw, read, says, write_raw
+from unit.worker.rights import obeying_permissions
 
 KINDS = {
     "f32": "f4",
@@ -196,14 +197,9 @@ def test_a_file_that_shrinks_while_it_is_read_is_invalid(tmp_path: Path) -> None
     assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "byte 4000", "cut off")
 
 
-def test_a_file_without_read_permission_is_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_raw(tmp_path, np.ones(10, "<c8"))
-
-    def refuse(*_: Any) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, "open", refuse)  # tests may run as root, whom permissions do not stop
-    with pytest.raises(WorkerError) as caught:
+def test_a_file_without_read_permission_is_invalid(tmp_path: Path) -> None:
+    write_raw(tmp_path, np.ones(10, "<c8")).chmod(0)
+    with obeying_permissions(), pytest.raises(WorkerError) as caught:
         open_raw(tmp_path, "cf32_le")
     assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "read permission")
 

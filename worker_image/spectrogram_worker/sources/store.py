@@ -4,7 +4,7 @@ Paths are relative to the store. What they name comes from somebody else: a stor
 """
 
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -73,8 +73,8 @@ class RecordingStore(Protocol):
         """Have files on this machine, many at once. Raises WorkerError 65 where there is no room for them."""
         ...
 
-    def on_disk(self, path: PurePosixPath) -> Path:
-        """A regular file on this machine, fetched if it must be, for a library that opens files itself."""
+    def open_on_disk(self, path: PurePosixPath) -> SampleFile:
+        """Open a file that has a descriptor, fetched if it must be, for a library that reads it itself."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -141,10 +141,10 @@ class BucketStore:
         self._copied.update(wanted)
         self._streamed.difference_update(wanted)
 
-    def on_disk(self, path: PurePosixPath) -> Path:
-        """The copy of an object."""
+    def open_on_disk(self, path: PurePosixPath) -> SampleFile:
+        """Open the copy of an object."""
         self.fetch([path])
-        return self._local().on_disk(path)
+        return self._local().open(path)
 
     def close(self) -> None:
         """Close the connections, give back the memory, remove the copies."""

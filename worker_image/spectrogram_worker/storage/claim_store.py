@@ -1,18 +1,25 @@
-"""Files of a recording below one folder: opened without following anything out of it, read exactly.
+"""Recordings in a mounted claim: nothing is reached outside its folder, no device or pipe is opened, reads are exact.
 
-A recording comes from somebody else. Nothing here follows a path out of the root, opens a device or a pipe, or maps a
-file into memory (file pages of a map count as resident memory, and a safeguard would stop a healthy worker).
+A recording comes from somebody else. No file is mapped into memory either: its pages would count as resident, and a
+safeguard would stop a healthy worker.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from numpy.typing import NDArray
 
-from spectrogram_worker.errors import input_invalid, input_not_found, unreadable
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.errors import WorkerError, input_invalid, input_not_found, unreadable
+from spectrogram_worker.storage.folders import Folder
+from spectrogram_worker.storage.way import LeadsOutError, way_to
+
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class ClaimStore:
@@ -39,69 +46,78 @@ class ClaimStore:
 
     def require(self, path: PurePosixPath) -> None:
         """Raise WorkerError 66 where nothing is at `path`, 65 for a link that leads out of the root or in a circle."""
-        self._inside(path)
+        with self._way_to(path) as (folder, name):
+            os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
 
     def is_file(self, path: PurePosixPath) -> bool:
         """Whether a file is at `path`, or a link to one."""
-        return (self._root / path).is_file()
+        return stat.S_ISREG(self._mode(path))
 
     def is_folder(self, path: PurePosixPath) -> bool:
         """Whether a folder is at `path`, or a link to one."""
-        return (self._root / path).is_dir()
+        return stat.S_ISDIR(self._mode(path))
 
     def names(self, path: PurePosixPath) -> list[str]:
         """What lies in a folder."""
-        try:
-            return os.listdir(self._inside(path))
-        except OSError as error:
-            raise unreadable(self.shown(path), error) from None
+        with self._way_to(path) as (folder, name):
+            below = folder.folder(name)
+            try:
+                return below.names()
+            finally:
+                below.close()
 
     def open(self, path: PurePosixPath) -> "ClaimFile":
         """Open a regular file."""
-        return ClaimFile(self.on_disk(path), self.shown(path))
+        with self._way_to(path) as (folder, name):
+            status = folder.status(name)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise input_invalid(f"{self.shown(path)} is not a regular file: name a file that holds samples")
+            return ClaimFile(folder.descriptor_of(name), self.shown(path))
 
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """They are here."""
 
-    def on_disk(self, path: PurePosixPath) -> Path:
-        """The real path of `path`, which must be a regular file below the root."""
-        real = self._inside(path)
-        try:
-            mode = real.stat().st_mode
-        except OSError as error:
-            raise unreadable(self.shown(path), error) from None
-        if not stat.S_ISREG(mode):
-            raise input_invalid(f"{self.shown(path)} is not a regular file: name a file that holds samples")
-        return real
+    def open_on_disk(self, path: PurePosixPath) -> "ClaimFile":
+        """Open a regular file."""
+        return self.open(path)
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _inside(self, path: PurePosixPath) -> Path:
-        """The real path of `path`, which must exist and lie below the root."""
+    def _mode(self, path: PurePosixPath) -> int:
+        """Kind and permissions of what is at `path`; 0 where there is nothing."""
         try:
-            real = (self._root / path).resolve(strict=True)
-        except (FileNotFoundError, NotADirectoryError):
-            raise input_not_found(f"input.path: there is no {self.shown(path)}: {self._advice}") from None
-        except (OSError, RuntimeError) as error:
-            raise unreadable(self.shown(path), error) from None
-        if not real.is_relative_to(self._root):
+            with self._way_to(path) as (folder, name):
+                status = folder.status(name)
+        except WorkerError as error:
+            if error.code is not ExitCode.INPUT_NOT_FOUND:
+                raise
+            return 0
+        return status.st_mode if status is not None else 0
+
+    @contextmanager
+    def _way_to(self, path: PurePosixPath) -> Iterator[tuple[Folder, str]]:
+        """What `way_to` gives, to be used within; what the system refuses becomes a WorkerError."""
+        try:
+            with way_to(self._root, path) as found:
+                yield found
+        except LeadsOutError:
             raise input_invalid(
                 f"{self.shown(path)} is a symbolic link that leads out of the volume: copy the data into the volume"
-            )
-        return real
+            ) from None
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                raise input_not_found(f"input.path: there is no {self.shown(path)}: {self._advice}") from None
+            raise unreadable(self.shown(path), error) from None
 
 
 class ClaimFile:
-    """The regular file at `real`; see `SampleFile`."""
+    """The regular file behind a descriptor, which `close` releases; see `SampleFile`."""
 
-    def __init__(self, real: Path, name: str) -> None:
+    def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
-        try:
-            self._descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-            self.size = os.fstat(self._descriptor).st_size
-        except OSError as error:
-            raise unreadable(self.name, error) from None
+        self.size = os.fstat(descriptor).st_size
+        self._descriptor = descriptor
 
     @property
     def descriptor(self) -> int:

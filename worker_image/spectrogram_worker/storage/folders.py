@@ -10,6 +10,8 @@ from io import BufferedRandom, BufferedReader, FileIO
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WAY = _FOLDER | getattr(os, "O_PATH", 0)
+"""To go through a folder needs no permission to list it."""
 FILE_BUFFER = 256 * 1024
 """Bytes that a file collects before it writes them."""
 
@@ -41,6 +43,10 @@ class Folder:
                 os.mkdir(name, dir_fd=self.descriptor)
         return Folder(os.open(name, _FOLDER, dir_fd=self.descriptor))
 
+    def enter(self, name: str) -> "Folder":
+        """The folder `name`, to reach what lies in it. A symbolic link is an OSError."""
+        return Folder(os.open(name, _WAY, dir_fd=self.descriptor))
+
     def create(self, name: str) -> BufferedRandom:
         """A new file, opened for writing and reading; one that exists is an OSError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,12 +54,18 @@ class Folder:
 
     def open(self, name: str) -> BufferedReader:
         """The regular file `name`, for reading."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        file = os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb")
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise OSError(f"{name} is not a regular file")
-        return file
+        return os.fdopen(self.descriptor_of(name), "rb")
+
+    def descriptor_of(self, name: str) -> int:
+        """A descriptor of the regular file `name`, for reading. Anything else is an OSError, and is not opened."""
+        status = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", name)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self.descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was replaced meanwhile
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "is not a regular file", name)
+        return descriptor
 
     def names(self) -> list[str]:
         """Names in the folder, sorted."""

@@ -9,7 +9,7 @@ fails to read. The tests compare what is read here with what it reads.
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -67,10 +67,15 @@ def read_properties(store: RecordingStore, channel: PurePosixPath) -> Properties
     return properties
 
 
-def open_hdf5(store: RecordingStore, path: PurePosixPath) -> Any:
+@contextmanager
+def open_hdf5(store: RecordingStore, path: PurePosixPath) -> Iterator[Any]:
     """An HDF5 file of the store, opened for reading; to be used within `hdf5_errors`."""
-    # No file locking: recordings lie on read-only volumes and network file systems.
-    return h5py.File(store.on_disk(path), "r", locking=False)
+    # By descriptor, as the name may lead elsewhere by now. No locking: claims are mounted read-only.
+    with (
+        closing(store.open_on_disk(path)) as file,
+        h5py.File(f"/dev/fd/{file.descriptor}", "r", locking=False) as content,
+    ):
+        yield content
 
 
 @contextmanager

@@ -1,0 +1,143 @@
+"""Recordings in a claim: links are followed as the system follows them, and never to what lies outside."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.storage.claim_store import ClaimStore
+from unit.worker.recordings import says
+
+INSIDE, OUTSIDE = b"in the claim", b"somebody's.."
+
+
+def content(store: ClaimStore, path: str) -> bytes:
+    """What the file at `path` holds."""
+    with closing(store.open(PurePosixPath(path))) as file:
+        found = np.empty(file.size, np.uint8)
+        file.read(0, found)
+    return found.tobytes()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A claim with the file `day/rec` inside, and a file of the same path outside."""
+    for folder, text in (("mnt/claim", INSIDE), ("mnt/other", OUTSIDE)):
+        (tmp_path / folder / "day").mkdir(parents=True)
+        (tmp_path / folder / "day/rec").write_bytes(text)
+    return tmp_path / "mnt/claim"
+
+
+INWARD = {
+    "to the file": ("link", "day/rec", "link"),
+    "to its folder": ("link", "day", "link/rec"),
+    "up and down again": ("day/link", "../day/./rec", "day/link"),
+    "to the root": ("link", ".", "link/day/rec"),
+    "to the folder that it is in": ("day/link", ".", "day/link/link/link/rec"),
+    "out of the root and back": ("day/link", "../../claim/day/rec", "day/link"),
+    "higher than the root and back": ("link", "../../mnt/claim", "link/day/rec"),
+    "from the first folder of all": ("link", "{root}/day", "link/rec"),
+    "above everything": ("link", "../" * 40 + "{root}/day", "link/rec"),
+}
+
+
+@pytest.mark.parametrize("way", INWARD)
+def test_links_that_stay_inside_are_followed(root: Path, way: str) -> None:
+    place, target, path = INWARD[way]
+    (root / place).symlink_to(target.format(root=str(root).lstrip("/") if "../" in target else root))
+    store = ClaimStore(root)
+    assert content(store, path) == INSIDE
+    assert store.is_file(PurePosixPath(path))
+    assert store.names(PurePosixPath(path).parent) == sorted(os.listdir((root / path).parent))
+
+
+OUTWARD = {
+    "to a file": ("link", "{other}/day/rec", "link"),
+    "to a folder": ("link", "../other", "link/day/rec"),
+    "to the folder above": ("link", "..", "link/other/day/rec"),
+    "to the first folder of all": ("link", "/", "link{other}/day/rec"),
+    "through another link": ("link", "day/next", "link/day/rec"),
+    "to a name that begins as the root's": ("link", "{root}2", "link/day/rec"),
+}
+
+
+@pytest.mark.parametrize("way", OUTWARD)
+def test_links_that_lead_out_are_refused(root: Path, way: str) -> None:
+    place, target, path = OUTWARD[way]
+    other = root.parent / "other"
+    (root / "day/next").symlink_to(other)
+    (root.parent / "claim2").symlink_to(other)
+    (root / place).symlink_to(target.format(root=root, other=other))
+    path = path.format(other=other)
+    assert (root / path).read_bytes() == OUTSIDE  # as the system follows it
+    store, asked = ClaimStore(root), PurePosixPath(path)
+    for ask in (store.open, store.require, store.names, store.is_file, store.is_folder):
+        with pytest.raises(WorkerError) as caught:
+            ask(asked)
+        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the volume")
+
+
+def test_what_is_not_there_is_no_file_and_no_folder(root: Path) -> None:
+    store = ClaimStore(root)
+    for path in ("none", "day/none/rec", "day/rec/below", "day/rec/below/it", "x" * 256, "day/" + "x" * 256):
+        asked = PurePosixPath(path)
+        assert not store.is_file(asked)
+        assert not store.is_folder(asked)
+        for ask in (store.open, store.require, store.names):
+            with pytest.raises(WorkerError) as caught:
+                ask(asked)
+            assert says(caught.value, ExitCode.INPUT_NOT_FOUND, f"there is no {path}")
+
+
+def test_nothing_stays_open(root: Path) -> None:
+    (root / "link").symlink_to("day")
+    (root / "out").symlink_to("..")
+    store, before = ClaimStore(root), os.listdir("/proc/self/fd")
+    assert content(store, "link/../link/rec") == INSIDE
+    for path in ("link/none", "out/none", "day"):
+        with pytest.raises(WorkerError):
+            store.open(PurePosixPath(path))
+    assert os.listdir("/proc/self/fd") == before
+
+
+@contextmanager
+def swapping(one: Path, other: Path) -> Iterator[None]:
+    """While within, a thread lets the two change places without end, with a moment where neither is there."""
+    stop = threading.Event()
+
+    def swap() -> None:
+        aside, turn = one.with_name("aside"), 0
+        while not stop.is_set() or turn % 2:
+            one.rename(aside)
+            other.rename(one)
+            aside.rename(other)
+            turn += 1
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("what", ["day", "day/rec"])
+def test_whoever_swaps_a_name_for_a_link_has_nothing_read_outside(root: Path, what: str) -> None:
+    """Checked first and opened then, hundreds of some thousands of opens went outside."""
+    store, link = ClaimStore(root), root / "link"
+    link.symlink_to(root.parent / "other" / what)
+    seen: list[bytes | ExitCode] = []
+    with swapping(root / what, link):
+        while len(seen) < 1000 or min(seen.count(INSIDE), seen.count(ExitCode.INPUT_INVALID)) < 20:
+            try:
+                seen.append(content(store, "day/rec"))
+            except WorkerError as error:
+                seen.append(error.code)
+    assert set(seen) <= {INSIDE, ExitCode.INPUT_INVALID, ExitCode.INPUT_NOT_FOUND, ExitCode.IO_ERROR}
