@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import cast
 
 from spectrogram_worker.contract import ExitCode, WorkerDocument
+from spectrogram_worker.contract.memory import (
+    DEFAULT_READ_BYTES,
+    MAXIMUM_READ_BYTES,
+    Known,
+    MemoryPlan,
+    plan_memory,
+    planned_picture,
+)
 from spectrogram_worker.contract.parameters import OutputFormat
 from spectrogram_worker.contract.report import Dataset, OutputFile
 from spectrogram_worker.errors import Ending, WorkerError
-from spectrogram_worker.estimate import announce, estimate_memory, require_memory
-from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
+from spectrogram_worker.estimate import announce, require_memory
+from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs import open_destination
@@ -27,20 +35,16 @@ from spectrogram_worker.outputs.destination import at_path, output_errors
 from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
 from spectrogram_worker.outputs.picture import use_scratch_for_caches
-from spectrogram_worker.outputs.results import Results, collecting_bytes, output_bytes, picture_bytes
+from spectrogram_worker.outputs.results import Results, output_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.selection import Selection, sample_time, select
-from spectrogram_worker.spectrum.axes import Column, transform_warnings
+from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import is_missing, kernel_name
-from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES, MAXIMUM_READ_BYTES, ColumnStream
+from spectrogram_worker.spectrum.power import is_missing, kernel_name, load_kernel, widest_lanes
+from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
-
-_AXIS_BYTES = 32
-"""For each column, while the time axis is computed: the one thing that grows with a recording of which every frame is
-a column."""
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +118,12 @@ class Attempt:
         chunked = chunking.mode == "always" or (
             chunking.mode == "auto" and files > chunking.threshold_megabytes * 1_000_000
         )
-        columns = frame(selection.count, document.transform, document.reduce).columns
-        require_memory(self._gauge, _AXIS_BYTES * columns, f"the time axis of {columns} columns")
+        read_bytes = MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES
+        plan = self._plan_memory(recording.description, selection, reading_bytes, read_bytes)
+        self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
+        # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
+        # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
+        require_memory(self._gauge, plan.transform, "the transform")
         stream = ColumnStream(
             recording,
             selection,
@@ -123,30 +131,43 @@ class Attempt:
             document.reduce,
             document.frequency_range,
             threads=document.limits.threads,
-            read_bytes=MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES,
+            read_bytes=read_bytes,
             should_stop=self._stop.is_set,
         )
-        planned = stream.memory_bytes + reading_bytes + collecting_bytes(document, stream.layout)
-        estimate = estimate_memory(
-            files=files,
-            resident=self._gauge.look().resident,
-            transform=planned,
-            picture=picture_bytes(document),
-        )
-        self._state.expect_memory(announce(self._job, estimate, self._gauge.limit))
         needed = output_bytes(document, stream.layout)
         log.info("Job %s: Outputs take up to %s", self._job, megabytes(needed))
-        # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
-        # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
-        require_memory(self._gauge, planned, "the transform")
         self._raise_if_stopped()
         self._destination.require_space(needed)
         if is_missing(stream.plan):
             log.warning("Job %s: No compiled kernel is installed: scipy.fft takes some times longer", self._job)
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))
-            log.info("Processing %d samples in chunks of %d", selection.count, stream.chunk_samples)
+            log.info("Processing %d samples in chunks of %d", selection.count, stream.item_samples)
         return stream
+
+    def _plan_memory(
+        self, description: Description, selection: Selection, reading_bytes: int, read_bytes: int
+    ) -> MemoryPlan:
+        """The memory of the job, with the kernel's libraries in place. Raises what framing and bins raise."""
+        document = self._document
+        frame(selection.count, document.transform, document.reduce)
+        bins = choose_bins(description, document.transform, document.frequency_range)
+        load_kernel(document.transform, is_complex=description.is_complex)
+        process = self._gauge.look().process
+        known = Known(
+            format=description.format,
+            samples=selection.count,
+            is_complex=description.is_complex,
+            kept_bins=len(bins.order),
+            lanes=widest_lanes(),
+            process=process.own,
+            metadata=self._gauge.peak - process.own,
+            read_ahead=reading_bytes,
+        )
+        threads = document.limits.threads
+        return plan_memory(
+            document.transform, document.reduce, document.output, known, threads=threads, read_bytes=read_bytes
+        )
 
     def _transform(self, stream: ColumnStream, results: Results) -> None:
         self._log_memory("before_spectrogram")
@@ -209,7 +230,7 @@ class Attempt:
             complete=stopped is None,
             reason=(stopped.code if stopped else ExitCode.DONE).reason,
             files=files,
-            peak_memory_bytes=peak_resident_bytes(),
+            peak_memory_bytes=self._gauge.peak,
             stage_seconds=self._state.stage_seconds,
             kernel=kernel_name(stream.plan),
         )
@@ -228,7 +249,7 @@ class Attempt:
 
     def _may_draw(self, *, partial: bool) -> bool:
         """False where a stop leaves no memory for a picture; raises MemoryError (82) where a whole result needs one."""
-        planned = picture_bytes(self._document)
+        planned = planned_picture(self._document.output)
         if self._emergency() or (partial and planned > self._gauge.look().available):
             log.warning("Job %s: The picture is left out for want of memory", self._job)
             return False
@@ -245,7 +266,7 @@ class Attempt:
 
     def _log_memory(self, stage: str) -> None:
         use = self._gauge.look()
-        sizes = f"RSS: {megabytes(use.resident)}, VMS: {megabytes(use.virtual)}, Percent: {use.percent:.1f}%"
+        sizes = f"RSS: {megabytes(use.process.own)}, VMS: {megabytes(use.process.virtual)}, Percent: {use.percent:.1f}%"
         log.info("Job %s memory usage at %s: %s", self._job, stage, sizes)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Report
-from spectrogram_worker.guards.memory import MemoryGauge, peak_resident_bytes
+from spectrogram_worker.guards.memory import MemoryGauge
 
 STAGES = ("starting", "reading", "downloading", "spectrogram", "writing", "done")
 
@@ -87,7 +87,7 @@ class ProgressState:
                     update={
                         "limit_bytes": self._gauge.limit,
                         "current_bytes": use.current,
-                        "peak_bytes": peak_resident_bytes(),
+                        "peak_bytes": self._gauge.peak,
                     }
                 ),
                 dataset=self._dataset,

@@ -17,7 +17,8 @@ from spectrogram_worker.progress_server import ProgressServer
 def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitCode:
     """Run one attempt; `started` is when the process began, as `time.monotonic` gives it."""
     job, folders = document.job.title, document.folders
-    gauge = MemoryGauge(document.limits.memory_bytes, find_cgroup())
+    limits = document.limits
+    gauge = MemoryGauge(limits.memory_bytes, find_cgroup(), limits.safeguard_percent)
     state = ProgressState(document.job, gauge)
     attempts: list[Attempt] = []
 

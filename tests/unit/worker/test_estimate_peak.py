@@ -3,6 +3,7 @@
 The table is printed: pytest -s tests/unit/worker/test_estimate_peak.py
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import document
-from unit.worker.recordings import RATE, write_digital_rf, write_sigmf
+from unit.worker.recordings import FIRST_SAMPLE, RATE, write_center_frequencies, write_digital_rf, write_sigmf
 from unit.worker.test_worker_main import start, wait
 
 MEBI = 2**20
@@ -71,6 +72,13 @@ CASES = (
     Case(1024, "npz", "gaps", 16 * MEBI),
     Case(256, "npz", "gaps", 16 * MEBI, threads=1),
     Case(1024, "npz", "drf padded", 16 * MEBI),
+    Case(8, "npz", samples=MEBI // 4, hop=1),
+    Case(8, "npz", samples=MEBI // 4, hop=1, threads=4, precision="double"),
+    Case(16, "npz", samples=MEBI, hop=1, threads=1),
+    Case(1024, "npz", "drf compressed", 16 * MEBI, threads=4),
+    Case(64, "npz", "drf compressed", 16 * MEBI, threads=4),
+    Case(1024, "npz", "sigmf annotated", MEBI),
+    Case(1024, "npz", "drf tuned", MEBI),
     *(
         Case(fft, "png npz", name, samples)
         for name in ("sigmf", "numpy", "wav", "flac", "drf", "drf compressed")
@@ -106,6 +114,32 @@ def write_sigmf_pair(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
     return {"path": "signal.sigmf-meta"}
 
 
+def write_annotated(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    """Metadata of 15 MB, as programs write it that mark every burst."""
+    write_sigmf(folder, noise.tobytes() * repeats, datatype="ci16_le", name="annotated")
+    path = folder / "annotated.sigmf-meta"
+    document = json.loads(path.read_text())
+    document["annotations"] = [
+        {
+            "core:sample_start": number,
+            "core:sample_count": 100,
+            "core:freq_lower_edge": 1e6 + number / 3,
+            "core:label": f"burst {number}",
+        }
+        for number in range(120_000)
+    ]
+    path.write_text(json.dumps(document))
+    return {"path": "annotated.sigmf-meta"}
+
+
+def write_tuned(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
+    """A centre frequency that is said again every hundredth of a second."""
+    blocks = [(number * len(noise), noise) for number in range(repeats)]
+    channel = write_digital_rf(folder, blocks, name="tuned")
+    write_center_frequencies(channel, {FIRST_SAMPLE + number * RATE // 100: 1e6 for number in range(1500)})
+    return {"path": "tuned"}
+
+
 def write_numpy(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
     np.save(folder / "signal.npy", np.tile(noise, (repeats, 1)))
     return {"path": "signal.npy", "raw": {"sampleRate": RATE}}
@@ -130,6 +164,8 @@ WRITERS: dict[str, Callable[[Path, NDArray[Any], int], Fields]] = {
     "gaps": write_gaps,
     "drf padded": write_padded,
     "sigmf": write_sigmf_pair,
+    "sigmf annotated": write_annotated,
+    "drf tuned": write_tuned,
     "numpy": write_numpy,
     "wav": partial(write_sound, kind="WAV"),
     "flac": partial(write_sound, kind="FLAC"),
@@ -155,7 +191,11 @@ def table() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: f"{case.input}-{case.fft}-{case.formats}-{case.samples}-{case.precision}"
+    "case",
+    CASES,
+    ids=lambda case: (
+        f"{case.input}-{case.fft}-{case.hop}-{case.formats}-{case.samples}-{case.precision}-{case.threads}"
+    ),
 )
 def test_the_peak_is_between_seven_tenths_and_all_of_the_estimate(
     tmp_path: Path, recordings: tuple[Path, dict[str, Fields]], table: list[str], case: Case

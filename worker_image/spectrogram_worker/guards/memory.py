@@ -6,7 +6,7 @@ read (docs.kernel.org: admin-guide/cgroup-v2, cgroup-v1/memory). This module onl
 
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -82,13 +82,44 @@ def _folders(mount: Path, path: str) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class MemoryUse:
-    """A look at the memory, in bytes: the process's own sizes, and what counts against which limit."""
+class ProcessMemory:
+    """What this process has in memory, in bytes.
 
-    resident: int
+    own: what is not in a file (RssAnon + RssShmem). Pages of mapped libraries are not the job's: the kernel drops them
+    when it needs the room. highest: of `own` so far, or a little less. virtual: the address space.
+    """
+
+    own: int
+    highest: int
     virtual: int
+
+
+def process_memory(status: Path = Path("/proc/self/status")) -> ProcessMemory:
+    """The memory of this process (proc(5)). Where the system does not tell, mapped libraries are counted too."""
+    try:
+        lines = (line.split() for line in status.read_text().splitlines())
+        sizes = {line[0].rstrip(":"): 1024 * int(line[1]) for line in lines if line[-1:] == ["kB"]}
+        own = sizes["RssAnon"] + sizes["RssShmem"]
+        # Libraries are loaded and stay: at the peak as many of their pages were resident as now, or fewer.
+        return ProcessMemory(own, max(own, sizes["VmHWM"] - sizes["RssFile"]), sizes["VmSize"])
+    except (OSError, KeyError, ValueError):
+        found = psutil.Process().memory_info()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return ProcessMemory(found.rss, peak if sys.platform == "darwin" else peak * 1024, found.vms)
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """A look at the memory: `current` bytes count against `limit`, and `threshold` percent of that are the safeguard's.
+
+    process: this process alone. left_elsewhere: bytes left below the limit of a larger cgroup that others use too.
+    """
+
+    process: ProcessMemory
     current: int
     limit: int
+    threshold: float = 100.0
+    left_elsewhere: int | None = None
 
     @property
     def percent(self) -> float:
@@ -97,21 +128,23 @@ class MemoryUse:
 
     @property
     def available(self) -> int:
-        """Bytes left below the limit."""
-        return max(0, self.limit - self.current)
+        """Bytes left below the safeguard's threshold."""
+        left = max(0, int(self.limit * self.threshold / 100) - self.current)
+        return left if self.left_elsewhere is None else min(left, self.left_elsewhere)
 
 
 class MemoryGauge:
-    """Looks at the memory of this process and of its cgroup.
+    """Looks at the memory of this process and of its cgroup; `threshold` is the safeguard's, in percent of the limit.
 
-    Two limits count, and the one that is nearer decides: the document's against the resident set of this process, and
-    the cgroup's against the use of the whole cgroup, which a helper process or a memory-backed volume shares.
+    In a container the cgroup is the job's: its use counts, with that of a helper process or a memory-backed volume, or
+    this process's own against the document's limit where that is nearer. A cgroup with a higher limit than the document
+    is shared with others (`spectrogram run` on a machine that grants no cgroup): then only this process's own use
+    counts, against the document's limit, and of the cgroup only how many bytes are left in it.
     """
 
-    def __init__(self, limit: int, cgroup: Cgroup | None = None) -> None:
-        self._limit = limit
-        self._cgroup = cgroup
-        self._process = psutil.Process()
+    def __init__(self, limit: int, cgroup: Cgroup | None = None, threshold: float = 100.0) -> None:
+        self._limit, self._cgroup, self._threshold = limit, cgroup, threshold
+        self._peak = 0
 
     @property
     def limit(self) -> int:
@@ -119,26 +152,25 @@ class MemoryGauge:
         cgroup_limit = self._cgroup.limit() if self._cgroup else None
         return self._limit if cgroup_limit is None else min(self._limit, cgroup_limit)
 
+    @property
+    def peak(self) -> int:
+        """The highest use of this process's own memory that is known of, in bytes (a cgroup's peak has file cache)."""
+        found = process_memory()
+        self._peak = max(self._peak, found.highest)
+        return self._peak
+
     def look(self) -> MemoryUse:
         """What is in use now, against the limit that is nearer."""
-        sizes = self._process.memory_info()
-        own = MemoryUse(sizes.rss, sizes.vms, sizes.rss, self._limit)
+        process = process_memory()
+        self._peak = max(self._peak, process.own)
+        own = MemoryUse(process, process.own, self._limit, self._threshold)
         if self._cgroup is None or (limit := self._cgroup.limit()) is None:
             return own
         try:
-            shared = MemoryUse(sizes.rss, sizes.vms, self._cgroup.use(), limit)
+            use = self._cgroup.use()
         except (OSError, ValueError):
             return own
-        return max(own, shared, key=lambda use: use.percent)
-
-
-def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int:
-    """The highest resident set of this process so far, in bytes (VmHWM; a cgroup's peak contains page cache)."""
-    try:
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        if limit > self._limit:
+            return replace(own, left_elsewhere=max(0, limit - use))
+        shared = MemoryUse(process, use, limit, self._threshold)
+        return max(own, shared, key=lambda look: look.percent)

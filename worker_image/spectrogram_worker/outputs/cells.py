@@ -24,11 +24,6 @@ class PictureCells:
         cell = self.values[index * self._shape[0] // self._columns]
         np.fmax(cell, np.fmax.reduceat(spectrum, self._first_bins), out=cell)
 
-    @staticmethod
-    def bytes_needed(*, width: int, height: int) -> int:
-        """Bytes of the cells of axes of that many pixels."""
-        return 4 * width * height
-
 
 def color_limits(
     cells: NDArray[np.float32], given: tuple[float, float] | None, least_span: float = 10.0

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract import memory
+from spectrogram_worker.contract.memory import CHUNK_BYTES
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.spectrum.axes import Column, Layout
-
-CHUNK_BYTES = 4 * 2**20
 
 
 class ChunkWriter(Protocol):
@@ -30,10 +30,8 @@ class ChunkWriter(Protocol):
 
 
 def chunk_columns(layout: Layout) -> int:
-    """Columns of a chunk, the same for all of them; as even as possible, so that the last has little to fill up."""
-    columns = len(layout.times)
-    most = max(1, CHUNK_BYTES // (4 * len(layout.frequencies)))
-    return -(-columns // -(-columns // most))
+    """Columns of a chunk."""
+    return memory.chunk_columns(len(layout.frequencies), len(layout.times), CHUNK_BYTES)
 
 
 def chunk_count(layout: Layout) -> int:
@@ -55,11 +53,6 @@ class ChunkedColumns:
         shape = (len(layout.reductions), len(layout.frequencies), chunk_columns(layout))
         self._values: NDArray[np.float32] = np.empty(shape, "<f4")
         self._columns = 0
-
-    @staticmethod
-    def bytes_needed(layout: Layout) -> int:
-        """Bytes in memory."""
-        return 4 * len(layout.reductions) * len(layout.frequencies) * chunk_columns(layout)
 
     def append(self, column: Column) -> None:
         """Take the next column."""

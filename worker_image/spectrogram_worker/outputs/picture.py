@@ -23,10 +23,6 @@ from spectrogram_worker.outputs.cells import color_limits
 from spectrogram_worker.outputs.geometry import Box, Geometry
 from spectrogram_worker.outputs.scales import frequency_scale, time_scale, utc_ticks
 
-DRAWING_BYTES = 36_000_000
-"""What matplotlib and Pillow add to the resident set of a worker, in bytes (measured: 31 MB)."""
-PIXEL_BYTES = 10
-"""Bytes for each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
 _COMPRESSION = 2
 """Level of the PNG: about half the time of the usual 6. Noise takes as much room, smooth pictures up to three times."""
 _DPI = 128  # a power of two: pixels to inches and back is exact

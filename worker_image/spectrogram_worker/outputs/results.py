@@ -13,7 +13,7 @@ from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
 from spectrogram_worker.outputs.geometry import plan_geometry
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
-from spectrogram_worker.outputs.picture import DRAWING_BYTES, PIXEL_BYTES, Scene, draw_picture
+from spectrogram_worker.outputs.picture import Scene, draw_picture
 from spectrogram_worker.outputs.scales import rate_text
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
 from spectrogram_worker.spectrum.axes import Column, Layout
@@ -120,22 +120,6 @@ def output_bytes(document: WorkerDocument, layout: Layout) -> int:
     arrays += Hdf5File.bytes_needed(layout) if OutputFormat.HDF5 in formats else 0
     picture = 4 * image.width * image.height if OutputFormat.PNG in formats else 0
     return arrays + picture + _MANIFEST_BYTES
-
-
-def picture_bytes(document: WorkerDocument) -> int:
-    """Memory of the picture stage in bytes: matplotlib itself, and what each pixel takes."""
-    image = document.output.image
-    drawn = OutputFormat.PNG in document.output.formats
-    return DRAWING_BYTES + PIXEL_BYTES * image.width * image.height if drawn else 0
-
-
-def collecting_bytes(document: WorkerDocument, layout: Layout) -> int:
-    """Memory of the results while columns come in, in bytes: the picture's cells, chunks, and the files' buffers."""
-    image, formats = document.output.image, document.output.formats
-    cells = PictureCells.bytes_needed(width=image.width, height=image.height) if OutputFormat.PNG in formats else 0
-    chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
-    chunks = ChunkedColumns.bytes_needed(layout) if chunked else 0
-    return cells + chunks + FILE_BUFFER * len(document.reduce.time)
 
 
 def describe_scene(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import READER_BUFFER_BYTES
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.samples import SampleType, long_runs
 
-BUFFER_BYTES = 512 * 1024
 MAXIMUM_LISTED_GAPS = 1000
 
 
@@ -27,7 +27,7 @@ class SegmentReader(ABC):
         self._type = sample_type
         self._starts = starts
         self._stops = stops
-        self._rows = max(1, BUFFER_BYTES // sample_type.stride)
+        self._rows = max(1, READER_BUFFER_BYTES // sample_type.stride)
         self._buffer = page_aligned(self._rows * sample_type.stride, np.uint8)
 
     @abstractmethod

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Description
-from spectrogram_worker.spectrum.framing import Framing, frame
+from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.windows import window_values
 
 UNITS = {"density": "dB(FS²/Hz)", "spectrum": "dBFS"}

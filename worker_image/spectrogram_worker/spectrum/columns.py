@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.axes import Bins, Column
-from spectrogram_worker.spectrum.framing import Framing
 from spectrogram_worker.spectrum.power import OPERATIONS
 
 _DECIBELS = 10 / math.log(10)

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import compiled_lanes, compiled_points, compiled_rows
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.spectrum.power import PowerPlan, overflow
 
 LIBRARY = Path(__file__).with_name("kernel") / "kernel.so"
-_SMALLEST_POINTS, _LARGEST_POINTS = 16, 65_536
-_MANY_POINTS = 8192  # from here on wide lanes cost more, in the cache, than they gain
-_FLOAT_BYTES = 4
 _OPERATIONS = {Reduction.MEAN: 0, Reduction.NONE: 0, Reduction.MAX: 1, Reduction.MIN: 2}
 
 
@@ -47,20 +45,20 @@ def load_library() -> ctypes.CDLL | None:
     except OSError:
         return None
     pointer = ctypes.c_void_p
+    library.work_bytes.argtypes, library.work_bytes.restype = [pointer, ctypes.c_int], ctypes.c_int64
     library.reduce.argtypes = [pointer, ctypes.c_int, *3 * [pointer], ctypes.c_int64, pointer, pointer]
     return library
 
 
+def widest_lanes() -> int:
+    """Frames that this processor's vectors take at a time; 0 where the library was not built."""
+    library = load_library()
+    return 0 if library is None else int(library.widest())
+
+
 def can_compute(plan: PowerPlan) -> bool:
     """Whether the compiled kernel is for this plan, built or not."""
-    points = _points(plan)
-    power_of_two = points & (points - 1) == 0 and plan.fft_size % 2 == 0
-    return power_of_two and _SMALLEST_POINTS <= points <= _LARGEST_POINTS and not (plan.double or plan.detrend)
-
-
-def lanes_for(plan: PowerPlan, library: ctypes.CDLL) -> int:
-    """Frames at a time: as many as the processor's vectors have lanes, or fewer, so that their points stay cached."""
-    return int(min(library.widest(), 8 if _points(plan) >= _MANY_POINTS else 16))
+    return compiled_points(plan.shape) > 0
 
 
 class CompiledKernel:
@@ -69,22 +67,22 @@ class CompiledKernel:
     def __init__(self, plan: PowerPlan, library: ctypes.CDLL, lanes: int | None = None) -> None:
         self._plan = plan
         self._library = library
-        self._lanes = lanes_for(plan, library) if lanes is None else lanes
+        self._lanes = compiled_lanes(plan.shape, widest_lanes()) if lanes is None else lanes
         if self._lanes not in (4, 8, 16) or self._lanes > library.widest():
             raise ValueError(f"{lanes} lanes: this processor has 4 to {library.widest()}, a power of two")
-        points, rows = _points(plan), _rows(plan)
+        points = compiled_points(plan.shape)
         self._window = np.repeat(plan.window, 2 if plan.is_complex else 1).astype(np.float32)
         self._roots = np.exp(-2j * np.pi / plan.fft_size * np.arange(plan.fft_size)).astype(np.complex64)
-        # Vectors must be aligned to their size, of which a page is a multiple.
-        self._work = page_aligned(_work_bytes(plan, self._lanes), np.uint8)
         self._c_plan = _Plan(
             window=self._window.ctypes.data,
             roots=self._roots.ctypes.data,
             covered=len(self._window),
             points=points,
-            rows=rows,
+            rows=compiled_rows(points),
             is_real=not plan.is_complex,
         )
+        # Vectors must be aligned to their size, of which a page is a multiple.
+        self._work = page_aligned(library.work_bytes(ctypes.byref(self._c_plan), self._lanes), np.uint8)
 
     def reduce(
         self,
@@ -133,29 +131,3 @@ class CompiledKernel:
         shape, power = (reductions, plan.bins), plan.power_dtype
         if result.dtype != power or result.shape[1:] != shape or len(result) < len(blocks) or not result.flags.carray:
             raise ValueError(f"the result is {result.dtype} {result.shape}, not {power} ({len(blocks)}, {shape})")
-
-
-def memory_bytes(plan: PowerPlan, library: ctypes.CDLL) -> int:
-    """Memory of each thread's kernel, in bytes: work space, window, roots, and what computing those takes."""
-    sample = plan.sample_dtype.itemsize
-    return _work_bytes(plan, lanes_for(plan, library)) + sample * len(plan.window) + 40 * plan.fft_size
-
-
-def _points(plan: PowerPlan) -> int:
-    """Points of the complex transform: a real frame is transformed as half as many complex points."""
-    return plan.fft_size if plan.is_complex else plan.fft_size // 2
-
-
-def _rows(plan: PowerPlan) -> int:
-    """The points are seen as a matrix: rows, as many as columns or fewer.
-
-    An odd power of two where there is a choice: it takes one step less.
-    """
-    exponent = _points(plan).bit_length() - 1
-    return 1 << (exponent // 2 if exponent < 6 else (exponent // 2 - 1) | 1)
-
-
-def _work_bytes(plan: PowerPlan, lanes: int) -> int:
-    """See `reduce` in kernel.c."""
-    points, rows = _points(plan), _rows(plan)
-    return _FLOAT_BYTES * lanes * (5 * points + 2 * rows + 4 * points // rows + 1)

@@ -8,17 +8,15 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.framing import Framing
+from spectrogram_worker.contract.memory import compiled_lanes
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
-from spectrogram_worker.sources.segments import BUFFER_BYTES
-from spectrogram_worker.spectrum.framing import Framing
-from spectrogram_worker.spectrum.power import PowerPlan, frames_at_a_time, memory_bytes, new_kernel
+from spectrogram_worker.spectrum.framing import frames_of
+from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, widest_lanes
 from spectrogram_worker.spectrum.windows import window_values
-
-ITEMS_PER_THREAD = 2
-_RESULT_BYTES = 1 << 20
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -34,7 +32,6 @@ class Items:
 
     framing: Framing
     plan: PowerPlan
-    reductions: int
     blocks: int
     result_shape: tuple[int, int, int]
 
@@ -46,30 +43,11 @@ class Items:
     @property
     def buffer_samples(self) -> int:
         """Samples of the longest item, with what the last one has beyond its last frame."""
-        frames = min(self.blocks * self.framing.block_frames, self.framing.frames)
-        if self.framing.skips:
-            return frames * self.framing.window_length
-        return min(self.framing.samples, frames * self.framing.hop + self.framing.window_length)
+        return self.framing.item_samples(self.blocks)
 
     def blocks_of(self, item: int) -> tuple[int, int]:
         """The blocks of an item, half-open."""
         return item * self.blocks, min((item + 1) * self.blocks, self.framing.blocks)
-
-    def memory_bytes(self, threads: int) -> int:
-        """Peak of a transform with `threads` threads, in bytes: no term in the length of the recording.
-
-        Each thread has samples, a kernel, a reader's buffer and two results under way; once there are the columns of a
-        result, and what they are combined from. A quarter is added: peaks of VmHWM lay up to 18 % above the sum of
-        these parts.
-        """
-        blocks, results, bins = self.result_shape
-        result = self.plan.power_dtype.itemsize * blocks * results * bins
-        columns = self.plan.power_dtype.itemsize * blocks * self.reductions * bins
-        kernel, shared = memory_bytes(self.plan, self.framing)
-        thread = (
-            self.plan.sample_dtype.itemsize * self.buffer_samples + kernel + ITEMS_PER_THREAD * result + BUFFER_BYTES
-        )
-        return (threads * thread + shared + 2 * columns) * 5 // 4
 
     def new_result(self) -> NDArray[Any]:
         """Room for the result of an item."""
@@ -91,10 +69,7 @@ def _untouched(stretches: NDArray[np.int64], count: int, length: int, hop: int) 
 
 
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
-    """Cut into whole batches, so that an item reads about `read_bytes`.
-
-    It gives at most 1 MiB, or what as many frames give as a kernel takes at a time.
-    """
+    """Cut into items of whole batches; see `Framing.item_blocks`."""
     plan = PowerPlan(
         window=window_values(transform.window, framing.window_length),
         fft_size=framing.fft_size,
@@ -102,17 +77,9 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
         double=transform.precision == "double",
         detrend=transform.detrend == "constant",
     )
-    results = reductions if framing.block_frames > 1 else 1
-    batch_frames = framing.batch_blocks * framing.block_frames
-    wanted = read_bytes // plan.sample_dtype.itemsize
-    if framing.skips:
-        batches = wanted // (batch_frames * framing.window_length)
-    else:
-        batches = (wanted - framing.window_length + framing.hop) // (batch_frames * framing.hop)
-    room = _RESULT_BYTES // (framing.batch_blocks * results * plan.bins * plan.power_dtype.itemsize)
-    least = -(-frames_at_a_time(plan) // batch_frames)
-    blocks = min(framing.blocks, max(1, min(batches, max(least, room))) * framing.batch_blocks)
-    return Items(framing, plan, reductions, blocks, (blocks, results, plan.bins))
+    least = max(1, compiled_lanes(plan.shape, widest_lanes()))
+    blocks = framing.item_blocks(plan.shape, reductions, read_bytes=read_bytes, least_frames=least)
+    return Items(framing, plan, blocks, (blocks, framing.results_of(reductions), plan.bins))
 
 
 @dataclass(frozen=True)
@@ -150,7 +117,7 @@ class ItemWorker:
     def process(self, item: int, room: NDArray[Any], give_up: Callable[[], bool]) -> Result:
         """Read and reduce one item into `room`. Raises Stopped where `give_up` says so, WorkerError as reading does."""
         first, last = self._items.blocks_of(item)
-        blocks = self._framing.frames_of(first, last)
+        blocks = frames_of(self._framing, first, last)
         begin, stop = int(blocks[0, 0]), int(blocks[-1, 1])
         frames, valid, missing = (self._read_apart if self._framing.skips else self._read)(begin, stop)
         if give_up():

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.parameters import Reduction
+from spectrogram_worker.contract.framing import FrameShape, Framing, frame_shape
+from spectrogram_worker.contract.memory import compiled_points
+from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
-from spectrogram_worker.spectrum.framing import Framing
 
 OPERATIONS: dict[Reduction, np.ufunc] = {
     Reduction.MAX: np.maximum,
@@ -51,9 +52,20 @@ class PowerPlan:
         return np.dtype(np.float64 if self.double else np.float32)
 
     @property
+    def shape(self) -> FrameShape:
+        """The sizes alone, which memory is planned by."""
+        return FrameShape(
+            window_length=len(self.window),
+            fft_size=self.fft_size,
+            is_complex=self.is_complex,
+            double=self.double,
+            detrend=self.detrend,
+        )
+
+    @property
     def bins(self) -> int:
         """Bins of the transform's output: two-sided for complex samples, one-sided for real ones."""
-        return self.fft_size if self.is_complex else self.fft_size // 2 + 1
+        return self.shape.bins
 
 
 class PowerKernel(Protocol):
@@ -85,6 +97,13 @@ def overflow() -> WorkerError:
     )
 
 
+def widest_lanes() -> int:
+    """Frames that the compiled kernel takes at a time, at most; 0 where it was not built."""
+    from spectrogram_worker.spectrum import compiled_kernel
+
+    return compiled_kernel.widest_lanes()
+
+
 def _library_for(plan: PowerPlan) -> ctypes.CDLL | None:
     from spectrogram_worker.spectrum import compiled_kernel
 
@@ -103,32 +122,18 @@ def is_missing(plan: PowerPlan) -> bool:
     return compiled_kernel.can_compute(plan) and compiled_kernel.load_library() is None
 
 
+def load_kernel(transform: Transform, *, is_complex: bool) -> None:
+    """Load the library that a transform's kernel needs, so that it is there when the use of memory is looked at."""
+    if not (compiled_points(frame_shape(transform, is_complex=is_complex)) and widest_lanes()):
+        from spectrogram_worker.spectrum import scipy_kernel  # noqa: F401 - 0.1 s and 40 MB, which few jobs need
+
+
 def new_kernel(plan: PowerPlan, framing: Framing) -> PowerKernel:
     """A kernel for one thread."""
     if (library := _library_for(plan)) is not None:
         from spectrogram_worker.spectrum import compiled_kernel
 
         return compiled_kernel.CompiledKernel(plan, library)
-    from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel  # 0.1 s and 40 MB, which few jobs need
+    from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
 
     return ScipyKernel(plan, batch_blocks=framing.batch_blocks, frames=framing.batch_frames)
-
-
-def frames_at_a_time(plan: PowerPlan) -> int:
-    """How many frames a kernel should be given at least: with fewer it takes as long."""
-    if (library := _library_for(plan)) is not None:
-        from spectrogram_worker.spectrum import compiled_kernel
-
-        return compiled_kernel.lanes_for(plan, library)
-    return 1
-
-
-def memory_bytes(plan: PowerPlan, framing: Framing) -> tuple[int, int]:
-    """Memory of each thread's kernel, and what all threads share, in bytes."""
-    if (library := _library_for(plan)) is not None:
-        from spectrogram_worker.spectrum import compiled_kernel
-
-        return compiled_kernel.memory_bytes(plan, library), 0
-    from spectrogram_worker.spectrum import scipy_kernel
-
-    return scipy_kernel.memory_bytes(plan, framing.batch_frames)

@@ -11,13 +11,12 @@ from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.power import OPERATIONS, PowerPlan, overflow
 
 _BUFFER_ELEMENTS = 512
-_FFT_LANES = 4  # frames that the FFT takes at a time, where there are as many
 
 
 class ScipyKernel:
     """Transforms batches of `batch_blocks` blocks, of up to `frames` frames in all, together; see `PowerKernel`.
 
-    An FFT may round by company: every call must begin with a whole batch.
+    How the FFT rounds a frame may depend on which others it transforms with it: a call must begin with a whole batch.
     """
 
     def __init__(self, plan: PowerPlan, *, batch_blocks: int, frames: int) -> None:
@@ -118,16 +117,3 @@ class ScipyKernel:
         np.square(spectrum.real, out=power)
         np.square(spectrum.imag, out=square)
         return np.add(power, square, out=power)
-
-
-def memory_bytes(plan: PowerPlan, frames: int) -> tuple[int, int]:
-    """Memory of each thread's kernel for batches of `frames` frames, and what all threads share, in bytes.
-
-    A thread has frames, the FFT's output or work space, power twice, and sums; all share the FFT's roots. Sizes with
-    large prime factors go through Bluestein's algorithm, which pads to more than twice the size.
-    """
-    size, sample, real = plan.fft_size, plan.sample_dtype.itemsize, plan.power_dtype.itemsize
-    padded = scipy.fft.next_fast_len(size, real=not plan.is_complex) != size
-    work = sample * size * (4 if padded else 2 * _FFT_LANES if frames >= _FFT_LANES else 1)
-    thread = sample * frames * size + 2 * real * (frames + 1) * plan.bins + max(work, 2 * real * frames * plan.bins)
-    return thread, 2 * real * size * (6 if padded else 2)

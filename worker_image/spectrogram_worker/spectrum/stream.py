@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import DEFAULT_READ_BYTES, ITEMS_PER_THREAD, MAXIMUM_READ_BYTES
 from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Recording
@@ -22,11 +23,8 @@ from spectrogram_worker.spectrum.axes import Column, choose_bins, layout_of
 from spectrogram_worker.spectrum.columns import ColumnBuilder
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.gaps import Gaps
-from spectrogram_worker.spectrum.items import ITEMS_PER_THREAD, ItemWorker, Result, Stopped, cut
+from spectrogram_worker.spectrum.items import ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.power import PowerPlan
-
-DEFAULT_READ_BYTES = 8 * 2**20
-MAXIMUM_READ_BYTES = 16 * 2**20
 
 
 class ColumnStream:
@@ -75,17 +73,12 @@ class ColumnStream:
         self._idle: SimpleQueue[ItemWorker] = SimpleQueue()
 
     @property
-    def memory_bytes(self) -> int:
-        """What the transform will take at its peak, in bytes, beyond the process as it is."""
-        return self._items.memory_bytes(self._threads)
-
-    @property
     def plan(self) -> PowerPlan:
         """What is computed of each frame."""
         return self._items.plan
 
     @property
-    def chunk_samples(self) -> int:
+    def item_samples(self) -> int:
         """Samples that a thread reads at a time."""
         return self._items.buffer_samples
 

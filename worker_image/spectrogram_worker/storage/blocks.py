@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-BLOCK_BYTES = 4 * 2**20
+from spectrogram_worker.contract.memory import BLOCK_BYTES, FETCHING_THREADS, read_ahead_bytes
+
 _AHEAD = 2
-_FETCHING_THREADS = 4
 
 File = TypeVar("File")
 
@@ -27,7 +27,7 @@ class Blocks(Generic[File]):
     """At most `most` blocks of files, safe for several threads. `fetch(file, start, content)` fills `content`.
 
     Blocks that were read to their end make room first, then those that nobody has asked for yet, then those that were
-    not asked for the longest. Reading ahead takes no place but of the first.
+    not asked for the longest. What is fetched ahead only ever replaces blocks that were read to their end.
     """
 
     def __init__(self, fetch: Callable[[File, int, memoryview], None], most: int) -> None:
@@ -35,12 +35,12 @@ class Blocks(Generic[File]):
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[File, int], Future[memoryview]] = OrderedDict()
         self._finished: set[tuple[File, int]] = set()
-        self._pool = ThreadPoolExecutor(_FETCHING_THREADS, thread_name_prefix="fetch")
+        self._pool = ThreadPoolExecutor(FETCHING_THREADS, thread_name_prefix="fetch")
 
     @property
     def memory_bytes(self) -> int:
         """What the blocks take at most, with those that are still in a reader's hands."""
-        return (self._most + _FETCHING_THREADS) * BLOCK_BYTES
+        return read_ahead_bytes(self._most)
 
     def read(self, file: File, size: int, offset: int, content: memoryview) -> None:
         """Fill `content` with the bytes from `offset` on of a file of `size` bytes. Raises what `fetch` raises."""

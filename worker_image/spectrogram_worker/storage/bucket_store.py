@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import BLOCK_BYTES, kept_blocks
 from spectrogram_worker.errors import input_invalid, input_not_found
 from spectrogram_worker.sources.store import SampleFile
-from spectrogram_worker.storage.blocks import BLOCK_BYTES, Blocks, new_room
+from spectrogram_worker.storage.blocks import Blocks, new_room
 from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
 from spectrogram_worker.storage.claim_store import ClaimStore
 from spectrogram_worker.storage.copies import Copies
@@ -54,7 +55,7 @@ class BucketStore:
         self._listed = 0
         self._copied: set[PurePosixPath] = set()
         self._streamed: set[PurePosixPath] = set()
-        self._blocks: Blocks[Entry] = Blocks(self._read, most=2 * threads + 2)
+        self._blocks: Blocks[Entry] = Blocks(self._read, most=kept_blocks(threads))
 
     @property
     def memory_bytes(self) -> int:

@@ -9,15 +9,15 @@ from contextlib import suppress
 from io import BufferedRandom, BufferedReader, FileIO
 from pathlib import Path
 
+from spectrogram_worker.contract.memory import FILE_BUFFER_BYTES
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WAY = _FOLDER | getattr(os, "O_PATH", 0)
 """To go through a folder needs no permission to list it."""
-FILE_BUFFER = 256 * 1024
-"""Bytes that a file collects before it writes them."""
 
 
 def synchronize(descriptor: int) -> None:
-    """Have a file or folder on disk. Some network file systems cannot say that they have; they are taken at that."""
+    """Have a file or folder on disk. Network file systems that cannot do this are trusted."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -50,7 +50,7 @@ class Folder:
     def create(self, name: str) -> BufferedRandom:
         """A new file, opened for writing and reading; one that exists is an OSError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return BufferedRandom(FileIO(os.open(name, flags, 0o666, dir_fd=self.descriptor), "r+"), FILE_BUFFER)
+        return BufferedRandom(FileIO(os.open(name, flags, 0o666, dir_fd=self.descriptor), "r+"), FILE_BUFFER_BYTES)
 
     def open(self, name: str) -> BufferedReader:
         """The regular file `name`, for reading."""

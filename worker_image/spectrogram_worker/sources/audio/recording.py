@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import READER_BUFFER_BYTES
 from spectrogram_worker.contract.parameters import Audio, InputFormat, RecordingSelection
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
 from spectrogram_worker.sources.audio.header import HEAD_BYTES, container, require_whole
 from spectrogram_worker.sources.audio.library import LibraryFile
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.recording import Description
-from spectrogram_worker.sources.segments import BUFFER_BYTES
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _SAMPLE_BYTES = {
@@ -138,7 +138,7 @@ class AudioReader:
         self._chosen = slice(0, 2) if description.is_complex else slice(channel, channel + 1)
         self._all_chosen = description.is_complex or channels == 1
         self._is_double = description.sample_type.startswith("DOUBLE")
-        self._rows = max(1, BUFFER_BYTES // (8 * channels))
+        self._rows = max(1, READER_BUFFER_BYTES // (8 * channels))
         self._buffer = np.empty(self._rows * channels, np.float64)
         self._position = 0
         try:

@@ -16,11 +16,11 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import INFLATED_PIECE_BYTES, INFLATED_PIECES
 from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.store import SampleFile
 
-_PIECE_BYTES = 128 * 1024
-_KEPT_BYTES = 8 * _PIECE_BYTES
+_KEPT_BYTES = INFLATED_PIECES * INFLATED_PIECE_BYTES
 _MAXIMUM_CHUNKS = 1_000_000
 _CHECKSUM_BYTES, _CHECKSUM_MODULUS = 4, 65_535
 _NEVER_WRITTEN = -1
@@ -193,7 +193,7 @@ class _Inflating:
         return np.frombuffer(piece, np.uint8)[start - begin :]
 
     def _go_on(self) -> None:
-        piece = self._inflate(min(_PIECE_BYTES, self._length - self._position))
+        piece = self._inflate(min(INFLATED_PIECE_BYTES, self._length - self._position))
         self._position += len(piece)
         self._kept.append(piece)
         while self._position - self.first > _KEPT_BYTES:
@@ -208,7 +208,7 @@ class _Inflating:
 
     def _stored(self) -> bytes:
         """The next piece of what lies in the file."""
-        content = np.empty(min(_PIECE_BYTES, self._end - self._next), np.uint8)
+        content = np.empty(min(INFLATED_PIECE_BYTES, self._end - self._next), np.uint8)
         if self._stream.eof or len(content) == 0:
             raise _damaged(self._file.name, "a chunk is shorter than it should be")
         self._file.read(self._next, content)
@@ -222,8 +222,8 @@ def require_checksum(file: SampleFile, offset: int, size: int) -> None:
     Fletcher's of 32 bits as HDF5 has it (H5checksum.c): of words of two bytes, the higher first, modulo 2¹⁶ − 1.
     """
     total = weighted = 0
-    for start in range(0, size, _PIECE_BYTES):
-        content = np.zeros(min(_PIECE_BYTES, size - start + size % 2), np.uint8)
+    for start in range(0, size, INFLATED_PIECE_BYTES):
+        content = np.zeros(min(INFLATED_PIECE_BYTES, size - start + size % 2), np.uint8)
         file.read(offset + start, content[: size - start])
         words = content.view(">u2").astype(np.float64)  # sums of so few are exact
         weighted += len(words) * total + int(np.dot(words, np.arange(len(words), 0, -1.0)))

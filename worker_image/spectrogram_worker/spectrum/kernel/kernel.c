@@ -62,11 +62,21 @@ int widest(void)
     return 4;
 }
 
+/* Bytes of work space: the points with room between their rows, two columns of them, of real frames their spectrum, and
+   the power. */
+int64_t work_bytes(const struct plan *plan, int lanes)
+{
+    int64_t columns = plan->points / plan->rows;
+    int64_t points = plan->rows * (columns + 1) + 2 * columns + (plan->is_real ? plan->points : 0);
+    int64_t bins = plan->points + (plan->is_real ? 1 : 0);
+    return (2 * points + bins) * lanes * (int64_t)sizeof(float);
+}
+
 /* Reduces `count` frames, which begin at these offsets in bytes from `samples`, each into the block that it belongs to;
    frames of a block follow each other, and are reduced in this order, in single precision.
 
-   lanes: 4, 8 or 16, no more than `widest`. result: (blocks, reductions, bins). work: 5 points + 2 rows + 4 columns + 1
-   vectors of `lanes` floats, aligned to their size. Returns 1, or 0 where a power is too large for single precision. */
+   lanes: 4, 8 or 16, no more than `widest`. result: (blocks, reductions, bins). work: `work_bytes`, aligned to the size
+   of a vector of `lanes` floats. Returns 1, or 0 where a power is too large for single precision. */
 int reduce(const struct plan *plan, int lanes, const char *samples, const int64_t *offsets, const int64_t *blocks,
            int64_t count, float *result, void *work)
 {

@@ -1,0 +1,167 @@
+"""How samples are cut up for the transform, all of it in integers that follow from the job and the recording's length:
+
+    samples  0 ───────────────────────────────────────────────────────────────────────────────────►
+    frames   ├─0─┤                    frame k: m samples from k·hop on, m the window's length
+               ├─1─┤
+                 ├─2─┤ …
+    columns  │ column 0: r = ⌈frames / columns⌉ frames     │ column 1                            │ …
+    blocks   │ block 0     │ block 1     │ block 2 (rest)  │ block 3     │ block 4     │ …
+    batches  │ batch 0                   │ batch 1                             │ …
+    items    │ item 0: whole batches, read in one go by one thread             │ item 1 …
+
+A column is reduced from blocks, each of clamp(⌊32768 / fft⌋, 1, 64) frames counted from the column's first frame. A
+block is what is reduced in one precision, a batch what scipy transforms together, of about 98304 bins. Frames, blocks
+and batches depend neither on how samples are read nor on the number of threads, and so neither does a bit of the result;
+items do, and may begin or end in the middle of a column.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
+
+_BLOCK_BINS = 32_768
+_BATCH_BINS = 98_304
+_MAXIMUM_BLOCK_FRAMES = 64
+_MAXIMUM_SPAN = 1 << 20
+_RESULT_BYTES = 1 << 20
+MAXIMUM_COLUMNS = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameShape:
+    """One frame before and after its transform. double: complex128 and float64 instead of complex64 and float32."""
+
+    window_length: int
+    fft_size: int
+    is_complex: bool
+    double: bool = False
+    detrend: bool = False
+
+    @property
+    def bins(self) -> int:
+        """Bins of the transform's output: two-sided for complex samples, one-sided for real ones."""
+        return self.fft_size if self.is_complex else self.fft_size // 2 + 1
+
+    @property
+    def power_bytes(self) -> int:
+        """Bytes of the power in one bin, and of a real sample."""
+        return 8 if self.double else 4
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample as it is transformed."""
+        return self.power_bytes * (2 if self.is_complex else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framing:
+    """Frames, blocks and columns of a range of `samples` samples."""
+
+    samples: int
+    window_length: int
+    hop: int
+    fft_size: int
+    frames: int
+    frames_per_column: int
+
+    @cached_property
+    def columns(self) -> int:
+        """Columns; the last may reduce fewer frames."""
+        return -(-self.frames // self.frames_per_column)
+
+    @cached_property
+    def block_frames(self) -> int:
+        """Frames of a block; the last of a column may have fewer."""
+        return min(self.frames_per_column, max(1, min(_MAXIMUM_BLOCK_FRAMES, _BLOCK_BINS // self.fft_size)))
+
+    @cached_property
+    def blocks_per_column(self) -> int:
+        """Blocks of a column; the last column may have fewer."""
+        return -(-self.frames_per_column // self.block_frames)
+
+    @cached_property
+    def blocks(self) -> int:
+        """Blocks of the whole range."""
+        last = self.frames - (self.columns - 1) * self.frames_per_column
+        return (self.columns - 1) * self.blocks_per_column + -(-last // self.block_frames)
+
+    @cached_property
+    def batch_blocks(self) -> int:
+        """Blocks that are transformed together; the last batch may have fewer."""
+        return max(1, round(_BATCH_BINS * self.blocks_per_column / (self.fft_size * self.frames_per_column)))
+
+    @cached_property
+    def batch_frames(self) -> int:
+        """Frames of a batch, at most."""
+        return min(self.batch_blocks * self.block_frames, self.frames)
+
+    @cached_property
+    def batch_span(self) -> int:
+        """Samples from the first to the last of a batch, at most."""
+        return (self.batch_blocks * self.block_frames - 1) * self.hop + self.window_length
+
+    @cached_property
+    def skips(self) -> bool:
+        """True when frames lie so far apart that each is read by itself."""
+        return self.hop > self.window_length and self.batch_span > _MAXIMUM_SPAN
+
+    def results_of(self, reductions: int) -> int:
+        """Values that a block gives for each bin: where it has one frame, all reductions agree."""
+        return reductions if self.block_frames > 1 else 1
+
+    def item_blocks(self, shape: FrameShape, reductions: int, *, read_bytes: int, least_frames: int) -> int:
+        """Blocks of an item, at most: whole batches that read about `read_bytes`.
+
+        An item gives at most 1 MiB, or what `least_frames` frames give, as many as a kernel takes at a time.
+        """
+        batch_frames = self.batch_blocks * self.block_frames
+        wanted = read_bytes // shape.sample_bytes
+        if self.skips:
+            batches = wanted // (batch_frames * self.window_length)
+        else:
+            batches = (wanted - self.window_length + self.hop) // (batch_frames * self.hop)
+        room = _RESULT_BYTES // (self.batch_blocks * self.results_of(reductions) * shape.bins * shape.power_bytes)
+        least = -(-least_frames // batch_frames)
+        return min(self.blocks, max(1, min(batches, max(least, room))) * self.batch_blocks)
+
+    def item_frames(self, blocks: int) -> int:
+        """Frames of an item of so many blocks, at most."""
+        return min(blocks * self.block_frames, self.frames)
+
+    def item_samples(self, blocks: int) -> int:
+        """Samples of the longest item of so many blocks, with what the last one has beyond its last frame."""
+        frames = self.item_frames(blocks)
+        if self.skips:
+            return frames * self.window_length
+        return min(self.samples, frames * self.hop + self.window_length)
+
+
+def frame_shape(transform: Transform, *, is_complex: bool) -> FrameShape:
+    """The shape of a job's frames."""
+    return FrameShape(
+        window_length=transform.window_length,
+        fft_size=transform.fft_size,
+        is_complex=is_complex,
+        double=transform.precision == "double",
+        detrend=transform.detrend == "constant",
+    )
+
+
+def frames_in(samples: int, transform: Transform) -> int:
+    """Frames of a range of so many samples; 0 where it is shorter than the window."""
+    return max(0, (samples - transform.window_length) // transform.hop_size + 1)
+
+
+def framing_of(samples: int, transform: Transform, reduce: Reduce) -> Framing:
+    """The framing of a range that has at least one frame."""
+    frames = frames_in(samples, transform)
+    columns = frames if Reduction.NONE in reduce.time else min(frames, reduce.columns)
+    return Framing(
+        samples=samples,
+        window_length=transform.window_length,
+        hop=transform.hop_size,
+        fft_size=transform.fft_size,
+        frames=frames,
+        frames_per_column=-(-frames // columns),
+    )

@@ -1,0 +1,268 @@
+"""How much memory a job takes: one plan of named parts, in bytes, from the job's parameters and what else is known.
+
+The operator asks before there is a worker, and the plan takes the most that can be where something is not known; the
+worker asks with what it has found. Every part is bounded by the parameters: none grows with the recording.
+"""
+
+from dataclasses import dataclass, fields
+
+from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, FrameShape, frame_shape, framing_of
+from spectrogram_worker.contract.parameters import (
+    InputFormat,
+    OutputFormat,
+    OutputSelection,
+    Reduce,
+    Reduction,
+    Transform,
+)
+
+DEFAULT_READ_BYTES = 8 * 2**20
+MAXIMUM_READ_BYTES = 16 * 2**20
+READER_BUFFER_BYTES = 512 * 1024
+INFLATED_PIECE_BYTES = 128 * 1024
+INFLATED_PIECES = 8
+"""What a reader of compressed Digital RF keeps of what it has inflated."""
+BLOCK_BYTES = 4 * 2**20
+FETCHING_THREADS = 4
+ITEMS_PER_THREAD = 2
+CHUNK_BYTES = 4 * 2**20
+FILE_BUFFER_BYTES = 256 * 1024
+"""What a file collects before it writes."""
+LARGEST_LANES = 16
+"""Frames that the widest processors' vectors take at a time."""
+
+_SMALLEST_POINTS, _LARGEST_POINTS = 16, 65_536
+_MANY_POINTS = 8192  # from here on wide lanes cost more, in the cache, than they gain
+_FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as many
+_FRAME_BYTES = 24
+_BLOCK_BYTES = 72
+"""For each frame and each block of an item: where it begins, and to which block it belongs, in 64-bit numbers."""
+_AXIS_BYTES = 32
+"""For each column, while the time axis is computed: the one thing that grows with a recording of which every frame is a
+column."""
+_DRAWING_BYTES = 36_000_000
+"""What matplotlib and Pillow add to a worker (measured: 31 MB)."""
+_PIXEL_BYTES = 10
+"""For each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
+_REST_BYTES = 8_000_000
+"""What no part counts: modules that libraries load late, and freed memory that the allocator keeps (measured: 2 to 7 MB)."""
+_PROCESS_BYTES = 60_000_000
+_LIBRARY_BYTES = 20_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known beside the job's parameters; None where it is not.
+
+    samples: of the selected range. kept_bins: of a column. lanes: frames that the processor's vectors take at a time, 0
+    where there is no compiled kernel. process, metadata: what the worker takes before the transform, and what reading
+    the recording's metadata took beside it. read_ahead: what parts of remote files that are shared by all threads take.
+    """
+
+    format: InputFormat = InputFormat.AUTO
+    samples: int | None = None
+    is_complex: bool | None = None
+    is_compressed: bool | None = None
+    is_remote: bool = False
+    kept_bins: int | None = None
+    lanes: int | None = None
+    process: int | None = None
+    metadata: int | None = None
+    read_ahead: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPlan:
+    """What takes memory, in bytes.
+
+    process: the worker itself, with its libraries. metadata: reading what describes the recording, which is over before
+    the transform begins. reader, kernel, buffers, results, columns: all threads' readers, kernels, samples and results
+    under way, and the columns that are being made or collected. picture: drawing it, after the transform.
+    """
+
+    process: int
+    metadata: int
+    reader: int
+    kernel: int
+    buffers: int
+    results: int
+    columns: int
+    picture: int
+
+    @property
+    def transform(self) -> int:
+        """The transform, with a quarter for what lies between the parts (measured: up to 18 %)."""
+        return (self.reader + self.kernel + self.buffers + self.results + self.columns) * 5 // 4
+
+    @property
+    def processing(self) -> int:
+        """What processing adds to the process: metadata, transform and picture take turns."""
+        return max(self.metadata, self.transform, self.picture) + _REST_BYTES
+
+    @property
+    def total(self) -> int:
+        """The peak of the worker."""
+        return self.process + self.processing
+
+    def __str__(self) -> str:
+        return ", ".join(f"{part.name} {getattr(self, part.name) / 1e6:.1f}MB" for part in fields(self))
+
+
+def plan_memory(
+    transform: Transform,
+    reduce: Reduce,
+    output: OutputSelection,
+    known: Known = Known(),
+    *,
+    threads: int = 1,
+    read_bytes: int = DEFAULT_READ_BYTES,
+) -> MemoryPlan:
+    """The plan of a job with `threads` threads that read about `read_bytes` at a time, as converted samples."""
+    shape = frame_shape(transform, is_complex=known.is_complex is not False)
+    framing = framing_of(_samples(transform, reduce, known.samples), transform, reduce)
+    lanes = compiled_lanes(shape, LARGEST_LANES if known.lanes is None else known.lanes)
+    reductions = len(reduce.time)
+    blocks = framing.item_blocks(shape, reductions, read_bytes=read_bytes, least_frames=max(1, lanes))
+    threads = min(threads, -(-framing.blocks // blocks))
+    kernel, shared = (
+        (compiled_kernel_bytes(shape, lanes), 0) if lanes else scipy_kernel_bytes(shape, framing.batch_frames)
+    )
+    buffer = shape.sample_bytes * framing.item_samples(blocks) + _BLOCK_BYTES * blocks
+    buffer += _FRAME_BYTES * framing.item_frames(blocks) if lanes else 0
+    result = shape.power_bytes * blocks * framing.results_of(reductions) * shape.bins
+    made = 2 * shape.power_bytes * blocks * reductions * shape.bins + _AXIS_BYTES * framing.columns
+    bins = shape.bins if known.kept_bins is None else known.kept_bins
+    return MemoryPlan(
+        process=_process(known, output, uses_scipy=lanes == 0) if known.process is None else known.process,
+        metadata=known.metadata or 0,
+        reader=threads * _reader(known)
+        + (_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead),
+        kernel=threads * kernel + shared,
+        buffers=threads * buffer,
+        results=threads * ITEMS_PER_THREAD * result,
+        columns=made + _collected(output, bins, framing.columns, reductions),
+        picture=planned_picture(output),
+    )
+
+
+def planned_picture(output: OutputSelection) -> int:
+    """Drawing the job's picture, 0 where it wants none."""
+    return picture_bytes(output.image.width, output.image.height) if OutputFormat.PNG in output.formats else 0
+
+
+def picture_bytes(width: int, height: int) -> int:
+    """Drawing a picture of so many pixels: matplotlib itself, and what each pixel takes."""
+    return _DRAWING_BYTES + _PIXEL_BYTES * width * height
+
+
+def chunk_columns(bins: int, columns: int, chunk_bytes: int = CHUNK_BYTES) -> int:
+    """Columns of a chunk of an array file, the same for all; as even as possible, so that the last has little to fill."""
+    most = max(1, chunk_bytes // (4 * bins))
+    return -(-columns // -(-columns // most))
+
+
+def _samples(transform: Transform, reduce: Reduce, known: int | None) -> int:
+    """Samples of the range, or so many that the plan is that of every longer one."""
+    if known is not None:
+        return known
+    frames = MAXIMUM_COLUMNS if Reduction.NONE in reduce.time else reduce.columns << 20
+    return (frames - 1) * transform.hop_size + transform.window_length
+
+
+def _process(known: Known, output: OutputSelection, *, uses_scipy: bool) -> int:
+    """The worker with the libraries that it needs: for HDF5, for audio files and for scipy's FFT."""
+    libraries = uses_scipy + (OutputFormat.HDF5 in output.formats or known.format in _WITH_LIBRARY)
+    return _PROCESS_BYTES + _LIBRARY_BYTES * libraries
+
+
+_WITH_LIBRARY = (InputFormat.AUTO, InputFormat.DIGITAL_RF, InputFormat.AUDIO)
+
+
+def _reader(known: Known) -> int:
+    """One thread's reader: a buffer, and what inflates Digital RF, or the library's own state for audio."""
+    inflating = known.format is InputFormat.DIGITAL_RF and known.is_compressed is not False
+    if inflating or known.format is InputFormat.AUTO:
+        return READER_BUFFER_BYTES + (INFLATED_PIECES + 4) * INFLATED_PIECE_BYTES
+    return READER_BUFFER_BYTES
+
+
+def read_ahead_bytes(blocks: int) -> int:
+    """Blocks of remote files that are kept for all threads, with those that are still in a reader's hands."""
+    return (blocks + FETCHING_THREADS) * BLOCK_BYTES
+
+
+def kept_blocks(threads: int) -> int:
+    """Blocks of remote files that are kept where `threads` read at the same time."""
+    return 2 * threads + 2
+
+
+def _read_ahead(known: Known, threads: int) -> int:
+    is_copied = known.format is InputFormat.DIGITAL_RF
+    return read_ahead_bytes(kept_blocks(threads)) if known.is_remote and not is_copied else 0
+
+
+def _collected(output: OutputSelection, bins: int, columns: int, reductions: int) -> int:
+    """What of the finished columns is in memory: the picture's cells, a chunk of each array, the files' buffers."""
+    image, formats = output.image, output.formats
+    cells = 4 * min(columns, image.width) * min(bins, image.height) if OutputFormat.PNG in formats else 0
+    chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
+    chunks = 4 * reductions * bins * chunk_columns(bins, columns) if chunked else 0
+    return cells + chunks + FILE_BUFFER_BYTES * reductions
+
+
+def compiled_points(shape: FrameShape) -> int:
+    """Points of the compiled kernel's complex transform, half as many as a real frame has; 0 where it is not for it."""
+    points = shape.fft_size if shape.is_complex else shape.fft_size // 2
+    power_of_two = points & (points - 1) == 0 and shape.fft_size % 2 == 0
+    fits = power_of_two and _SMALLEST_POINTS <= points <= _LARGEST_POINTS and not (shape.double or shape.detrend)
+    return points if fits else 0
+
+
+def compiled_lanes(shape: FrameShape, most: int) -> int:
+    """Frames that the compiled kernel takes at a time: as many as the vectors have lanes, or fewer, so that their points
+    stay cached; 0 where it is not for them."""
+    points = compiled_points(shape)
+    return min(most, 8 if points >= _MANY_POINTS else LARGEST_LANES) if points else 0
+
+
+def compiled_rows(points: int) -> int:
+    """The points are seen as a matrix: rows, as many as columns or fewer.
+
+    An odd power of two where there is a choice: it takes one step less.
+    """
+    exponent = points.bit_length() - 1
+    return 1 << (exponent // 2 if exponent < 6 else (exponent // 2 - 1) | 1)
+
+
+def compiled_work_bytes(shape: FrameShape, lanes: int) -> int:
+    """The compiled kernel's work space; `work_bytes` in kernel.c."""
+    points = compiled_points(shape)
+    rows = compiled_rows(points)
+    columns = points // rows
+    kept = rows * (columns + 1) + 2 * columns + (0 if shape.is_complex else points)
+    return 4 * lanes * (2 * kept + shape.bins)
+
+
+def compiled_kernel_bytes(shape: FrameShape, lanes: int) -> int:
+    """The compiled kernel of one thread: work space, window, roots, and what computing those takes."""
+    return compiled_work_bytes(shape, lanes) + shape.sample_bytes * shape.window_length + 40 * shape.fft_size
+
+
+def scipy_kernel_bytes(shape: FrameShape, frames: int) -> tuple[int, int]:
+    """scipy's kernel of one thread for batches of `frames` frames, and what all threads share.
+
+    A thread has frames, the FFT's output or work space, power twice, and sums; all share the FFT's roots. Sizes with
+    large prime factors go through Bluestein's algorithm, which pads to more than twice the size.
+    """
+    size, sample, real, bins = shape.fft_size, shape.sample_bytes, shape.power_bytes, shape.bins
+    padded = not _has_small_factors(size, (2, 3, 5, 7, 11) if shape.is_complex else (2, 3, 5))
+    work = sample * size * (4 if padded else 2 * _FFT_LANES if frames >= _FFT_LANES else 1)
+    thread = sample * frames * size + 2 * real * (frames + 1) * bins + max(work, 2 * real * frames * bins)
+    return thread, 2 * real * size * (6 if padded else 2)
+
+
+def _has_small_factors(size: int, primes: tuple[int, ...]) -> bool:
+    for prime in primes:
+        while size % prime == 0:
+            size //= prime
+    return size == 1
