@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.spectrum.axes import Bins
 from spectrogram_worker.spectrum.columns import ColumnBuilder
-from spectrogram_worker.spectrum.framing import Framing, frame
+from spectrogram_worker.spectrum.framing import frame, frames_of
 from spectrogram_worker.spectrum.power import OPERATIONS
 
 BINS = 6
@@ -31,7 +32,7 @@ def blocks_of(
     framing: Framing, power: NDArray[Any], valid: NDArray[np.bool_], reductions: tuple[Reduction, ...]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """As a kernel leaves them: (blocks, reductions or 1, bins), and how many frames each has reduced."""
-    edges = framing.frames_of(0, framing.blocks)
+    edges = frames_of(framing, 0, framing.blocks)
     shown = reductions if framing.block_frames > 1 else reductions[:1]
     found = np.full((len(edges), len(shown), BINS), np.nan, power.dtype)
     for number, (start, stop) in enumerate(edges):

@@ -10,14 +10,20 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import (
+    DEFAULT_READ_BYTES,
+    compiled_lanes,
+    compiled_points,
+    compiled_rows,
+    compiled_work_bytes,
+)
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.spectrum import compiled_kernel
-from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, can_compute, lanes_for, load_library
+from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, can_compute, load_library, widest_lanes
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.items import cut
-from spectrogram_worker.spectrum.power import PowerPlan, memory_bytes, new_kernel
+from spectrogram_worker.spectrum.power import PowerPlan, new_kernel
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
-from spectrogram_worker.spectrum.stream import DEFAULT_READ_BYTES
 from unit.worker.signals import MemoryRecording, stream, taken
 
 ALL = (Reduction.MAX, Reduction.MEAN, Reduction.MIN)
@@ -183,21 +189,31 @@ def test_an_item_has_a_frame_for_each_lane(fft_size: int, columns: int) -> None:
     transform = Transform(fft_size=fft_size, hop_size=fft_size // 2)
     framing = frame(2**27, transform, Reduce(columns=columns))
     items = cut(framing, transform, is_complex=True, reductions=2, read_bytes=DEFAULT_READ_BYTES)
-    assert items.blocks * framing.block_frames >= lanes_for(items.plan, library())
+    assert items.blocks * framing.block_frames >= compiled_lanes(items.plan.shape, widest_lanes())
 
 
 @pytest.mark.parametrize("is_complex", [True, False])
 def test_without_the_library_everything_works_as_before(monkeypatch: pytest.MonkeyPatch, is_complex: bool) -> None:
-    """Where there was no compiler: the same levels, a little memory more, and the estimate knows."""
+    """Where there was no compiler: the same levels."""
     samples = noise(plan_of(300_000, is_complex=is_complex), 1, hop=1)[0]
     transform, reduce = Transform(fft_size=1024, hop_size=300), Reduce(columns=50)
     plan, framing = plan_of(1024, is_complex=is_complex), frame(300_000, transform, reduce)
-    with_library = taken(stream(MemoryRecording(samples), transform, reduce)), memory_bytes(plan, framing)
+    with_library = taken(stream(MemoryRecording(samples), transform, reduce))
     monkeypatch.setattr(compiled_kernel, "load_library", lambda: None)
     assert isinstance(new_kernel(plan, framing), ScipyKernel)
-    without = taken(stream(MemoryRecording(samples), transform, reduce)), memory_bytes(plan, framing)
-    np.testing.assert_allclose(with_library[0], without[0], atol=1e-3)
-    assert sum(with_library[1]) < sum(without[1])
+    without = taken(stream(MemoryRecording(samples), transform, reduce))
+    np.testing.assert_allclose(with_library, without, atol=1e-3)
+    assert widest_lanes() == 0
+
+
+@pytest.mark.parametrize("is_complex", [True, False])
+@pytest.mark.parametrize("exponent", range(5, 17))
+@pytest.mark.parametrize("lanes", LANES)
+def test_the_contract_knows_how_much_work_space_the_kernel_wants(exponent: int, is_complex: bool, lanes: int) -> None:
+    shape = plan_of(2**exponent, is_complex=is_complex).shape
+    points = compiled_points(shape)
+    told = compiled_kernel._Plan(points=points, rows=compiled_rows(points), is_real=not is_complex)
+    assert compiled_work_bytes(shape, lanes) == library().work_bytes(ctypes.byref(told), lanes)
 
 
 def test_a_library_that_is_not_there_or_none_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

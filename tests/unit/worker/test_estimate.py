@@ -1,31 +1,34 @@
 """What a job is expected to take, and what is said about it."""
 
 import logging
+from dataclasses import fields
 
 import pytest
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.memory import MemoryPlan
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.estimate import REST_BYTES, Estimate, announce, estimate_memory, require_memory
+from spectrogram_worker.estimate import announce, level_of, require_memory
 from spectrogram_worker.guards.memory import MemoryGauge
 
 
-def test_the_transform_and_the_picture_take_turns_and_files_do_not_count() -> None:
-    estimate = estimate_memory(files=10**12, resident=80, transform=30, picture=50)
-    assert estimate == Estimate(files=10**12, processing=50 + REST_BYTES, total=130 + REST_BYTES)
+def plan(**parts: int) -> MemoryPlan:
+    """A plan with these parts."""
+    return MemoryPlan(**{part.name: parts.get(part.name, 0) for part in fields(MemoryPlan)})
 
 
 @pytest.mark.parametrize(
     ("total", "level"), [(1, "low"), (599, "low"), (600, "moderate"), (800, "moderate"), (801, "high"), (5000, "high")]
 )
 def test_levels(total: int, level: str) -> None:
-    assert Estimate(1, 1, total).level(1000) == level
+    assert level_of(total, 1000) == level
 
 
 def test_a_high_estimate_is_a_warning_in_the_designs_words(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    memory = announce("team/fm-band", Estimate(100_000_000, 300_000_000, 850_000_000), 1_000_000_000)
+    memory = announce("team/fm-band", 100_000_000, plan(process=550_000_000, picture=292_000_000), 1_000_000_000)
     assert (memory.estimate_bytes, memory.level) == (850_000_000, "high")
+    assert "process 550.0MB, metadata 0.0MB" in caplog.records.pop(1).getMessage()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "Job team/fm-band: Memory estimate - Files: 100.0MB, Processing: 300.0MB, Total: 850.0MB"),
         (
@@ -38,7 +41,7 @@ def test_a_high_estimate_is_a_warning_in_the_designs_words(caplog: pytest.LogCap
 
 def test_a_low_estimate_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    assert announce("team/fm-band", Estimate(1, 1, 100), 1000).level == "low"
+    assert announce("team/fm-band", 1, plan(process=100), 1_000_000_000).level == "low"
     assert caplog.records == []
 
 

@@ -1,10 +1,12 @@
 """What counts against which limit: cgroups of both versions, as files a kernel would show."""
 
+import mmap
 from pathlib import Path
 
+import psutil
 import pytest
 
-from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup, peak_resident_bytes
+from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse, ProcessMemory, find_cgroup, process_memory
 
 MIB = 2**20
 
@@ -94,11 +96,26 @@ def test_the_limit_is_the_lower_one(tmp_path: Path) -> None:
     assert MemoryGauge(50 * MIB).limit == 50 * MIB
 
 
-def test_without_a_cgroup_the_resident_set_counts() -> None:
+def test_without_a_cgroup_the_process_itself_counts() -> None:
     use = MemoryGauge(2**40).look()
-    assert use.current == use.resident > 0
-    assert use.virtual >= use.resident
+    assert use.current == use.process.own > 0
+    assert use.process.virtual >= use.process.own
     assert use.limit == 2**40
+
+
+def test_pages_of_mapped_files_are_not_the_jobs(tmp_path: Path) -> None:
+    file = tmp_path / "library"
+    file.write_bytes(b"\1" * (64 * MIB))
+    before = process_memory()
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) == 64 * MIB // mmap.PAGESIZE
+        resident = psutil.Process().memory_info().rss
+        mapping = process_memory()
+    assert resident > 64 * MIB
+    assert mapping.own < before.own + 8 * MIB
+    with mmap.mmap(-1, 64 * MIB) as shared:
+        shared.write(b"\1" * (64 * MIB))
+        assert process_memory().own > before.own + 60 * MIB, "shared memory cannot be dropped"
 
 
 def test_the_limit_that_is_nearer_decides(tmp_path: Path) -> None:
@@ -111,7 +128,22 @@ def test_the_limit_that_is_nearer_decides(tmp_path: Path) -> None:
     assert tight.available == 0
 
 
-def test_a_cgroup_that_can_no_longer_be_read_falls_back_to_the_resident_set(tmp_path: Path) -> None:
+def test_of_a_larger_cgroup_that_others_share_only_the_bytes_of_this_process_count(tmp_path: Path) -> None:
+    """`spectrogram run` beside a full container: what others use is no reason to stop this job."""
+    version_2(tmp_path / "fs", limit=str(2**40), use=2**40 - 100 * MIB)
+    cgroup = find_cgroup(memberships(tmp_path, "0::/\n"), tmp_path / "fs")
+    use = MemoryGauge(2**36, cgroup, 95.0).look()
+    assert use.current == use.process.own
+    assert use.percent < 10
+    assert use.available == 100 * MIB, "but no more can be allocated than the cgroup has left"
+
+
+def test_what_is_available_ends_at_the_safeguards_threshold() -> None:
+    use = MemoryUse(ProcessMemory(1, 1, 1), current=900, limit=1000, threshold=95.0)
+    assert (use.available, use.percent) == (50, 90.0)
+
+
+def test_a_cgroup_that_can_no_longer_be_read_falls_back_to_the_process_itself(tmp_path: Path) -> None:
     folder = version_2(tmp_path / "fs", limit=str(MIB), use=1)
     cgroup = find_cgroup(memberships(tmp_path, "0::/\n"), tmp_path / "fs")
     gauge = MemoryGauge(2**40, cgroup)
@@ -119,9 +151,29 @@ def test_a_cgroup_that_can_no_longer_be_read_falls_back_to_the_resident_set(tmp_
     assert gauge.look().limit == 2**40
 
 
-def test_the_peak_is_the_high_water_mark(tmp_path: Path) -> None:
+STATUS = "Name:\tpython\nVmSize:\t 8000 kB\nVmHWM:\t 700 kB\n" + "".join(
+    f"Rss{kind}:\t {size} kB\n" for kind, size in {"Anon": 100, "File": 300, "Shmem": 50}.items()
+)
+
+
+def test_what_the_system_says_of_the_process(tmp_path: Path) -> None:
     status = tmp_path / "status"
-    status.write_text("Name:\tpython\nVmHWM:\t   1024 kB\nVmRSS:\t 512 kB\n")
-    assert peak_resident_bytes(status) == MIB
-    assert peak_resident_bytes() > MIB
-    assert peak_resident_bytes(tmp_path / "absent") > MIB
+    status.write_text(STATUS)
+    assert process_memory(status) == ProcessMemory(own=150 * 1024, highest=400 * 1024, virtual=8000 * 1024)
+    status.write_text(STATUS.replace("VmHWM:\t 700", "VmHWM:\t 410"))
+    assert process_memory(status).highest == 150 * 1024
+
+
+def test_a_system_that_does_not_tell_the_kinds_apart_gives_the_resident_set(tmp_path: Path) -> None:
+    found = process_memory(tmp_path / "absent")
+    assert found.own > MIB
+    assert found.highest > MIB
+    assert found.virtual >= found.own
+
+
+def test_the_peak_never_falls() -> None:
+    gauge = MemoryGauge(2**40)
+    with mmap.mmap(-1, 64 * MIB) as shared:
+        shared.write(b"\1" * (64 * MIB))
+        gauge.look()
+    assert gauge.peak >= gauge.look().process.own + 60 * MIB

@@ -11,7 +11,7 @@ import pytest
 
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
+from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse, ProcessMemory
 from spectrogram_worker.guards.safeguard import Watch
 from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_signals
 
@@ -22,7 +22,7 @@ class Gauge(MemoryGauge):
     percent = 10.0
 
     def look(self) -> MemoryUse:
-        return MemoryUse(1, 2, int(self.percent * 10), 1000)
+        return MemoryUse(ProcessMemory(1, 1, 2), int(self.percent * 10), 1000)
 
 
 @dataclass

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract import memory
 from spectrogram_worker.contract.parameters import Reduce, Transform
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.outputs import chunks
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import SIGNAL, parsed
@@ -49,13 +49,13 @@ def written(folder: Path, job: Job, threads: int, read_bytes: int) -> tuple[Outp
     job=jobs(),
     threads=st.integers(1, 4),
     read_bytes=st.sampled_from(READ_BYTES),
-    chunk_bytes=st.sampled_from([10_000, 300_000, chunks.CHUNK_BYTES]),
+    chunk_bytes=st.sampled_from([10_000, 300_000, memory.CHUNK_BYTES]),
 )
 def test_any_read_size_and_thread_count_gives_the_same_files(
     job: Job, threads: int, read_bytes: int, chunk_bytes: int
 ) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+        patch.setattr(memory, "CHUNK_BYTES", chunk_bytes)
         folder = Path(name)
         files = written(folder / "a", job, threads, read_bytes)
         assert files == written(folder / "b", job, 1, 1)

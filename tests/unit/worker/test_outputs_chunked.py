@@ -18,11 +18,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract import WorkerDocument, memory
 from spectrogram_worker.contract.report import OutputFile
-from spectrogram_worker.outputs import chunks
 from spectrogram_worker.outputs.attributes import Signal
-from spectrogram_worker.outputs.chunks import CHUNK_BYTES, ChunkedColumns, chunk_columns
+from spectrogram_worker.outputs.chunks import chunk_columns
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
@@ -38,7 +37,7 @@ WITHOUT_START = Signal(name="fm.cf32", sample_rate=RATE, center_frequency=0.0, s
 @pytest.fixture
 def three_columns_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of three of the default layout's six columns."""
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 3 * 4 * 8)
+    monkeypatch.setattr(memory, "CHUNK_BYTES", 3 * 4 * 8)
 
 
 def written(
@@ -160,7 +159,7 @@ def test_hdf5_has_dimension_scales_and_bare_seconds(tmp_path: Path) -> None:
     bins=st.integers(1, 40),
     columns=st.integers(3, 60),
     part=st.integers(1, 60),
-    chunk_bytes=st.sampled_from([1, 100, 1000, CHUNK_BYTES]),
+    chunk_bytes=st.sampled_from([1, 100, 1000, memory.CHUNK_BYTES]),
     reductions=st.sampled_from([("none",), ("max", "mean", "min")]),
 )
 def test_every_shape_and_chunk_gives_the_columns_back(
@@ -168,7 +167,7 @@ def test_every_shape_and_chunk_gives_the_columns_back(
 ) -> None:
     shape = layout(bins=bins, columns=columns, reductions=reductions)
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        patch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+        patch.setattr(memory, "CHUNK_BYTES", chunk_bytes)
         data = opened(written(Path(folder), format, shape, count=part)[0])
     for place, name in enumerate(data):
         np.testing.assert_array_equal(data[name], values(shape)[place, :, :part])
@@ -196,7 +195,6 @@ def test_chunks_are_small_enough_to_hold_and_large_enough_to_read(bins: int, col
     shape = layout(bins=bins, columns=columns, reductions=("max", "mean", "min"))
     width = chunk_columns(shape)
     assert 4 * bins * width <= 4 * 2**20
-    assert ChunkedColumns.bytes_needed(shape) <= 12 * 2**20
     assert width == columns or 8 * bins * width >= 4 * 2**20
 
 

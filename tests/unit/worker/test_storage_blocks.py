@@ -11,8 +11,8 @@ import pytest
 
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.contract.memory import BLOCK_BYTES
+from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.blocks import Blocks
 
 BLOCKS_IN_FILE = 12

@@ -13,8 +13,9 @@ import soundfile
 
 from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.memory import BLOCK_BYTES
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.storage import blocks, bucket
+from spectrogram_worker.storage import bucket
 from unit.worker.recordings import (
     FIRST_SAMPLE,
     RATE,
@@ -107,7 +108,7 @@ COPIED: dict[str, Callable[[Path], Fields]] = {
     "digital_rf_padded": digital_rf(continuous=True),
     "digital_rf_compressed": digital_rf(continuous=False, compression=1),
 }
-PLACES = (0, blocks.BLOCK_BYTES // 4 - 500, 1_234_567, COUNT // 3)
+PLACES = (0, BLOCK_BYTES // 4 - 500, 1_234_567, COUNT // 3)
 
 
 @pytest.mark.parametrize("name", [*STREAMED, *COPIED])

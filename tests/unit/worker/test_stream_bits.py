@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform, Window, WindowName
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.spectrum.framing import frame
+from spectrogram_worker.spectrum.framing import frame, frames_of
 from spectrogram_worker.spectrum.items import cut
 from unit.worker.signals import MemoryRecording, stream, taken
 
@@ -98,7 +98,7 @@ def test_items_are_whole_batches(job: tuple[NDArray[Any], Transform, Reduce], re
     assert blocks[-1][1] == framing.blocks
     assert all(stop == start for (_, stop), (start, _) in pairwise(blocks))
     assert all(start % framing.batch_blocks == 0 for start, _ in blocks)
-    frames = framing.frames_of(0, framing.blocks).tolist()
+    frames = frames_of(framing, 0, framing.blocks).tolist()
     assert frames[0][0] == 0
     assert frames[-1][1] == framing.frames
     assert all(stop == start for (_, stop), (start, _) in pairwise(frames))

@@ -4,7 +4,7 @@ The operator asks before there is a worker, and the plan takes the most that can
 worker asks with what it has found. Every part is bounded by the parameters: none grows with the recording.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, FrameShape, frame_shape, framing_of
 from spectrogram_worker.contract.parameters import (
@@ -118,7 +118,11 @@ def plan_memory(
     read_bytes: int = DEFAULT_READ_BYTES,
 ) -> MemoryPlan:
     """The plan of a job with `threads` threads that read about `read_bytes` at a time, as converted samples."""
-    shape = frame_shape(transform, is_complex=known.is_complex is not False)
+    if known.is_complex is None:
+        both = (replace(known, is_complex=is_complex) for is_complex in (True, False))
+        plans = [plan_memory(transform, reduce, output, one, threads=threads, read_bytes=read_bytes) for one in both]
+        return max(plans, key=lambda plan: plan.total)
+    shape = frame_shape(transform, is_complex=known.is_complex)
     framing = framing_of(_samples(transform, reduce, known.samples), transform, reduce)
     lanes = compiled_lanes(shape, LARGEST_LANES if known.lanes is None else known.lanes)
     reductions = len(reduce.time)
@@ -155,9 +159,9 @@ def picture_bytes(width: int, height: int) -> int:
     return _DRAWING_BYTES + _PIXEL_BYTES * width * height
 
 
-def chunk_columns(bins: int, columns: int, chunk_bytes: int = CHUNK_BYTES) -> int:
+def chunk_columns(bins: int, columns: int) -> int:
     """Columns of a chunk of an array file, the same for all; as even as possible, so that the last has little to fill."""
-    most = max(1, chunk_bytes // (4 * bins))
+    most = max(1, CHUNK_BYTES // (4 * bins))
     return -(-columns // -(-columns // most))
 
 

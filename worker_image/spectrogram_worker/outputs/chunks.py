@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract import memory
-from spectrogram_worker.contract.memory import CHUNK_BYTES
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.spectrum.axes import Column, Layout
 
@@ -31,7 +30,7 @@ class ChunkWriter(Protocol):
 
 def chunk_columns(layout: Layout) -> int:
     """Columns of a chunk."""
-    return memory.chunk_columns(len(layout.frequencies), len(layout.times), CHUNK_BYTES)
+    return memory.chunk_columns(len(layout.frequencies), len(layout.times))
 
 
 def chunk_count(layout: Layout) -> int:

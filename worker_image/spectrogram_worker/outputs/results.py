@@ -17,7 +17,7 @@ from spectrogram_worker.outputs.picture import Scene, draw_picture
 from spectrogram_worker.outputs.scales import rate_text
 from spectrogram_worker.outputs.zarr_folder import ZarrFolder
 from spectrogram_worker.spectrum.axes import Column, Layout
-from spectrogram_worker.storage.folders import FILE_BUFFER, Folder, synchronize
+from spectrogram_worker.storage.folders import Folder, synchronize
 
 PICTURE_NAME = "spectrogram.png"
 PICTURE_MEDIA_TYPE = "image/png"
