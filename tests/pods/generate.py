@@ -71,10 +71,17 @@ def _worker_exits() -> dict[str, Body]:
 SUCCESS = report("Completed", "all outputs are published", published=True).to_json()
 INTERRUPTED = report("Interrupted").to_json()
 INPUT_NOT_FOUND = report("InputNotFound").to_json()
+WARNED = report(
+    "Completed",
+    "50 of 50 columns are in fm-band; 2 warnings",
+    published=True,
+    warnings=("the times of captures 1 and 2 contradict each other", "the picture is left out for want of memory"),
+).to_json()
 
 CASES: dict[str, Body] = {
     # the worker ends
     "succeeded": pod("Succeeded", terminated(0, message=SUCCESS)),
+    "succeeded-with-warnings": pod("Succeeded", terminated(0, message=WARNED)),
     "succeeded-without-manifest": pod("Succeeded", terminated(0, message=report("Completed").to_json())),
     "succeeded-without-message": pod("Succeeded", terminated(0)),
     "succeeded-without-statuses": with_status(

@@ -24,6 +24,7 @@ def report(
     percent: float = 100,
     current_bytes: int = GIBIBYTE // 3,
     published: bool = False,
+    warnings: tuple[str, ...] = (),
 ) -> Report:
     """A report that is valid; `published`: the outputs are where they belong."""
     stage = "done" if published else "spectrogram"
@@ -45,6 +46,7 @@ def report(
             OutputFile(path=f"fm-band/{name}", media_type=kind, bytes=18_231, sha256="9b" * 32)
             for name, kind in (PUBLISHED if published else {}).items()
         ),
+        warnings=warnings,
     )
 
 

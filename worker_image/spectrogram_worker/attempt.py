@@ -77,6 +77,8 @@ class Attempt:
         if published is not None:
             self._state.begin_transform(columns=published.columns, samples=0)
             self._state.advance(published.columns)
+            for warning in published.warnings:
+                self._state.warn(warning)
             return Ending(ExitCode.DONE, f"an earlier attempt published {self._destination.path}", published.files)
         self._destination.prepare()
         self._raise_if_stopped()
@@ -100,7 +102,7 @@ class Attempt:
     def _describe(self, description: Description, selection: Selection) -> None:
         """Say what was selected; raises RerouteLarge (87) where that belongs on the large queue."""
         for warning in (*selection.warnings, *transform_warnings(self._document.transform)):
-            log.warning("Job %s: %s", self._job, warning)
+            self._state.warn(warning)
         stop = selection.start + selection.count
         known = [(max(first, selection.start), min(last, stop)) for first, last in description.gaps]
         missing = [last - first for first, last in known if last > first]
@@ -139,7 +141,7 @@ class Attempt:
         self._raise_if_stopped()
         self._destination.require_space(needed)
         if is_missing(stream.plan):
-            log.warning("Job %s: No compiled kernel is installed: scipy.fft takes some times longer", self._job)
+            self._state.warn("No compiled kernel is installed: scipy.fft takes some times longer")
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))
             log.info("Processing %d samples in chunks of %d", selection.count, stream.item_samples)
@@ -233,6 +235,7 @@ class Attempt:
             peak_memory_bytes=self._gauge.peak,
             stage_seconds=self._state.stage_seconds,
             kernel=kernel_name(stream.plan),
+            warnings=self._state.warnings,
         )
         with output_errors(self._destination.path):
             files += (results.write_manifest(manifest),)
@@ -251,7 +254,7 @@ class Attempt:
         """False where a stop leaves no memory for a picture; raises MemoryError (82) where a whole result needs one."""
         planned = planned_picture(self._document.output)
         if self._emergency() or (partial and planned > self._gauge.look().available):
-            log.warning("Job %s: The picture is left out for want of memory", self._job)
+            self._state.warn("The picture is left out for want of memory")
             return False
         require_memory(self._gauge, planned, "the picture")
         return True

@@ -21,7 +21,7 @@ class WorkerError(Exception):
     """
 
     def __init__(self, code: ExitCode, message: str) -> None:
-        super().__init__(clean_text(message.encode("utf-8", "backslashreplace").decode(), _MAXIMUM_LENGTH))
+        super().__init__(clean_text(message, _MAXIMUM_LENGTH))
         self.code = code
 
 

@@ -1,15 +1,29 @@
 """How far the worker is: the state that the computation updates, and the Report that it becomes."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from spectrogram_worker.contract.document import JobReference
-from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Report
+from spectrogram_worker.contract.report import (
+    MAXIMUM_WARNING_LENGTH,
+    Dataset,
+    Memory,
+    OutputFile,
+    Progress,
+    Report,
+    clean_text,
+    first_warnings,
+)
 from spectrogram_worker.guards.memory import MemoryGauge
 
 STAGES = ("starting", "reading", "downloading", "spectrogram", "writing", "done")
+_MOST_WARNINGS = 1000
+"""How many are remembered: a hostile recording may give one for each of its samples."""
+
+log = logging.getLogger(__name__)
 
 
 class ProgressState:
@@ -29,6 +43,7 @@ class ProgressState:
         self._transform_seconds = 0.0
         self._memory = Memory()
         self._dataset = Dataset()
+        self._warnings: dict[str, None] = {}
         self._last_advance = datetime.now(UTC)
 
     def enter(self, stage: str) -> None:
@@ -66,6 +81,27 @@ class ProgressState:
         with self._lock:
             self._memory = memory
 
+    def warn(self, text: str) -> None:
+        """Log one line that a person should know about the result, and keep it for the report and the manifest."""
+        kept = clean_text(text, MAXIMUM_WARNING_LENGTH)
+        with self._lock:
+            if kept in self._warnings or len(self._warnings) == _MOST_WARNINGS:
+                return
+            self._warnings[kept] = None
+        log.warning("Job %s: %s", self._job.title, clean_text(text))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was said so far, as reports and manifests carry it."""
+        with self._lock:
+            return first_warnings(self._warnings)
+
+    @property
+    def warning_count(self) -> int:
+        """How many different warnings there were."""
+        with self._lock:
+            return len(self._warnings)
+
     @property
     def stage_seconds(self) -> dict[str, float]:
         """Wall time of each stage so far, in seconds."""
@@ -93,6 +129,7 @@ class ProgressState:
                 dataset=self._dataset,
                 last_advance_time=self._last_advance,
                 outputs=outputs,
+                warnings=first_warnings(self._warnings),
                 message=message,
             )
 

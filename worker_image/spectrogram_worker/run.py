@@ -23,9 +23,12 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
     attempts: list[Attempt] = []
 
     def last_words(ending: Ending) -> ExitCode:
-        report = state.report(ending.code.reason, ending.message, ending.outputs)
+        message = ending.message
+        if ending.outputs and (count := state.warning_count):
+            message += f"; {count} warning{'s' if count > 1 else ''}"
+        report = state.report(ending.code.reason, message, ending.outputs)
         write_termination_message(folders.termination_message, report)
-        log_ending(job, ending.code.reason, ending.message, failed=ending.code is not ExitCode.DONE)
+        log_ending(job, ending.code.reason, message, failed=ending.code is not ExitCode.DONE)
         return ending.code
 
     def force(ignored: Stop) -> None:

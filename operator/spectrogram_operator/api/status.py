@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from spectrogram_worker.contract.base import Model
-from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress
+from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Warnings
 
 
 class StatusModel(Model):
@@ -185,6 +185,8 @@ class SpectrogramJobStatus(StatusModel):
     """Memory of the running or last attempt."""
     dataset: Dataset | None = None
     """What the recording turned out to be."""
+    warnings: Warnings = ()
+    """What a person should know about the result, at most eight lines of the worker; all of them are in its log."""
     attempts: Annotated[tuple[Attempt, ...], Field(max_length=10)] = ()
     """The last ten attempts, oldest first."""
     outputs: Annotated[tuple[OutputFile, ...], Field(max_length=16)] = ()

@@ -41,6 +41,8 @@ def _rows(status: SpectrogramJobStatus, recording: str, place_of: Callable[[str]
     yield "Recording", recording
     if status.dataset and status.dataset.samples:
         yield "Dataset", ", ".join(_dataset(status.dataset))
+    for number, warning in enumerate(status.warnings):
+        yield "" if number else "Warnings", warning
     found = [place_of(output.path) for output in status.outputs]
     width = max(map(len, found), default=0)
     for number, (place, output) in enumerate(zip(found, status.outputs, strict=True)):

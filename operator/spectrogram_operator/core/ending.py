@@ -12,7 +12,13 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.conditions import changed, find_condition, with_attempt, with_condition
+from spectrogram_operator.core.conditions import (
+    MAXIMUM_MESSAGE_LENGTH,
+    changed,
+    find_condition,
+    with_attempt,
+    with_condition,
+)
 from spectrogram_operator.core.evidence import explained
 from spectrogram_operator.core.observed import DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.outcome import Outcome
@@ -21,6 +27,7 @@ from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.progress import final_report
 from spectrogram_operator.core.retries import Retry, Stop, next_attempt
 from spectrogram_operator.core.sizing import named_queue
+from spectrogram_worker.contract.report import clean_text
 
 ZOMBIE_PREFIX = "Detected as zombie"
 
@@ -55,7 +62,7 @@ def conclude(
             result = _failed(status, attempt, spec, decision, now)
         else:
             result = _retried(status, attempt, spec, decision, now)
-    return replace(result, actions=_pod_to_delete(pod))
+    return replace(result, actions=_pod_to_delete(pod), events=(*result.events, *_warnings_of(result.status)))
 
 
 def end_job(
@@ -156,6 +163,19 @@ def _retried(
         when = f"attempt {attempt.number + 1} not before {decision.at:%H:%M:%S} UTC"
         events = (_attempt_failed(attempt), Event(reason="RetryScheduled", message=when))
     return Plan(status=status, events=events, requeue_after=max(0.0, (decision.at - now).total_seconds()))
+
+
+def _warnings_of(status: SpectrogramJobStatus) -> tuple[Event, ...]:
+    """One event of a finished job for all that its worker warned of: an event of each poll would drown the others."""
+    if status.completion_time is None or not status.warnings:
+        return ()
+    return (
+        Event(
+            warning=True,
+            reason="ResultWarnings",
+            message=clean_text("; ".join(status.warnings), MAXIMUM_MESSAGE_LENGTH),
+        ),
+    )
 
 
 def _attempt_failed(attempt: Attempt) -> Event:

@@ -54,6 +54,7 @@ def _with_measurements(
             **{**memory.model_dump(), "limit_bytes": limit}, text=f"{format_bytes(peak)}/{format_bytes(limit)}"
         ),
         dataset=_in_utc(report.dataset),
+        warnings=report.warnings,
     )
     if memory.current_bytes and limit and memory.current_bytes >= WARNING_SHARE * limit:
         share = memory.current_bytes / limit

@@ -139,6 +139,7 @@ def _reserve(
         last_advance_time=None,
         progress=None,
         memory=None,
+        warnings=(),
     )
     for of_last_attempt in (ConditionType.STALLED, ConditionType.MEMORY_WARNING):
         if holds(status, of_last_attempt):

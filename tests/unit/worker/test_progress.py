@@ -111,6 +111,25 @@ def test_the_report_carries_what_the_worker_found(state: ProgressState) -> None:
     assert parse_report(report.to_json()) == report
 
 
+def test_a_warning_is_logged_and_kept_once(state: ProgressState, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        state.warn("the times\ncontradict each other")
+        state.warn("another")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Job team/fm-band: the times contradict each other"),
+        ("WARNING", "Job team/fm-band: another"),
+    ]
+    assert state.warnings == state.report().warnings == ("the times contradict each other", "another")
+    assert state.warning_count == 2
+
+
+def test_no_number_of_warnings_fills_the_memory(state: ProgressState) -> None:
+    for number in range(5000):
+        state.warn(f"sample {number} is late")
+    assert state.warning_count == 1000
+    assert state.warnings[-1] == "… and 993 more"
+
+
 def test_get_progress_is_the_report(state: ProgressState, server: ProgressServer) -> None:
     state.begin_transform(columns=4, samples=4)
     state.advance(3)

@@ -198,7 +198,10 @@ def test_an_installation_without_the_compiled_kernel_says_so(tmp_path: Path) -> 
     patch = "from spectrogram_worker.spectrum import compiled_kernel; compiled_kernel.load_library = lambda: None"
     ended = run(tmp_path, patch=patch)
     ended.assert_orderly(ExitCode.DONE)
-    assert any("No compiled kernel is installed" in message for message in ended.messages)
+    warning = "No compiled kernel is installed: scipy.fft takes some times longer"
+    assert f"Job team/fm-band: {warning}" in ended.messages
+    assert ended.report is not None
+    assert ended.report.warnings == (warning,)
     manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
     assert manifest["software"]["kernel"] == "scipy.fft"
 
@@ -277,6 +280,27 @@ def test_a_second_attempt_finds_the_results_of_the_first(tmp_path: Path) -> None
     assert second.outputs == first.outputs
     assert "earlier attempt" in second.message
     assert second.progress.percent == 100
+
+
+@pytest.mark.usefixtures("recording")
+def test_warnings_are_in_the_log_the_last_words_and_the_manifest_of_every_attempt(tmp_path: Path) -> None:
+    wanted = {
+        "input": {**document(tmp_path)["input"], "range": {"startSample": 100, "samples": SAMPLES}},
+        "transform": {"fftSize": 64, "hopSize": 80},
+    }
+    ended = run(tmp_path, **wanted)
+    report = ended.assert_orderly(ExitCode.DONE)
+    clipped, hop = report.warnings
+    assert "reaches 100 samples past the end" in clipped
+    assert "transform.hopSize 80 is larger than the window" in hop
+    warned = [line["message"] for line in ended.lines if line["level"] == "warning"]
+    assert warned == [f"Job team/fm-band: {clipped}", f"Job team/fm-band: {hop}"]
+    assert report.message.endswith(" columns are in fm-band; 2 warnings")
+    manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
+    assert manifest["warnings"] == [clipped, hop]
+    again = run(tmp_path, job=job(attempt=2).to_document(), **wanted).assert_orderly(ExitCode.DONE)
+    assert again.warnings == report.warnings
+    assert again.message == "an earlier attempt published fm-band; 2 warnings"
 
 
 @pytest.mark.usefixtures("recording")

@@ -1,11 +1,12 @@
 """What a worker says: one model for its termination message and for GET /progress.
 
-What a worker says is untrusted. `parse_report` is the only way in: a size cap, the schema, control characters removed.
+What a worker says is untrusted. `parse_report` is the only way in: a size cap, the schema, nothing that cannot be seen.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -13,21 +14,57 @@ from spectrogram_worker.contract.base import Model
 
 MAXIMUM_REPORT_BYTES = 4096
 MAXIMUM_MESSAGE_LENGTH = 512
+MAXIMUM_WARNINGS = 8
+MAXIMUM_WARNING_LENGTH = 256
 MANIFEST_NAME = "manifest.json"
 
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SHORTEST_WARNING = 32
+_TERMINAL_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_DRAWN_AS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that Unicode has for no ink (Default_Ignorable_Code_Point beyond the category Cf; the empty Braille
+cell): str.isprintable knows the others by their category."""
 
 # A power of two: the API server reads bounds as floating point, and 2⁶³ - 1 would become negative there.
 Count = Annotated[int, Field(ge=0, le=2**62)]
 
 
 def clean_text(text: str, limit: int = MAXIMUM_MESSAGE_LENGTH) -> str:
-    """One printable line: control characters and terminal escapes become spaces, at most `limit` characters stay."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    """One line that shows all there is of it, at most `limit` characters long.
+
+    Terminal escapes, control and format characters (those that turn the direction of writing among them), private and
+    unassigned ones become spaces; bytes that were no Unicode are written as escapes.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
+    text = _DRAWN_AS_NOTHING.sub(" ", _TERMINAL_ESCAPE.sub(" ", text))
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def first_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
+    """The warnings as a report carries them: clean, each once, and where there are too many, how many more."""
+    cleaned = (clean_text(warning, MAXIMUM_WARNING_LENGTH) for warning in warnings)
+    found = tuple(dict.fromkeys(warning for warning in cleaned if warning))
+    if len(found) <= MAXIMUM_WARNINGS:
+        return found
+    shown = found[: MAXIMUM_WARNINGS - 1]
+    return (*shown, f"… and {len(found) - len(shown)} more")
+
+
 Line = Annotated[str, AfterValidator(clean_text)]
+Warnings = Annotated[
+    tuple[
+        Annotated[
+            str,
+            AfterValidator(lambda text: clean_text(text, MAXIMUM_WARNING_LENGTH)),
+            StringConstraints(max_length=MAXIMUM_WARNING_LENGTH),
+        ],
+        ...,
+    ],
+    AfterValidator(first_warnings),
+    Field(json_schema_extra={"maxItems": MAXIMUM_WARNINGS}),
+]
 
 
 class ReportModel(Model):
@@ -114,6 +151,8 @@ class Report(ReportModel):
     last_advance_time: datetime | None = None
     """UTC time at which the progress last advanced."""
     outputs: Annotated[tuple[OutputFile, ...], Field(max_length=16)] = ()
+    warnings: Warnings = ()
+    """What a person should know about the result, at most eight lines."""
     message: Line = ""
     """One line for people."""
 
@@ -126,11 +165,18 @@ class Report(ReportModel):
         """The report as JSON of at most 4096 bytes: the kubelet cuts a longer termination message off."""
         report = self
         while len(text := report.model_dump_json(by_alias=True, exclude_none=True).encode()) > MAXIMUM_REPORT_BYTES:
-            if report.message:
-                report = report.model_copy(update={"message": report.message[: len(report.message) // 2]})
-            else:
-                report = report.model_copy(update={"outputs": report.outputs[1:]})
+            report = report.model_copy(update=report._shorter())
         return text.decode()
+
+    def _shorter(self) -> dict[str, Any]:
+        """What to cut first: the warnings, which are in the log too, then the message, then outputs, the manifest last."""
+        if self.warnings:
+            length = max(map(len, self.warnings)) // 2
+            kept = length >= _SHORTEST_WARNING
+            return {"warnings": tuple(clean_text(warning, length) for warning in self.warnings) if kept else ()}
+        if self.message:
+            return {"message": self.message[: len(self.message) // 2]}
+        return {"outputs": self.outputs[1:]}
 
 
 def parse_report(text: str | bytes | None) -> Report | None:

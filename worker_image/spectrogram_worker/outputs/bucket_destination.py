@@ -59,7 +59,8 @@ class BucketDestination:
         if manifest is None or not self._whole.is_whole(manifest):
             return None
         self._whole.remove_marker()
-        return Published(at_path(self.path, (*manifest.files, manifest.own_entry)), manifest.content.columns)
+        files = (*manifest.files, manifest.own_entry)
+        return Published(at_path(self.path, files), manifest.content.columns, manifest.content.warnings)
 
     def prepare(self) -> None:
         """Leave the marker, which shows that the bucket can be written, and make the work folder."""

@@ -20,10 +20,11 @@ HIDDEN = ".spectrogram-"
 
 @dataclass(frozen=True)
 class Published:
-    """Results that stand in their place: the files, with paths relative to the claim or store, and the columns."""
+    """Results that stand in their place. Paths of the files are relative to the claim or store."""
 
     files: tuple[OutputFile, ...]
     columns: int
+    warnings: tuple[str, ...]
 
 
 class Destination(Protocol):

@@ -206,7 +206,7 @@ class FolderDestination:
         finally:
             folder.close()
         files = (*manifest.files, manifest.own_entry)
-        return Published(at_path(self.path, files), manifest.content.columns)
+        return Published(at_path(self.path, files), manifest.content.columns, manifest.content.warnings)
 
     def _put_in_place(self, name: str, *, replace: bool) -> None:
         parent = self._open()

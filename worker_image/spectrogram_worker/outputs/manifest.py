@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.document import JobReference, Places, WorkerDocument
-from spectrogram_worker.contract.report import MANIFEST_NAME, Dataset, OutputFile
+from spectrogram_worker.contract.report import MANIFEST_NAME, Dataset, OutputFile, Warnings
 from spectrogram_worker.spectrum.axes import Layout
 from spectrogram_worker.storage.folders import Folder, synchronize, walk
 
@@ -50,6 +50,7 @@ def manifest_bytes(
     peak_memory_bytes: int,
     stage_seconds: Mapping[str, float],
     kernel: str,
+    warnings: tuple[str, ...],
 ) -> bytes:
     """The manifest as JSON. Paths in `files` are relative to the folder that holds the manifest."""
     content = {
@@ -80,6 +81,7 @@ def manifest_bytes(
         "framesPerColumn": layout.frames_per_column,
         "columns": len(layout.times),
         "columnsDone": columns_done,
+        "warnings": list(warnings),
         "outputs": [file.to_document() for file in files],
         "peakMemoryBytes": peak_memory_bytes,
         "stageSeconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
@@ -149,6 +151,7 @@ class _Content(_Lenient):
     job: _Job
     complete: bool
     columns: int = Field(default=0, ge=0)
+    warnings: Warnings = ()
     outputs: tuple[OutputFile, ...] = Field(max_length=64)
 
 

@@ -29,6 +29,16 @@ def test_a_recording_becomes_a_spectrogram(tmp_path: Path) -> None:
     assert "Dataset     800 kB, 100000 samples, 1 MS/s, 0.1 s, centre 100 MHz" in done.stdout
 
 
+def test_the_summary_shows_what_the_worker_warned_of(tmp_path: Path) -> None:
+    file = write_recording(tmp_path)
+    wanted = {"claimName": "recordings", "path": "fm.cf32", "raw": RAW, "range": {"samples": 100_001}}
+    write_job(tmp_path, "fm.cf32", input=wanted)
+    done = spectrogram("run", file)
+    assert done.returncode == 0, done.stderr
+    assert "Warnings    input.range reaches 1 samples past the end of the recording" in done.stdout
+    assert "are in fm-band; 1 warning\n" in done.stdout
+
+
 def test_folders_may_be_mounted(tmp_path: Path) -> None:
     file = write_recording(tmp_path)
     (tmp_path / "elsewhere").mkdir()

@@ -18,6 +18,7 @@ SUCCESS, USER, MEMORY, INFRASTRUCTURE, ZOMBIE, FATAL, HOLD = RetryClass
 ENDED: list[tuple[str, str, str, RetryClass]] = [
     # faults.md row, fixture, reason, class
     ("-", "succeeded", "Completed", SUCCESS),
+    ("-", "succeeded-with-warnings", "Completed", SUCCESS),
     ("-", "succeeded-without-manifest", "OutputMissing", USER),
     ("-", "succeeded-without-message", "OutputMissing", USER),
     ("-", "succeeded-without-statuses", "OutputMissing", USER),

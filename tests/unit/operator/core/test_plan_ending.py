@@ -38,6 +38,29 @@ def test_a_success_ends_the_job(name: str) -> None:
     assert deleted(result) == ([POD_UID] if name == "sidecar-outlives-success" else [])
 
 
+def test_what_the_worker_warned_of_stays_in_status_and_is_one_event() -> None:
+    play = Play()
+    play.run()
+    live = report().model_copy(update={"warnings": ("the times of captures 1 and 2 contradict each other",)})
+    assert play.see("running", report=live, after=60).events == ()
+    assert play.status.warnings == live.warnings
+    result = play.see("succeeded-with-warnings", after=60)
+    assert events(result) == ["Completed", "ResultWarnings"]
+    assert play.status.message == "50 of 50 columns are in fm-band; 2 warnings"
+    assert play.status.to_document()["warnings"] == list(play.status.warnings)
+    assert (result.events[1].warning, result.events[1].message) == (True, "; ".join(play.status.warnings))
+    assert len(play.status.warnings) == 2
+
+
+def test_the_next_attempt_starts_without_warnings() -> None:
+    play = Play()
+    play.run()
+    play.see("running", report=report().model_copy(update={"warnings": ("a gap",)}), after=60)
+    assert events(play.see("exit-75-transient-error", after=60)) == ["AttemptFailed", "RetryScheduled"]
+    play.step(after=60)
+    assert (play.status.attempt, play.status.warnings) == (2, ())
+
+
 def test_a_success_after_a_child_was_killed_is_a_success_with_a_warning() -> None:
     play = Play()
     play.run("child-oom-killed-succeeded")
