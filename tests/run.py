@@ -108,6 +108,7 @@ class Preparation:
         self._log = log
         with log.open("wb") as output:
             # A group of its own, so that all of it can be ended; Ctrl-C reaches only this process, which then does so.
+            # No session of its own: Linux shares out processors between sessions first, whatever their niceness.
             self._process = subprocess.Popen(
                 ["nice", *command],
                 cwd=ROOT,
@@ -115,7 +116,7 @@ class Preparation:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
             )
 
     def problem(self) -> str:
