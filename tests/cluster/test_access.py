@@ -40,7 +40,9 @@ def test_the_operator_asks_for_nothing_that_it_may_not(workspace: Workspace, ope
     workspace.wait_for_end()
     operator.stop()
 
-    assert [one for one in audit.requests(workspace.namespace, ACCOUNT) if one.code in (401, 403)] == []
+    requests = list(audit.requests(workspace.namespace, ACCOUNT))
+    assert "create pods" in {f"{one.verb} {one.resource}" for one in requests}
+    assert [one for one in requests if one.code in (401, 403)] == []
 
 
 @OWN_CONTROL_PLANE

@@ -71,10 +71,10 @@ def check_creations(observed: Observed, result: Plan) -> None:
 
 
 def check_deletions(observed: Observed, result: Plan) -> None:
-    """Only pods that were seen are deleted, by their UID."""
+    """Only pods that were seen and that the job owns are deleted, by their UID."""
     deletions = [action for action in result.actions if isinstance(action, DeletePod)]
     assert len({action.uid for action in deletions}) == len(deletions)
-    assert {action.uid for action in deletions} <= {pod.uid for pod in observed.pods}
+    assert {action.uid for action in deletions} <= {pod.uid for pod in observed.own_pods}
 
 
 def _without_generation(status: SpectrogramJobStatus) -> object:

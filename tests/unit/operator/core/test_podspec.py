@@ -329,7 +329,7 @@ def test_a_pod_s_name_is_a_host_name_of_its_own(name: str, number: int) -> None:
         ({"input": {"claimName": "others", "path": "2026-11/fm.drf"}}, False),
         ({"input": {"store": "recordings", "path": "2026-11/fm.drf"}}, False),
         ({"input": {"url": "https://data.example.org/2026-11/fm.drf"}}, False),
-        ({"output": {"store": "results", "path": "fm-band"}}, False),
+        ({"output": {"store": "results"}}, False),
         ({"output": {"claimName": "results", "path": "other"}}, False),
         ({"frequencyRange": {"lower": 1, "upper": 2}}, False),
     ],
