@@ -12,9 +12,6 @@ from pods.statuses import running, succeeded
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-FIRST, ANOTHER = (f"0b5c1a52-0000-4000-8000-00000000000{number}" for number in (1, 2))
-EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-
 
 def status(server: FakeApiServer) -> dict[str, Any]:
     """The job's status."""
@@ -23,16 +20,14 @@ def status(server: FakeApiServer) -> dict[str, Any]:
     return found
 
 
-def submit(server: FakeApiServer, uid: str = FIRST) -> None:
+def submit(server: FakeApiServer) -> dict[str, Any]:
     """Create the job, as kubectl would."""
-    body = job_body()
-    body["metadata"]["uid"] = uid
-    server.put("spectrogramjobs", body)
+    return server.put("spectrogramjobs", job_body())
 
 
 def play(server: FakeApiServer, pod: dict[str, Any], status: dict[str, Any]) -> None:
-    """Change the pod's status as its kubelet would."""
-    server.put("pods", {**pod, "status": status})
+    """Change the pod's status as its kubelet would; the scheduler came before."""
+    server.put("pods", {**pod, "spec": pod["spec"] | {"nodeName": "node-7"}, "status": status})
 
 
 async def run_to_the_end(server: FakeApiServer) -> None:
@@ -93,7 +88,7 @@ async def test_a_pod_creation_whose_answer_is_lost_is_adopted(server: FakeApiSer
 async def test_410_relists_and_goes_on(server: FakeApiServer) -> None:
     submit(server)
     pod = (await until(server.pods))[0]
-    server.break_watches({"type": "ERROR", "object": EXPIRED})
+    server.break_watches()
     play(server, pod, succeeded(pod))
     await until(lambda: status(server).get("completionTime"))
     assert len(server.pods()) == 1
@@ -108,11 +103,11 @@ async def test_a_job_made_anew_while_the_watches_were_broken_is_another_job(serv
     server.deaf = True
     server.remove("pods", former["metadata"]["name"])
     server.remove("spectrogramjobs", "fm-band")
-    submit(server, uid=ANOTHER)
+    another = submit(server)
     server.deaf = False
-    server.break_watches({"type": "ERROR", "object": EXPIRED})
+    server.break_watches()
     pod = (await until(server.pods))[0]
-    assert pod["metadata"]["ownerReferences"][0]["uid"] == ANOTHER
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == another["metadata"]["uid"]
     await run_to_the_end(server)
 
 
@@ -149,10 +144,10 @@ async def test_unknown_is_not_missing(server: FakeApiServer) -> None:
     proxy = Fault(reads_pod, 404, times=10**6, body={"error": "no route to host"})
     server.faults.append(proxy)
     server.deaf = True
-    stored = server.objects.pop(("pods", "default", pod["metadata"]["name"]))
+    stored = server.store.objects.pop(("pods", "default", pod["metadata"]["name"]))
     await until(lambda: proxy.times <= 10**6 - 4)
     assert status(server)["phase"] == "Running"
-    server.objects["pods", "default", pod["metadata"]["name"]] = stored
+    server.store.objects["pods", "default", pod["metadata"]["name"]] = stored
     server.faults.clear()
     play(server, stored, succeeded(stored))
     await until(lambda: status(server).get("completionTime"))
@@ -164,7 +159,7 @@ async def test_the_api_server_is_away_for_a_while(server: FakeApiServer, operato
     pod = (await until(server.pods))[0]
     away = Fault(lambda method, path: True, 503, times=60)
     server.faults.append(away)
-    server.break_watches({"type": "ERROR", "object": EXPIRED})
+    server.break_watches()
     play(server, pod, succeeded(pod))
     await until(lambda: away.times < 55)
     away.times = 0

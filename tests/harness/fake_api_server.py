@@ -1,22 +1,22 @@
-"""A small API server for faults that a real one cannot be made to show: conflicts, lost answers, deaf watches.
+"""An API server over HTTP for what a real one cannot be made to show: lost answers, deaf watches, tiny pages.
 
-It knows what the operator uses and no more: discovery, list, watch, resourceVersions, the status subresource, pods,
-events, claims. No schema, no defaulting, no controllers: what those do is tested on a real API server (tests/cluster).
+What it keeps and answers is an ApiStore's (api_store.py); here are only discovery, streams of events, and faults. No
+defaulting, no controllers: what those do is tested on a real API server (tests/cluster), which also has to give the
+same answers (api_answers.py).
 """
 
 import asyncio
-import copy
 import json
-import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
-Body = dict[str, Any]
+from harness.api_routes import Request, answer
+from harness.api_rules import refuse_what_is_invalid
+from harness.api_store import ApiError, ApiStore, Body, Change
+
 RESOURCES = {
     "/api/v1": [
         ("namespaces", "Namespace"),
@@ -26,7 +26,6 @@ RESOURCES = {
     ],
     "/apis/spectrogram.dev/v1beta1": [("spectrogramjobs", "SpectrogramJob")],
 }
-KINDS = dict(entry for entries in RESOURCES.values() for entry in entries)
 
 
 @dataclass
@@ -39,17 +38,38 @@ class Fault:
     stored: bool = False
     body: Body | None = None
 
+    def answer(self) -> web.Response:
+        """What the client hears."""
+        return _json(self.code, self.body or ApiError(self.code, "Fault").document())
+
+
+@dataclass(eq=False)
+class Watch:
+    """One stream of events. `at` is the version that it has told of, None before it has told what exists."""
+
+    asked: Request
+    at: int | None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    last: Body | None = None
+
 
 @dataclass
 class FakeApiServer:
-    """Objects by (plural, namespace, name), a log of requests, armed faults, and watches that can be made deaf."""
+    """A store, a log of requests, armed faults, and watches that can be made deaf.
 
-    objects: dict[tuple[str, str, str], Body] = field(default_factory=dict)
+    `most_per_page` is the most that one page of a list has, whatever limit is asked for: a server may give fewer.
+    """
+
+    store: ApiStore = field(default_factory=lambda: ApiStore(validate=refuse_what_is_invalid))
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
     deaf: bool = False
-    _version: int = 100
-    _watches: list[tuple[str, asyncio.Queue[Body | None]]] = field(default_factory=list)
+    most_per_page: int = 500
+    _watches: list[Watch] = field(default_factory=list)
+    _unheard: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.store.listeners.append(self._tell)
 
     def application(self) -> web.Application:
         """The server, to be run by aiohttp."""
@@ -58,120 +78,104 @@ class FakeApiServer:
         return application
 
     def put(self, plural: str, body: Body) -> Body:
-        """Store an object as a client or controller would, and tell the watches."""
-        metadata = body.setdefault("metadata", {})
-        metadata.setdefault("namespace", "default")
-        metadata.setdefault("uid", str(uuid.uuid4()))
-        metadata.setdefault("creationTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        metadata.setdefault("generation", 1)
-        self._version += 1
-        metadata["resourceVersion"] = str(self._version)
-        key = (plural, metadata["namespace"], metadata["name"])
-        kind = "MODIFIED" if key in self.objects else "ADDED"
-        self.objects[key] = body
-        self._tell(plural, kind, body)
-        return body
+        """Store an object of the namespace `default` as a client, a controller or a kubelet would."""
+        return self.store.put(plural, {**body, "metadata": {"namespace": "default"} | body["metadata"]})
 
-    def remove(self, plural: str, name: str, namespace: str = "default") -> None:
-        """Delete an object at once."""
-        self._tell(plural, "DELETED", self.objects.pop((plural, namespace, name)))
+    def remove(self, plural: str, name: str) -> None:
+        """An object of that namespace is gone, at once."""
+        self.store.remove(plural, "default", name)
 
-    def get(self, plural: str, name: str, namespace: str = "default") -> Body:
+    def get(self, plural: str, name: str) -> Body:
         """The object as stored."""
-        return self.objects[(plural, namespace, name)]
+        return self.store.get(plural, "default", name)
 
     def pods(self) -> list[Body]:
         """Every pod."""
-        return [body for (plural, _, _), body in self.objects.items() if plural == "pods"]
+        return self.store.read_list("pods").items
 
-    def break_watches(self, event: Body) -> None:
-        """Send this event, such as an ERROR 410, to every watch and end it."""
-        for _, events in self._watches:
-            events.put_nowait(event)
-            events.put_nowait(None)
-        self._watches.clear()
+    def break_watches(self) -> None:
+        """Every watch is told 410 Expired instead of its news, and ends: whoever follows it has to list again."""
+        for watch in self._watches:
+            watch.last = ApiError(410, "Expired", "too old resource version").document()
+            watch.news.set()
 
-    def _tell(self, plural: str, kind: str, body: Body) -> None:
-        if not self.deaf:
-            for watched, events in self._watches:
-                if watched == plural:
-                    events.put_nowait({"type": kind, "object": copy.deepcopy(body)})
+    def _tell(self, change: Change) -> None:
+        if self.deaf:
+            self._unheard.add(change.version)
+        for watch in self._watches:
+            watch.news.set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.match_info["path"]
-        watching = request.query.get("watch") in ("1", "true")
-        method = "WATCH" if watching else request.method
-        parts = path.split("/")
-        self.requests[method, "/".join(part for part in parts if part not in ("default",))] += 1
+        method = "WATCH" if request.query.get("watch") in ("1", "true") else request.method
+        self.requests[method, path.replace("/default/", "/")] += 1
         fault = next((one for one in self.faults if one.times > 0 and one.applies(method, path)), None)
         if fault is not None:
             fault.times -= 1
             if not fault.stored:
-                return _status(fault.code, "Fault", body=fault.body)
-        if watching:
-            return await self._watch(request, parts[-1])
-        body = await request.json() if request.can_read_body else None
-        answer = self._serve(request.method, path, body)
-        return _status(fault.code, "Fault", body=fault.body) if fault is not None else answer
+                return fault.answer()
+        asked = Request(method, path, dict(request.query), await request.json() if request.can_read_body else None)
+        told = await self._watch(request, asked) if method == "WATCH" else self._serve(asked)
+        return fault.answer() if fault is not None else told
 
-    def _serve(self, method: str, path: str, body: Body | None) -> web.Response:
-        if path == "/version":
-            return web.json_response({"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
-        if path in ("/api", "/apis", *RESOURCES):
-            return web.json_response(_discovery(path))
-        parts = path.strip("/").split("/")
-        status = parts[-1] == "status"
-        parts = parts[:-1] if status else parts
-        below = parts[2:] if parts[0] == "api" else parts[3:]
-        if below[0] != "namespaces" or len(below) == 3:
-            plural = below[-1]
-            if method == "POST":
-                assert body is not None
-                return self._create(plural, body)
-            items = [entry for (kind, _, _), entry in self.objects.items() if kind == plural]
-            return web.json_response(
-                {"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items}
-            )
-        _, namespace, plural, name = below
-        stored = self.objects.get((plural, namespace, name))
-        if stored is None:
-            return _status(404, "NotFound", plural)
-        if method == "GET":
-            return web.json_response(stored)
-        if method == "DELETE":
-            stored["metadata"]["deletionTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            return web.json_response(self.put(plural, stored))
-        assert method == "PUT"
-        assert status
-        assert body is not None
-        if body["metadata"]["resourceVersion"] != stored["metadata"]["resourceVersion"]:
-            return _status(409, "Conflict", plural)
-        return web.json_response(self.put(plural, {**copy.deepcopy(stored), "status": body["status"]}))
+    def _serve(self, asked: Request) -> web.Response:
+        if asked.path == "/version":
+            return _json(200, {"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
+        if asked.path in ("/api", "/apis", *RESOURCES):
+            return _json(200, _discovery(asked.path))
+        if asked.method == "GET" and "limit" in asked.query:
+            limit = min(int(asked.query["limit"]), self.most_per_page)
+            asked = Request(asked.method, asked.path, {**asked.query, "limit": str(limit)})
+        return _json(*answer(self.store, asked))
 
-    def _create(self, plural: str, body: Body) -> web.Response:
-        metadata = body["metadata"]
-        metadata.setdefault("name", f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:8]}")
-        if (plural, metadata["namespace"], metadata["name"]) in self.objects:
-            return _status(409, "AlreadyExists", plural)
-        return web.json_response(self.put(plural, body), status=201)
-
-    async def _watch(self, request: web.Request, plural: str) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, asked: Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        events: asyncio.Queue[Body | None] = asyncio.Queue()
-        self._watches.append((plural, events))
+        seconds = asked.query.get("timeoutSeconds")
+        watch = Watch(asked, int(asked.query.get("resourceVersion") or 0) or None)
+        watch.news.set()
+        self._watches.append(watch)
         try:
-            while (event := await events.get()) is not None:
-                await response.write(json.dumps(event).encode() + b"\n")
-        except ConnectionResetError:
+            async with asyncio.timeout(float(seconds) if seconds else None):
+                while watch.last is None:
+                    await watch.news.wait()
+                    watch.news.clear()
+                    for event in self._news(watch):
+                        await response.write(json.dumps(event).encode() + b"\n")
+        except (ConnectionResetError, TimeoutError):
             pass
+        finally:
+            self._watches.remove(watch)
         return response
 
+    def _news(self, watch: Watch) -> Iterator[Body]:
+        """What this watch has not told yet; a version that is too old is told as an event (cacher.go, Watch)."""
+        asked, before = watch.asked, watch.at
+        selector = asked.query.get("labelSelector", "")
+        try:
+            if watch.last is None and before is None:
+                page = self.store.read_list(asked.plural, namespace=asked.namespace, selector=selector)
+                yield from ({"type": "ADDED", "object": body} for body in page.items)
+                before = page.version
+            if watch.last is None and before is not None:
+                news = self.store.changes(asked.plural, before, namespace=asked.namespace, selector=selector)
+                watch.at = self.store.version
+                heard = [change for change in news if change.version not in self._unheard]
+                yield from ({"type": change.type, "object": change.body} for change in heard)
+                if not heard and asked.query.get("allowWatchBookmarks") == "true":
+                    kind = dict(entry for entries in RESOURCES.values() for entry in entries)[asked.plural]
+                    yield {
+                        "type": "BOOKMARK",
+                        "object": {"kind": kind, "metadata": {"resourceVersion": str(watch.at)}},
+                    }
+        except ApiError as error:
+            watch.last = error.document()
+        if watch.last is not None:
+            yield {"type": "ERROR", "object": watch.last}
 
-def _status(code: int, reason: str, plural: str = "", *, body: Body | None = None) -> web.Response:
-    details = {"kind": plural} if plural else {}
-    status = {"kind": "Status", "code": code, "reason": reason, "message": reason, "details": details}
-    return web.json_response(body if body is not None else status, status=code)
+
+def _json(code: int, document: Body) -> web.Response:
+    return web.json_response(document, status=code)
 
 
 def _discovery(path: str) -> Body:
