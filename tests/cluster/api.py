@@ -31,6 +31,7 @@ class ApiError(Exception):
         self.code = code
         self.reason: str = status.get("reason", "")
         self.message: str = status.get("message", "")
+        self.details: Mapping[str, Any] = status.get("details") or {}
 
 
 class Api:
@@ -39,7 +40,7 @@ class Api:
     def __init__(self, control_plane: ApiServer, namespace: str) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
-        self._connection: http.client.HTTPSConnection | None = None
+        self._connection: http.client.HTTPConnection | None = None
 
     def another(self) -> "Api":
         """A second connection, for a second thread."""
@@ -58,8 +59,12 @@ class Api:
         return self.request("GET", self._path(resource, name))
 
     def list(self, resource: str, **query: str) -> list[Body]:
-        items: list[Body] = self.request("GET", f"{self._path(resource)}?{urlencode(query)}")["items"]
+        items: list[Body] = self.page(resource, **query)["items"]
         return items
+
+    def page(self, resource: str, **query: str) -> Body:
+        """The list itself, with its version and where it goes on."""
+        return self.request("GET", f"{self._path(resource)}?{urlencode(query)}")
 
     def create(self, resource: str, body: Mapping[str, Any], *, name: str = "", subresource: str = "") -> Body:
         return self.request("POST", self._path(resource, name, subresource), body)
@@ -83,12 +88,12 @@ class Api:
             if error.code != 404:
                 raise
 
-    def watch(self, resource: str) -> Iterator[tuple[str, Body]]:
+    def watch(self, resource: str, **query: str) -> Iterator[tuple[str, Body]]:
         """Every event from now on, what exists first, in the order of the server. Ends when the server ends it."""
         self._connection = self._connect()
         try:
-            query = "watch=true&timeoutSeconds=3600"
-            self._connection.request("GET", f"{self._path(resource)}?{query}", headers={"User-Agent": USER_AGENT})
+            asked = urlencode({"watch": "true", "timeoutSeconds": "3600"} | query)
+            self._connection.request("GET", f"{self._path(resource)}?{asked}", headers={"User-Agent": USER_AGENT})
             with self._connection.getresponse() as answer:
                 if answer.status != 200:
                     raise ApiError(answer.status, json.loads(answer.read()))
@@ -134,7 +139,7 @@ class Api:
             raise ApiError(answer.status, document)
         return document
 
-    def _connect(self) -> http.client.HTTPSConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         certificates = self.control_plane.certificates
         context = ssl.create_default_context(cafile=str(certificates.authority))
         context.load_cert_chain(certificates.folder / "admin.pem", certificates.folder / "admin-key.pem")

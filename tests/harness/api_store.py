@@ -120,7 +120,8 @@ class ApiStore:
         metadata = body["metadata"]
         old = self.get(plural, metadata.get("namespace", ""), metadata["name"])
         if not metadata.get("resourceVersion"):
-            raise ApiError(422, "Invalid", "metadata.resourceVersion: must be specified for an update", kind=plural)
+            message = "metadata.resourceVersion: must be specified for an update"
+            raise ApiError(422, "Invalid", message, kind=old.get("kind", plural), name=metadata["name"])
         self._check_preconditions(plural, old, metadata.get("uid"), metadata["resourceVersion"])
         return self.put(plural, {**old, "status": json.loads(json.dumps(body.get("status", {})))})
 

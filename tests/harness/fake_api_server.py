@@ -114,7 +114,10 @@ class FakeApiServer:
             fault.times -= 1
             if not fault.stored:
                 return fault.answer()
-        asked = Request(method, path, dict(request.query), await request.json() if request.can_read_body else None)
+        body = await request.json() if request.can_read_body else None
+        asked = Request(method, path, dict(request.query), body)
+        if body is not None and "metadata" in body and asked.namespace is not None:
+            body["metadata"].setdefault("namespace", asked.namespace)
         told = await self._watch(request, asked) if method == "WATCH" else self._serve(asked)
         return fault.answer() if fault is not None else told
 
