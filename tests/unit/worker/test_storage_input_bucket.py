@@ -1,8 +1,10 @@
 """Recordings in a bucket, on a real S3 server: every format reads as from a folder, and every way to fail is told."""
 
+import http.server
 import json
 import os
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +228,67 @@ def test_without_credentials_boto_looks_where_it_always_does(
         monkeypatch.setenv(key.removeprefix("SPECTROGRAM_INPUT_"), value)
     with opened(job, {}) as (_, recording):
         assert recording.description.length == COUNT
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A node that has keys for the store: in ~/.aws, and from its metadata service. What that was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Silent."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    home = tmp_path / "home"
+    (home / ".aws").mkdir(parents=True)
+    keys = {name.removeprefix("SPECTROGRAM_INPUT_").lower(): value for name, value in CREDENTIALS.items()}
+    lines = "".join(f"{name} = {value}\n" for name, value in keys.items())
+    (home / ".aws/credentials").write_text(f"[default]\n{lines}")
+    (home / ".aws/config").write_text("[default]\ndefaults_mode = auto\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    yield asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("empty", "value"), [*((key, value) for key in CREDENTIALS for value in ("", " \n", None)), (None, "")]
+)
+def test_a_store_with_a_secret_is_never_opened_with_the_nodes_keys(
+    tmp_path: Path, store: ObjectStore, node: list[str], empty: str | None, value: str | None
+) -> None:
+    raw(store.root)
+    job = job_of(tmp_path, "noise.raw", fields={"raw": RAW}, places=in_bucket(store))
+    changed = {key: value if empty in (key, None) else good for key, good in CREDENTIALS.items()}
+    environment = {key: text for key, text in changed.items() if text is not None}
+    error = refused(job, environment)
+    assert says(error, ExitCode.WORKER_CONFIG_ERROR, "Secret", "AWS_", "fill it in"), error
+    assert node == []
+
+
+def test_with_a_secret_nothing_of_the_node_is_read(tmp_path: Path, store: ObjectStore, node: list[str]) -> None:
+    (tmp_path / "home/.aws/config").write_text("this is no configuration")
+    (tmp_path / "home/.aws/credentials").write_text("nor is this")
+    raw(store.root)
+    job = job_of(tmp_path, "noise.raw", fields={"raw": RAW}, places=in_bucket(store))
+    with opened(job) as (_, recording):
+        assert recording.description.length == COUNT
+    wrong = {**CREDENTIALS, next(reversed(CREDENTIALS)): "a-wrong-secret"}
+    assert says(refused(job, wrong), ExitCode.INPUT_NOT_FOUND, "credentials")
+    assert node == []
 
 
 def test_an_object_that_is_replaced_is_invalid(tmp_path: Path, store: ObjectStore) -> None:

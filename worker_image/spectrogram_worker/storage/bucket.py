@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import boto3
+import botocore.session
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 from botocore.exceptions import (
@@ -63,9 +64,16 @@ class Entry:
 
 
 def credentials_in(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """What boto3 is to sign with; empty where the environment names nothing: then boto3 looks where it always does."""
-    names = {name.lower(): environment[prefix + name] for name in CREDENTIALS if environment.get(prefix + name)}
-    return names if {"aws_access_key_id", "aws_secret_access_key"} <= names.keys() else {}
+    """What boto3 is to sign with; empty where the store names no Secret: then boto3 looks where it always does.
+
+    A store that names one is never opened with anything else. Raises WorkerError 78 where a key is missing or empty.
+    """
+    found = {name: environment[prefix + name] for name in CREDENTIALS if prefix + name in environment}
+    lacking = [name for name, optional in CREDENTIALS.items() if not optional and not found.get(name, "").strip()]
+    if found and lacking:
+        what = f"the store's Secret has no {' and no '.join(lacking)}, or an empty one"
+        raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, f"{what}: have the platform team fill it in")
+    return {name.lower(): value for name, value in found.items() if value}
 
 
 class BucketClient:
@@ -79,12 +87,14 @@ class BucketClient:
         self._bucket, self._refused = bucket, refused
         self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
         with self._errors("the bucket"):
-            self._client: Any = boto3.session.Session().client(
+            self._client: Any = _session(credentials).client(
                 "s3",
                 endpoint_url=bucket.endpoint,
                 region_name=bucket.region or os.environ.get("AWS_REGION") or "us-east-1",
                 **dict(credentials),
                 config=Config(
+                    defaults_mode="legacy",  # "auto" would ask the instance metadata service
+                    ignore_configured_endpoint_urls=bool(credentials),
                     signature_version="s3v4",
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
@@ -231,6 +241,18 @@ class BucketClient:
         except (BotoCoreError, ValueError) as error:  # whose words may hold the endpoint
             what = f"{self.title}: {type(error).__name__}: its endpoint, region or bucket is not set up as boto3 wants"
             raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, what) from error
+
+
+def _session(credentials: Mapping[str, str]) -> boto3.session.Session:
+    """With credentials: a session that reads no file and no profile of the machine's, whose keys could be others."""
+    if not credentials:
+        return boto3.session.Session()
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def _code(error: ClientError) -> str:
