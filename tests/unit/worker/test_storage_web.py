@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -417,6 +418,44 @@ def test_a_server_that_does_not_speak_http(job: Job, server: Server) -> None:
     assert says(job.refused(), ExitCode.IO_ERROR, "does not answer as HTTP wants")
     server.pages["/noise.raw"] = lambda handler: None
     assert says(job.refused(), ExitCode.TRANSIENT_ERROR, "broke off")
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: "])
+def test_a_server_whose_headers_never_end_is_given_up(
+    job: Job, server: Server, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """It sends a byte now and then, long before a silence would be noticed."""
+    monkeypatch.setattr(web, "ANSWER_SECONDS", 0.3)
+    given_up = threading.Event()
+
+    def drip(handler: http.server.BaseHTTPRequestHandler) -> None:
+        try:
+            handler.wfile.write(start)
+            while not given_up.is_set():
+                handler.wfile.write(b"H")
+                time.sleep(0.02)
+        except OSError:
+            given_up.set()
+
+    server.pages["/noise.raw"] = drip
+    error = job.refused()
+    assert says(error, ExitCode.TRANSIENT_ERROR, HOST, "does not answer in time"), error
+    assert given_up.wait(60), "the connection is closed"
+
+
+def test_a_body_may_take_longer_than_the_headers(job: Job, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day goes by between the headers and the body."""
+    passed = [0.0]
+
+    def a_day_later() -> None:
+        passed[0] = 86_400.0
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0], sleep=time.sleep)
+    monkeypatch.setattr(web, "time", clock)
+    job.stop = a_day_later  # which is asked when the headers are there
+    server.pages["/noise.raw"] = answer()
+    assert job.fetch() == CONTENT
+    assert len(server.asked) == 1
 
 
 def test_a_stop_ends_a_download_that_hardly_moves(job: Job, server: Server) -> None:

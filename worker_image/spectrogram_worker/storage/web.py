@@ -5,6 +5,7 @@ in between has no effect. No proxy is used, whatever the environment names.
 """
 
 import http.client
+import io
 import logging
 import socket
 import ssl
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import BufferedWriter
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.addresses import without_query
@@ -26,7 +27,9 @@ MOST_REDIRECTIONS = 3
 CONTINUATIONS = 5
 WAIT_SECONDS = 1.0
 """Before the first continuation; doubled for each further one."""
-_SILENCE_SECONDS = 30.0
+SILENCE_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
+"""From the request to the last of an answer's headers, however little of them comes at a time."""
 _PIECE_BYTES = 256 * 1024
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 
@@ -55,7 +58,7 @@ class Internet:
 
     def connect(self, address: str, port: int) -> socket.socket:
         """A TCP connection to an address."""
-        return socket.create_connection((address, port), _SILENCE_SECONDS)
+        return socket.create_connection((address, port), SILENCE_SECONDS)
 
 
 class WebFile:
@@ -198,7 +201,12 @@ class WebFile:
         try:
             own = {"User-Agent": "spectrogram-worker", "Accept": "*/*", "Connection": "close"}
             connection.request("GET", target.target, headers=own | dict(headers))
-            return connection.getresponse()
+            answer = connection.getresponse()
+            assert isinstance(answer, _Answer)
+            answer.timed.deadline = None
+            return answer
+        except TimeoutError as error:
+            raise self._passing(f"{target.host} does not answer in time") from error
         except http.client.HTTPException as error:
             if isinstance(error, ConnectionError):
                 raise self._passing(f"{target.host} broke off ({type(error).__name__})") from error
@@ -242,10 +250,47 @@ class WebFile:
         return WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {what}")
 
 
+class _Timed(io.RawIOBase):
+    """What comes over a connection: before a deadline, while there is one, and never after a long silence."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._connection, self._content = connection, connection.makefile("rb", buffering=0)
+        self.deadline: float | None = time.monotonic() + ANSWER_SECONDS
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """One read of the socket. Raises TimeoutError."""
+        left = SILENCE_SECONDS if self.deadline is None else self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(min(left, SILENCE_SECONDS))
+        return self._content.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._content.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer whose headers have a deadline."""
+
+    def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(connection, *arguments, **options)
+        self.fp.close()
+        self.timed = _Timed(connection)
+        self.fp = io.BufferedReader(self.timed)
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP over a connection that stands already: http.client never looks a name up."""
 
     default_port = 443
+    response_class = _Answer
 
     def __init__(self, target: WebAddress, secured: ssl.SSLSocket) -> None:
         super().__init__(target.host, target.port)
