@@ -284,7 +284,7 @@ def test_a_second_attempt_finds_the_results_of_the_first(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("recording")
 def test_warnings_are_in_the_log_the_last_words_and_the_manifest_of_every_attempt(tmp_path: Path) -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "input": {**document(tmp_path)["input"], "range": {"startSample": 100, "samples": SAMPLES}},
         "transform": {"fftSize": 64, "hopSize": 80},
     }
