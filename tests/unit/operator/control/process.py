@@ -1,0 +1,118 @@
+"""One operator over the in-memory cluster: the real Service, ended and started anew as a Deployment would."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from prometheus_client import CollectorRegistry
+
+from harness.api_routes import Request
+from harness.api_store import ApiStore
+from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from harness.virtual_time import now
+from harness.watching import Watches, Weather
+from spectrogram_operator.control.cluster import Cluster
+from spectrogram_operator.control.service import Service
+from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.settings import read_settings
+from unit.operator.control.story import Story
+
+SETTINGS = read_settings({})
+CLEAR_WEATHER = Weather()
+
+
+class OperatorProcess:
+    """A name, and at most one life at a time. What one life remembered the next does not know."""
+
+    def __init__(
+        self,
+        name: str,
+        store: ApiStore,
+        policy: Policy,
+        story: Story,
+        *,
+        sweep_seconds: float = 120.0,
+        decide: Callable[[Request], Fate] = lambda request: Fate(),
+        tell: Callable[["OperatorProcess", Heard], None] = lambda process, heard: None,
+        weather: Weather = CLEAR_WEATHER,
+        workers: Callable[[Pod], bytes | None] = lambda pod: None,
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._settings = replace(SETTINGS, policy=policy, sweep_seconds=sweep_seconds)
+        self._story = story
+        self._decide = decide
+        self._tell = tell
+        self._weather = weather
+        self._workers = workers
+        self.died = asyncio.Event()
+        self.service: Service
+        self.watches: Watches
+        self._connection: Connection
+
+    async def start(self) -> None:
+        """Begin a life: connect, list, work."""
+        self.died.clear()
+        connection = Connection(
+            self.name,
+            self._store,
+            decide=self._decide,
+            tell=lambda heard: self._tell(self, heard),
+            die=self.died.set,
+        )
+
+        async def connect() -> Cluster:
+            return MemoryCluster(connection, self._workers)
+
+        self._connection = connection
+        self.service = Service(self._settings, connect, CollectorRegistry(), version="0", clock=now)
+        self.watches = Watches(self._store, self.service, self._weather)
+        await self.service.start(self.watches.view)
+        self.watches.start()
+        self._story.tell(self.name, "starts")
+
+    async def end(self) -> None:
+        """The process is gone, in the middle of whatever it did."""
+        self._connection.dead = True
+        await self.watches.stop()
+        await self.service.stop()
+
+    async def live(self, pause: Callable[[], float]) -> None:
+        """Start anew after every death, `pause` seconds later, until cancelled."""
+        try:
+            while True:
+                await self.start()
+                await self.died.wait()
+                await self.end()
+                await asyncio.sleep(pause())
+        finally:
+            await self.end()
+
+
+class Listener(logging.Handler):
+    """What the operator's log says, for the story; `on_bug` is told of tracebacks."""
+
+    def __init__(self, story: Story, on_bug: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._story = story
+        self._on_bug = on_bug
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        self._story.tell("an operator", f"logs: {record.getMessage()}")
+        if record.exc_info:
+            self._on_bug(logging.Formatter().formatException(record.exc_info))
+
+
+@contextmanager
+def heard_logs(listener: logging.Handler) -> Iterator[None]:
+    """While this lasts, the operator's warnings go to `listener`."""
+    logger = logging.getLogger("spectrogram_operator")
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)

@@ -1,0 +1,257 @@
+"""What holds at every version of a history. The violations that are known are recognised by their cause and counted."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from harness.api_store import PODS, ApiStore, Body, Change
+from harness.memory_cluster import Heard
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass
+from spectrogram_operator.core.conditions import holds, is_over
+from spectrogram_operator.core.evidence import ended_by_operator
+from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.policy import Policy
+from unit.operator.control.process import OperatorProcess
+from unit.operator.control.story import Story, ViolationError
+from unit.operator.core.schema import check_status
+
+UNLOCKED_CREATION = "a pod created without a locked write, for an attempt that was judged meanwhile"
+UNSEEN_POD_OF_A_DELETED_JOB = "an attempt reserved while a pod ran whose job was deleted and that no watch showed"
+UNSEEN_POD_OF_A_JUDGED_ATTEMPT = "an attempt reserved while a pod ran whose attempt was judged and that no watch showed"
+MOST_REQUESTS_A_SECOND = 15
+LATE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Creation:
+    """How a pod came to be.
+
+    `unlocked`: its creator had not just reserved the attempt with a write that won. `orphan`: its job was gone by then.
+    `judged`: its attempt was over by then. `late`: it reached the server long after it was sent. `unseen`: other pods
+    that run and that the watch of who reserved the attempt did not show at that moment.
+    """
+
+    pod: Pod
+    unlocked: bool
+    orphan: bool
+    judged: bool
+    late: bool
+    unseen: tuple[Pod, ...]
+
+
+@dataclass
+class Rules:
+    """Looks at every change of the store and at every request of an operator. `broken` is the first violation's story.
+
+    `late_creations`: a creation may reach the server long after the write that reserved it. No API could refuse it, and
+    the operator ends such a pod: it counts neither beside another pod nor against the limit. `excuse`: the two known
+    violations, and no others, are counted in `known`; else they break the rule as any other.
+    """
+
+    store: ApiStore
+    policy: Policy
+    story: Story
+    operators: int = 1
+    late_creations: bool = False
+    excuse: bool = True
+    broken: str = ""
+    known: Counter[str] = field(default_factory=Counter)
+    shapes: dict[str, str] = field(default_factory=dict)
+    """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """By UID: each job as it is."""
+    pods: dict[str, Pod] = field(default_factory=dict)
+    """By UID: each pod as it is."""
+    _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _creations: dict[str, Creation] = field(default_factory=dict)
+    _reserved: dict[tuple[str, str], str] = field(default_factory=dict)
+    _shown: dict[str, frozenset[str]] = field(default_factory=dict)
+    _requests: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.store.listeners.append(self._look)
+
+    @property
+    def live_pods(self) -> list[Pod]:
+        """Every pod that runs, or may run."""
+        return [pod for pod in self.pods.values() if pod.live]
+
+    def fail(self, rule: str) -> None:
+        """This rule is broken; only the first is told."""
+        self.broken = self.broken or self.story.end(rule)
+
+    def check(self) -> None:
+        """Raise if a rule was broken."""
+        if self.broken:
+            raise ViolationError(self.broken)
+
+    def heard(self, process: OperatorProcess, heard: Heard) -> None:
+        """An operator's request, at the moment when it took effect."""
+        request = heard.request
+        second = int(self.store.now().timestamp())
+        self._requests[process.name, request.method, request.path, second] += 1
+        if self._requests[process.name, request.method, request.path, second] > MOST_REQUESTS_A_SECOND:
+            self.fail(f"{process.name} sends one request again and again: {request.method} {request.path}")
+        if request.plural == PODS and request.method == "POST":
+            self._creation(process, heard)
+        elif request.plural == PODS and request.method == "DELETE":
+            self._deletion(heard)
+        if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
+            self._reserved.pop((process.name, request.name), None)
+            pod_name = request.body["status"].get("podName", "")
+            if heard.code == 200 and pod_name not in self._shown:
+                self._shown[pod_name] = frozenset(pod.uid for pod in process.watches.view.pods())
+            if heard.code == 200 and heard.fate.error is None:
+                self._reserved[process.name, request.name] = pod_name
+
+    def _look(self, change: Change) -> None:
+        uid = change.body["metadata"]["uid"]
+        if change.plural == PODS:
+            if change.type == "DELETED":
+                self.pods.pop(uid, None)
+            else:
+                self.pods[uid] = read_pod(change.body)
+        elif change.plural == PLURAL and change.type == "DELETED":
+            self.jobs.pop(uid, None)
+        elif change.plural == PLURAL:
+            old, new = self.jobs.get(uid), read_job(change.body)
+            self.jobs[uid] = new
+            if old is not None and old.status != new.status:
+                self._status(old, new, change.body)
+
+    def _creation(self, process: OperatorProcess, heard: Heard) -> None:
+        body = heard.document
+        if heard.code != 201:
+            return
+        pod = self.pods[body["metadata"]["uid"]]
+        reserved = self._reserved.pop((process.name, body["metadata"]["ownerReferences"][0]["name"]), "")
+        beside = [other for other in self.live_pods if other.uid != pod.uid]
+        made = Creation(
+            pod=pod,
+            unlocked=reserved != pod.name,
+            orphan=pod.owner_uid not in self.jobs,
+            judged=self._is_judged(pod),
+            late=heard.fate.seconds_before >= LATE_SECONDS,
+            unseen=tuple(other for other in beside if other.uid not in self._shown.get(pod.name, ())),
+        )
+        self._creations[pod.uid] = made
+        if made.judged and not made.unlocked and not made.late:
+            self.fail(f"the pod {pod.name} belongs to no attempt that goes on")
+        self._alone(made, [other for other in beside if other.owner_uid == pod.owner_uid])
+        self._within_limit(made, [other for other in beside if other.queue == pod.queue])
+
+    def _alone(self, made: Creation, siblings: list[Pod]) -> None:
+        """Never two live pods of a job."""
+        for sibling in siblings:
+            if self._is_known(made.pod) or self._is_known(sibling):
+                self.known[UNLOCKED_CREATION] += 1
+            elif self.excuse and sibling in made.unseen and self._is_judged(sibling):
+                self.known[UNSEEN_POD_OF_A_JUDGED_ATTEMPT] += 1
+            elif not self._is_stray(made.pod) and not self._is_stray(sibling):
+                self.fail(f"two live pods of one job: {sibling.name} and {made.pod.name}")
+
+    def _within_limit(self, made: Creation, others: list[Pod]) -> None:
+        """Never more pods than the queue's limit; each of several operators keeps the limit for itself."""
+        counted = [pod for pod in others if not self._is_stray(pod)]
+        limit = self.policy.pools[made.pod.queue].max_concurrent * self.operators
+        if len(counted) < limit or self._is_stray(made.pod):
+            return
+        if self.excuse and any(pod.owner_uid not in self.jobs for pod in (made.pod, *made.unseen)):
+            self.known[UNSEEN_POD_OF_A_DELETED_JOB] += 1
+            return
+        if self.excuse and any(self._is_judged(pod) for pod in made.unseen):
+            self.known[UNSEEN_POD_OF_A_JUDGED_ATTEMPT] += 1
+            return
+        names = ", ".join(pod.name for pod in (*counted, made.pod))
+        self.fail(f"more than {limit} live pods in the queue {made.pod.queue}: {names}")
+
+    def _is_known(self, pod: Pod) -> bool:
+        made = self._creations.get(pod.uid)
+        return self.excuse and made is not None and made.unlocked and made.judged
+
+    def _is_stray(self, pod: Pod) -> bool:
+        made = self._creations.get(pod.uid)
+        late = self.late_creations and made is not None and made.late and (made.orphan or made.judged)
+        return late or self._is_known(pod)
+
+    def _is_judged(self, pod: Pod) -> bool:
+        """Whether the pod's job exists and does not count the pod's attempt as one that goes on."""
+        job = self.jobs.get(pod.owner_uid)
+        if job is None:
+            return False
+        return all(one.state is AttemptState.FINISHED for one in job.status.attempts if one.pod_name == pod.name)
+
+    def _deletion(self, heard: Heard) -> None:
+        """An operator ends a live pod only by its UID, and only once status says why."""
+        options = heard.request.body or {}
+        if not (options.get("preconditions") or {}).get("uid"):
+            self.fail(f"an operator deletes the pod {heard.request.name}, whichever has that name")
+        if heard.code != 200:
+            return
+        pod = read_pod(heard.document)
+        job = self.jobs.get(pod.owner_uid)
+        if job is None or pod.finished or is_over(job.status):
+            return
+        attempt = next((one for one in job.status.attempts if one.pod_name == pod.name), None)
+        if attempt is None or not (attempt.state is AttemptState.FINISHED or ended_by_operator(attempt)):
+            self.fail(f"an operator ends the pod {pod.name}, and nothing on record says why")
+
+    def _status(self, old_job: Job, new_job: Job, body: Body) -> None:
+        """From one version of a status to the next."""
+        old, new = old_job.status, new_job.status
+        check_status(body["status"])
+        where = new_job.name
+        if new.attempt < old.attempt or new.attempt > old.attempt + 1:
+            self.fail(f"the attempt of {where} goes from {old.attempt} to {new.attempt}")
+        if is_over(old) and (new.phase, new.completion_time, new.attempts) != (
+            old.phase,
+            old.completion_time,
+            old.attempts,
+        ):
+            self.fail(f"{where} was over, and changed")
+        recorded = {attempt.number: attempt for attempt in old.attempts}
+        for attempt in new.attempts:
+            before = recorded.get(attempt.number)
+            if before is not None and before.pod_uid and before.pod_uid != attempt.pod_uid:
+                self.fail(f"attempt {attempt.number} of {where} has another pod than before")
+            if attempt.state is AttemptState.FINISHED and (before is None or before.state is not attempt.state):
+                self._judgement(where, attempt)
+        if new.attempt > old.attempt:
+            self._reservation(old_job, new_job)
+        if is_over(new) and not is_over(old):
+            succeeded = any(attempt.retry_class is RetryClass.SUCCESS for attempt in new.attempts)
+            if holds(new, "Complete") is not (True if succeeded else None):
+                self.fail(f"{where} ended as {new.phase}, which is not what its attempts say")
+
+    def _judgement(self, where: str, attempt: Attempt) -> None:
+        """A success if and only if the pod, while it is there to be seen, is one."""
+        shape = self.shapes.get(attempt.pod_uid or "")
+        succeeded = attempt.retry_class is RetryClass.SUCCESS
+        seen = attempt.pod_uid in self.pods
+        if (seen or succeeded) and succeeded != (shape == "succeeded"):
+            self.fail(f"attempt {attempt.number} of {where} was judged {attempt.reason}, and its pod {shape}")
+
+    def _reservation(self, old_job: Job, new_job: Job) -> None:
+        """No budget is overdrawn; each attempt but the first is paid for, or follows a suspension."""
+        assert new_job.spec is not None
+        old, retries = old_job.status, new_job.status.retries
+        if retries.user > new_job.spec.retry.limit or retries.infra > self.policy.infrastructure_retries:
+            self.fail(f"{new_job.name} is tried too often")
+        if retries.reroutes > 1:
+            self.fail(f"{new_job.name} was moved to the large queue twice")
+        used = retries.user + retries.infra + retries.reroutes
+        number, before = self._paid.get(new_job.uid, (0, used))
+        self._paid[new_job.uid] = (new_job.status.attempt, used)
+        last = old.attempts[-1] if old.attempts else None
+        if last is None:
+            return
+        if last.state is not AttemptState.FINISHED:
+            self.fail(f"{new_job.name} begins attempt {new_job.status.attempt} before {last.number} was judged")
+        free = last.reason == "JobSuspended"
+        if number == last.number and used != before + (0 if free else 1):
+            self.fail(f"attempt {new_job.status.attempt} of {new_job.name} was paid {used - before} times")
+        earliest = old.next_attempt_at
+        reserved = new_job.status.attempts[-1].reserved_time
+        if not free and earliest is not None and reserved is not None and reserved < earliest:
+            self.fail(f"attempt {new_job.status.attempt} of {new_job.name} begins before {earliest:%H:%M:%S}")

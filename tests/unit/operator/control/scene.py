@@ -1,0 +1,128 @@
+"""A stage for one scene: the world, operators that start when told, and misfortunes written down one by one."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from harness import virtual_time
+from harness.api_routes import Request
+from harness.api_store import ApiStore
+from harness.memory_cluster import Fate, Heard
+from harness.watching import Weather
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.policy import Policy
+from unit.operator.control.history import POLICY
+from unit.operator.control.process import Listener, OperatorProcess, heard_logs
+from unit.operator.control.rules import Rules
+from unit.operator.control.story import Story, in_words
+from unit.operator.control.world import World
+
+NEVER = 1e9
+"""Seconds: later than any scene lasts."""
+
+
+@dataclass
+class Misfortune:
+    """The fate of the next `times` requests of this method and resource, by this operator (empty: any)."""
+
+    method: str
+    plural: str
+    fate: Fate
+    times: int = 1
+    operator: str = ""
+
+
+@dataclass
+class Scene:
+    """The cast. `lags`: by operator and resource, the seconds until its watch hears of something."""
+
+    title: str
+    operators: int = 1
+    policy: Policy = POLICY
+    sweep_seconds: float = NEVER
+    misfortunes: list[Misfortune] = field(default_factory=list)
+    lags: dict[tuple[str, str], float] = field(default_factory=dict)
+    requests: list[tuple[str, Request]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.story = Story(self.title)
+        self.store = ApiStore(now=virtual_time.now)
+        self.rules = Rules(self.store, self.policy, self.story, self.operators, excuse=False)
+        self.world = World(self.store, self.rules, self.story, Random(0))
+        self.started: list[OperatorProcess] = []
+
+    async def start(self, name: str = "operator-1") -> OperatorProcess:
+        """This operator's process begins."""
+        process = OperatorProcess(
+            name,
+            self.store,
+            self.policy,
+            self.story,
+            sweep_seconds=self.sweep_seconds,
+            decide=lambda request: self._fate(name, request),
+            tell=self._heard,
+            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0)),
+        )
+        await process.start()
+        self.started.append(process)
+        return process
+
+    async def end(self, process: OperatorProcess) -> None:
+        """This operator's process is gone."""
+        self.started.remove(process)
+        await process.end()
+
+    def job(self, name: str = "fm-band") -> Job:
+        """The job as it is."""
+        return next(job for job in self.rules.jobs.values() if job.name == name)
+
+    def pods(self, name: str = "fm-band") -> list[Pod]:
+        """The job's pods as they are, the oldest attempt first."""
+        owned = [pod for pod in self.rules.pods.values() if pod.owner_uid == self.job(name).uid]
+        return sorted(owned, key=lambda pod: pod.name)
+
+    def _fate(self, operator: str, request: Request) -> Fate:
+        self.requests.append((operator, request))
+        for one in self.misfortunes:
+            concerns = (one.method, one.plural) == (request.method, request.plural)
+            if concerns and one.operator in ("", operator) and one.times > 0:
+                one.times -= 1
+                return one.fate
+        return Fate()
+
+    def _heard(self, process: OperatorProcess, heard: Heard) -> None:
+        self.story.tell(process.name, in_words(heard))
+        self.rules.heard(process, heard)
+
+
+Script = Callable[[Scene], Coroutine[Any, Any, None]]
+
+
+def scene(**cast: Any) -> Callable[[Script], Callable[[], None]]:
+    """A test that is a scene: it plays in virtual time, and raises ViolationError where it breaks a rule."""
+
+    def decorate(script: Script) -> Callable[[], None]:
+        async def play() -> None:
+            stage = Scene(script.__name__, **cast)
+            with heard_logs(Listener(stage.story, stage.rules.fail)):
+                try:
+                    await script(stage)
+                finally:
+                    for process in list(stage.started):
+                        await stage.end(process)
+            stage.rules.check()
+
+        def test() -> None:
+            virtual_time.run(play())
+
+        test.__name__, test.__doc__, test.__module__ = script.__name__, script.__doc__, script.__module__
+        return test
+
+    return decorate
+
+
+def limited(limit: int) -> Policy:
+    """The usual policy with this many pods of each queue at once."""
+    return replace(POLICY, pools={name: replace(pool, max_concurrent=limit) for name, pool in POLICY.pools.items()})

@@ -1,0 +1,231 @@
+"""Scenes in which one thing goes wrong for the operator: what it does then, and two in which it does wrong today."""
+
+import asyncio
+
+import pytest
+
+from harness.api_store import PODS
+from harness.memory_cluster import CONNECTION_LOST, Fate
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.status import Phase
+from spectrogram_operator.core.conditions import is_over
+from unit.operator.control.scene import NEVER, Misfortune, Scene, limited, scene
+from unit.operator.control.story import ViolationError
+
+STUCK = Fate(seconds_before=NEVER)
+
+
+def fails(code: int, **fate: bool) -> Fate:
+    return Fate(error=code, stored=fate.get("stored", False))
+
+
+async def run_first_attempt(stage: Scene, job: str = "fm-band") -> None:
+    """The job is submitted, and its first pod runs."""
+    stage.world.submit(job, retry={"limit": 3, "zombies": "Retry"})
+    await asyncio.sleep(2)
+    stage.world.show(stage.pods(job)[-1], "running")
+    await asyncio.sleep(2)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=ViolationError,
+    reason="a reserved attempt without a pod is created again with no locked write: an operator whose watch is old"
+    " makes a1, which was judged long ago, beside a2 that runs",
+)
+@scene(operators=2)
+async def test_an_operator_with_an_old_view_creates_no_pod_beside_one_that_runs(stage: Scene) -> None:
+    stage.misfortunes += [
+        Misfortune("POST", PODS, Fate(seconds_before=2), operator="operator-1"),
+        Misfortune("GET", PODS, fails(500), times=5, operator="operator-2"),
+    ]
+    await stage.start()
+    stage.world.submit("fm-band", retry={"limit": 3})
+    await asyncio.sleep(1)
+    stage.lags |= {("operator-2", PODS): NEVER, ("operator-2", PLURAL): NEVER}
+    await stage.start("operator-2")
+    await asyncio.sleep(3)
+    stage.world.show(stage.pods()[0], "exit-75-transient-error")
+    await asyncio.sleep(3)
+    stage.world.remove(stage.pods()[0])
+    await asyncio.sleep(15)
+    stage.world.show(stage.pods()[0], "running")
+    assert stage.job().status.attempt == 2
+    await asyncio.sleep(60)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=ViolationError,
+    reason="slots are counted from the jobs and pods that the watches show: between a pod's creation and its first"
+    " event only its job holds the slot, and a job that is deleted then gives it away while the pod runs",
+)
+@scene(policy=limited(2))
+async def test_a_deleted_job_holds_its_slot_while_its_pod_runs(stage: Scene) -> None:
+    stage.lags["operator-1", PODS] = 30.0
+    await stage.start()
+    for name in ("fm-band", "am-band", "hf-band"):
+        stage.world.submit(name)
+    await asyncio.sleep(5)
+    stage.world.show(stage.pods("fm-band")[0], "running")
+    stage.world.delete_job("fm-band")
+    await asyncio.sleep(5)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=ViolationError,
+    reason="an attempt may be judged from a live look-up before the watch shows its pod: a pod that a sidecar keeps"
+    " alive then holds no slot, for its job is over and no watch shows it",
+)
+@scene(policy=limited(2))
+async def test_a_pod_that_a_sidecar_keeps_alive_holds_its_slot(stage: Scene) -> None:
+    stage.lags["operator-1", PODS] = 30.0
+    stage.misfortunes.append(Misfortune("DELETE", PODS, Fate(seconds_before=60)))
+    await stage.start()
+    for name in ("fm-band", "am-band", "hf-band"):
+        stage.world.submit(name)
+    await asyncio.sleep(5)
+    stage.world.show(stage.pods("fm-band")[0], "running")
+    stage.world.show(stage.pods("fm-band")[0], "sidecar-outlives-success")
+    stage.world.wish("fm-band", priority=1)
+    await asyncio.sleep(20)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=ViolationError,
+    reason="an attempt may be judged from a live look-up before the watch shows its pod: the next attempt then waits"
+    " for no pod to end, for it looks for one in the watch only, and a2 is made beside a1 that a sidecar keeps alive",
+)
+@scene()
+async def test_no_attempt_begins_beside_a_pod_that_a_sidecar_keeps_alive(stage: Scene) -> None:
+    stage.lags["operator-1", PODS] = 60.0
+    stage.misfortunes.append(Misfortune("DELETE", PODS, fails(504)))
+    await stage.start()
+    stage.world.submit("fm-band", retry={"limit": 3, "zombies": "Retry"})
+    await asyncio.sleep(5)
+    stage.world.show(stage.pods()[0], "running")
+    stage.world.show(stage.pods()[0], "sidecar-outlives-oom-killed")
+    stage.world.wish("fm-band", priority=1)
+    await asyncio.sleep(30)
+
+
+@scene()
+async def test_a_conflict_is_read_again_and_needs_no_event(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    stage.lags["operator-1", PLURAL] = NEVER
+    stage.world.wish("fm-band", priority=5)
+    await asyncio.sleep(1)
+    stage.world.show(stage.pods()[0], "succeeded")
+    await asyncio.sleep(1)
+    assert stage.job().status.phase is Phase.SUCCEEDED
+
+
+@scene()
+async def test_an_api_server_that_is_away_is_asked_ever_more_rarely(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, fails(CONNECTION_LOST), times=10**6))
+    stage.requests.clear()
+    stage.world.show(stage.pods()[0], "succeeded")
+    await asyncio.sleep(600)
+    assert 5 <= len(stage.requests) <= 25
+    stage.misfortunes.clear()
+    await asyncio.sleep(61)
+    assert stage.job().status.phase is Phase.SUCCEEDED
+
+
+@scene()
+async def test_what_happens_during_a_reconcile_is_looked_at_after_it(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_before=5)))
+    stage.world.evict(stage.pods()[0])
+    await asyncio.sleep(1)
+    stage.world.show(stage.pods()[0], "exit-85-interrupted")
+    await asyncio.sleep(1)
+    stage.world.remove(stage.pods()[0])
+    await asyncio.sleep(4)
+    assert stage.job().status.phase is Phase.RETRYING
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("request_of", [("PUT", PLURAL), ("POST", PODS)])
+def test_an_operator_that_dies_at_a_start_goes_on_in_its_next_life(request_of: tuple[str, str], stored: bool) -> None:
+    @scene()
+    async def script(stage: Scene) -> None:
+        stage.misfortunes.append(Misfortune(*request_of, Fate(kill=True, stored=stored)))
+        process = await stage.start()
+        stage.world.submit("fm-band")
+        await process.died.wait()
+        await stage.end(process)
+        await stage.start()
+        await asyncio.sleep(5)
+        assert [pod.name for pod in stage.pods()] == [stage.job().status.attempts[0].pod_name]
+        assert stage.job().status.attempt == 1
+        assert stage.job().status.attempts[0].pod_uid == stage.pods()[0].uid
+
+    script()
+
+
+@scene(sweep_seconds=20)
+async def test_a_sweep_that_learns_nothing_changes_nothing(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    stage.misfortunes += [
+        Misfortune("GET", PODS, fails(500), times=10**6),
+        Misfortune("DELETE", PODS, fails(500), times=10**6),
+    ]
+    stage.world.show(stage.pods()[0], "sidecar-outlives-oom-killed")
+    await asyncio.sleep(200)
+    assert stage.job().status.attempts[0].reason == "OOMKilled"
+    assert stage.job().status.reason == "WaitingForPodToEnd"
+
+
+@scene()
+async def test_a_pod_of_the_same_name_and_another_uid_is_not_ended(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    stage.lags["operator-1", PODS] = NEVER
+    body = stage.store.get(PODS, "radio", stage.pods()[0].name)
+    stage.world.remove(stage.pods()[0])
+    stage.store.put(PODS, {**body, "metadata": body["metadata"] | {"ownerReferences": []}})
+    stage.world.wish("fm-band", cancelled=True)
+    await asyncio.sleep(60)
+    assert [request.name for _, request in stage.requests if request.method == "DELETE"]
+    assert "deletionTimestamp" not in stage.store.get(PODS, "radio", body["metadata"]["name"])["metadata"]
+
+
+@scene(policy=limited(2))
+async def test_jobs_that_arrive_together_share_the_slots(stage: Scene) -> None:
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_after=0.5), times=10**6))
+    await stage.start()
+    for number in range(12):
+        stage.world.submit(f"job-{number}")
+    for _ in range(12):
+        await asyncio.sleep(5)
+        for pod in stage.rules.live_pods:
+            stage.world.show(pod, "succeeded")
+    await asyncio.sleep(5)
+    assert all(is_over(job.status) for job in stage.rules.jobs.values())
+
+
+@scene()
+async def test_the_probe_tells_a_queue_that_hangs_from_one_that_has_nothing_to_do(stage: Scene) -> None:
+    process = await stage.start()
+    await run_first_attempt(stage)
+    await asyncio.sleep(1000)
+    process.service.probe(120)
+    stage.misfortunes.append(Misfortune("GET", "persistentvolumeclaims", STUCK, times=10**6))
+    for number in range(40):
+        stage.world.submit(f"job-{number}")
+    await asyncio.sleep(1)
+    process.service.probe(120)
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, STUCK, times=10**6))
+    for number in range(40):
+        stage.world.wish(f"job-{number}", suspend=True)
+    await asyncio.sleep(130)
+    with pytest.raises(RuntimeError, match="does not move"):
+        process.service.probe(120)

@@ -1,0 +1,172 @@
+"""Everything in a cluster but the operator: kubelets, a scheduler, a garbage collector and people."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from harness.api_store import PODS, ApiStore, Body
+from harness.virtual_time import now
+from pods.shapes import CREATED, FINISHED, JOB_UID, STARTED, disruption
+from spectrogram_operator.api.names import API_VERSION, KIND, PLURAL
+from spectrogram_operator.core.pod import Pod
+from spectrogram_worker.contract import Report
+from spectrogram_worker.contract.report import Progress
+from unit.operator.control.rules import Rules
+from unit.operator.control.story import Story
+from unit.operator.core.fixtures import body as fixture
+from unit.operator.core.play import SPEC
+
+NAMESPACE = "radio"
+CLAIMS = "persistentvolumeclaims"
+SUCCESSES = ["succeeded", "sidecar-outlives-success"]
+MISFORTUNES = [
+    "oom-killed",
+    "exit-82-memory-error",
+    "exit-75-transient-error",
+    "exit-1-crash",
+    "exit-66-input-not-found",
+    "exit-87-reroute-large",
+    "deadline-exceeded",
+    "evicted-node-memory",
+    "succeeded-without-manifest",
+    "sidecar-outlives-oom-killed",
+    "container-lost",
+    "rejected-out-of-cpu",
+]
+STARTING = ["container-creating", "unschedulable", "image-pull-error"]
+ENDED_BY_SIGTERM = ["exit-85-interrupted", "exit-143", "exit-137-unlabelled", "succeeded"]
+
+
+class World:
+    """Writes to the store as everybody else does. Each method is one thing that somebody does."""
+
+    def __init__(self, store: ApiStore, rules: Rules, story: Story, random: Random) -> None:
+        self.store = store
+        self.rules = rules
+        self.random = random
+        self._tell: Callable[[str, str], None] = story.tell
+        for place in (SPEC["input"], SPEC["output"]):
+            store.create(CLAIMS, {"metadata": {"namespace": NAMESPACE, "name": place["claimName"]}, "spec": {}})
+
+    def submit(self, name: str, **spec: Any) -> Body:
+        """A person's kubectl apply."""
+        self._tell("a person", f"submits {name}")
+        metadata = {"namespace": NAMESPACE, "name": name}
+        return self.store.create(
+            PLURAL, {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": SPEC | spec}
+        )
+
+    def wish(self, name: str, **wish: Any) -> None:
+        """A person edits a job: suspend, cancelled."""
+        self._tell("a person", f"sets {wish} on {name}")
+        job = self.store.get(PLURAL, NAMESPACE, name)
+        self.store.put(PLURAL, {**job, "spec": job["spec"] | wish})
+
+    def delete_job(self, name: str) -> None:
+        """A person's kubectl delete; the garbage collector comes later."""
+        self._tell("a person", f"deletes {name}")
+        self.store.delete(PLURAL, NAMESPACE, name)
+
+    def show(self, pod: Pod, shape: str) -> None:
+        """From now on the pod looks as this fixture does."""
+        self._tell("the kubelet", f"shows {pod.name} as {shape}")
+        seen, stored = fixture(shape), self.store.get(PODS, pod.namespace, pod.name)
+        text = json.dumps(seen["status"]).replace(JOB_UID, pod.owner_uid)
+        text = text.replace(CREATED, stored["metadata"]["creationTimestamp"])
+        for moment in (STARTED, FINISHED):
+            text = text.replace(moment, now().isoformat())
+        status = json.loads(text)
+        announced = [one for one in stored["status"].get("conditions", ()) if one["type"] == "DisruptionTarget"]
+        status["conditions"] = [*announced, *status.get("conditions", ())]
+        status["startTime"] = stored["status"].get("startTime", now().isoformat())
+        if shape not in ("running", *STARTING):
+            self.rules.shapes[pod.uid] = "succeeded" if shape in SUCCESSES else "failed"
+        self.store.put(PODS, {**stored, "spec": stored["spec"] | seen["spec"], "status": status})
+
+    def evict(self, pod: Pod) -> None:
+        """A drain: announced, then deleted."""
+        self._tell("a drain", f"evicts {pod.name}")
+        stored = self.store.get(PODS, pod.namespace, pod.name)
+        announced = disruption("EvictionByEvictionAPI", "Eviction API: evicting")
+        conditions = [announced, *stored["status"].get("conditions", ())]
+        self.store.put(PODS, {**stored, "status": stored["status"] | {"conditions": conditions}})
+        self.store.delete(PODS, pod.namespace, pod.name)
+
+    def delete_pod(self, pod: Pod) -> None:
+        """A person's kubectl delete pod."""
+        self._tell("a person", f"deletes {pod.name}")
+        self.store.delete(PODS, pod.namespace, pod.name)
+
+    def remove(self, pod: Pod) -> None:
+        """The pod is gone: its kubelet ended it, somebody forced it, or its node is no more."""
+        self._tell("the kubelet", f"removes {pod.name}")
+        self.store.remove(PODS, pod.namespace, pod.name)
+
+    def collect_garbage(self) -> None:
+        """The garbage collector comes by."""
+        for body in self.store.collect_garbage():
+            self._tell("the garbage collector", f"deletes {body['metadata']['name']}")
+
+    def answer_progress(self, pod: Pod) -> bytes | None:
+        """What the pod's worker says to GET /progress: every other time, nothing."""
+        if self.random.random() < 0.5:
+            return None
+        columns = int(asyncio.get_running_loop().time())
+        progress = Progress(percent=1.0, stage="spectrogram", columns_done=columns, columns_total=10**6)
+        return (
+            Report(job_uid=pod.owner_uid, attempt=int(pod.name.rpartition("-a")[2]), progress=progress)
+            .to_json()
+            .encode()
+        )
+
+    def step(self, *, calm: bool) -> None:
+        """A little happens to every pod, and sometimes somebody wants something."""
+        for pod in list(self.rules.pods.values()):
+            self._play(pod, calm=calm)
+        if calm or self.random.random() < 0.5:
+            self.collect_garbage()
+        if not calm and self.random.random() < 0.25:
+            self._people()
+
+    def _play(self, pod: Pod, *, calm: bool) -> None:
+        chance, choice = self.random.random(), self.random.choice
+        running = pod.main is None or pod.main.exit_code is None
+        if pod.deleting:
+            if pod.live and running and chance < 0.4:
+                self.show(pod, choice(ENDED_BY_SIGTERM))
+            elif chance < 0.7:
+                self.remove(pod)
+        elif not pod.live:
+            if not calm and chance < 0.02:
+                self.remove(pod)
+        elif pod.phase == "Pending":
+            if calm or chance < 0.5:
+                self.show(pod, "running")
+            elif chance < 0.7:
+                self.show(pod, choice(STARTING))
+        elif running:
+            if chance < 0.15 or (calm and chance < 0.6):
+                self.show(pod, choice(SUCCESSES))
+            elif chance < 0.3:
+                self.show(pod, choice(MISFORTUNES))
+            elif not calm and chance < 0.45:
+                choice([self.evict, self.delete_pod, self.remove])(pod)
+
+    def _people(self) -> None:
+        job = self.random.choice(sorted(self.rules.jobs.values(), key=lambda job: job.name))
+        chance = self.random.random()
+        if chance < 0.1:
+            self.wish(job.name, cancelled=True)
+        elif chance < 0.25:
+            self.delete_job(job.name)
+            self.submit(job.name if chance < 0.18 else f"{job.name}-again")
+        elif job.spec is not None:
+            self.wish(job.name, suspend=not job.spec.suspend)
+
+    def resume_all(self) -> None:
+        """Nobody wants anything any more, and every job may run."""
+        for job in list(self.rules.jobs.values()):
+            if job.spec is not None and job.spec.suspend:
+                self.wish(job.name, suspend=False)
