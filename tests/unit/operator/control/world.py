@@ -8,15 +8,14 @@ from typing import Any
 
 from harness.api_store import PODS, ApiStore, Body
 from harness.virtual_time import now
-from pods.shapes import CREATED, FINISHED, JOB_UID, STARTED, disruption
-from spectrogram_operator.api.names import API_VERSION, KIND, PLURAL
+from pods.jobs import CREATED, JOB_UID, job_body
+from pods.reports import report
+from pods.shapes import FINISHED, STARTED, disruption
+from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.pod import Pod
-from spectrogram_worker.contract import Report
-from spectrogram_worker.contract.report import Progress
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story
 from unit.operator.core.fixtures import body as fixture
-from unit.operator.core.play import SPEC
 
 NAMESPACE = "radio"
 CLAIMS = "persistentvolumeclaims"
@@ -47,16 +46,14 @@ class World:
         self.rules = rules
         self.random = random
         self._tell: Callable[[str, str], None] = story.tell
-        for place in (SPEC["input"], SPEC["output"]):
+        for place in (job_body()["spec"][end] for end in ("input", "output")):
             store.create(CLAIMS, {"metadata": {"namespace": NAMESPACE, "name": place["claimName"]}, "spec": {}})
 
     def submit(self, name: str, **spec: Any) -> Body:
         """A person's kubectl apply."""
         self._tell("a person", f"submits {name}")
-        metadata = {"namespace": NAMESPACE, "name": name}
-        return self.store.create(
-            PLURAL, {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": SPEC | spec}
-        )
+        body = job_body(name, **spec)
+        return self.store.create(PLURAL, {**body, "metadata": {"namespace": NAMESPACE, "name": name}})
 
     def wish(self, name: str, **wish: Any) -> None:
         """A person edits a job: suspend, cancelled."""
@@ -113,13 +110,9 @@ class World:
         """What the pod's worker says to GET /progress: every other time, nothing."""
         if self.random.random() < 0.5:
             return None
-        columns = int(asyncio.get_running_loop().time())
-        progress = Progress(percent=1.0, stage="spectrogram", columns_done=columns, columns_total=10**6)
-        return (
-            Report(job_uid=pod.owner_uid, attempt=int(pod.name.rpartition("-a")[2]), progress=progress)
-            .to_json()
-            .encode()
-        )
+        percent = asyncio.get_running_loop().time() / 1000
+        attempt = int(pod.name.rpartition("-a")[2])
+        return report(job_uid=pod.owner_uid, attempt=attempt, percent=min(percent, 99)).to_json().encode()
 
     def step(self, *, calm: bool) -> None:
         """A little happens to every pod, and sometimes somebody wants something."""
