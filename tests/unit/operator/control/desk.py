@@ -1,0 +1,155 @@
+"""One reconciler over an API server in memory: what the tests of single rules of control/ are told in.
+
+Nothing happens by itself: the watch shows what it showed when `look` was last called, and time is virtual.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, ParamSpec
+
+from harness import virtual_time
+from harness.api_routes import Request
+from harness.api_store import ApiStore, Body
+from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from pods.jobs import JOB_UID, job_body
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.control.handlers import WatchView
+from spectrogram_operator.control.reconcile import Reconciler
+from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.policy import Policy
+from unit.operator.core.fixtures import body as fixture
+
+Arguments = ParamSpec("Arguments")
+
+
+def in_virtual_time(test: Callable[Arguments, Coroutine[Any, Any, None]]) -> Callable[Arguments, None]:
+    """Makes an async test one that runs in virtual time, and closes the desks that it opened."""
+
+    async def story(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        try:
+            await test(*arguments, **named)
+        finally:
+            while _open:
+                await _open.pop().cluster.close()
+
+    @functools.wraps(test)
+    def runs(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        virtual_time.run(story(*arguments, **named))
+
+    return runs
+
+
+class Desk:
+    """A store with the claims that jobs name, a reconciler, and a record of what was asked and woken."""
+
+    def __init__(self, *, slots: int = 2, **policy: Any) -> None:
+        self.store = ApiStore(now=virtual_time.now)
+        for name in ("recordings", "results"):
+            self.put("persistentvolumeclaims", name)
+        self.heard: list[Heard] = []
+        self.woken: list[str] = []
+        self.written: list[SpectrogramJobStatus] = []
+        self.answers: dict[str, bytes] = {}
+        self.fates: list[tuple[str, str, Fate]] = []
+        self.jobs: dict[str, list[Job]] = {}
+        self.pods: dict[str, list[Pod]] = {}
+        self.view = WatchView(self.jobs, self.pods)
+        pools = {name: replace(pool, max_concurrent=slots) for name, pool in Policy().pools.items()}
+        connection = Connection("operator", self.store, decide=self._decide, tell=self.heard.append)
+        self.cluster = MemoryCluster(connection, self._ask_worker)
+        self.asked: list[str] = []
+        _open.append(self)
+        self.reconciler = Reconciler(
+            cluster=self.cluster,
+            view=self.view,
+            policy=Policy(pools=pools, **policy),
+            clock=virtual_time.now,
+            wake=self.woken.append,
+            record=lambda job, old, new: self.written.append(new),
+        )
+
+    # The world
+
+    def put(self, plural: str, name: str, **content: Any) -> Body:
+        """Create an object, or change it behind the operator's back."""
+        old = self.store.objects.get((plural, "radio", name), {"metadata": {"namespace": "radio", "name": name}})
+        return self.store.put(plural, {**old, **content})
+
+    def submit(self, name: str = "fm-band", **spec: Any) -> None:
+        """A person creates a job, and the watch shows it."""
+        self.put(PLURAL, name, spec=job_body(**spec)["spec"])
+        self.look()
+
+    def look(self) -> None:
+        """The watch catches up."""
+        self.jobs.clear()
+        self.pods.clear()
+        for (plural, _, _), body in self.store.objects.items():
+            if plural == PLURAL:
+                job = read_job(body)
+                self.jobs.setdefault(job.key, []).append(job)
+            elif plural == "pods":
+                pod = read_pod(body)
+                self.pods.setdefault(pod.owner_uid, []).append(pod)
+
+    def show(self, shape: str, pod: str = "", *, told: bool = True) -> None:
+        """The pod (the one that there is) looks as this fixture does; `told`: the watch says so."""
+        (name,) = [pod] if pod else self.pod_names()
+        owner = self.store.get("pods", "radio", name)["metadata"]["ownerReferences"][0]["uid"]
+        seen = fixture(shape)
+        status = json.loads(json.dumps(seen["status"]).replace(JOB_UID, owner))
+        node = {"nodeName": seen["spec"]["nodeName"]} if "nodeName" in seen["spec"] else {}
+        self.put("pods", name, status=status, spec=self.store.get("pods", "radio", name)["spec"] | node)
+        if told:
+            self.look()
+
+    def fail(self, method: str, path: str, times: int = 1, **fate: Any) -> None:
+        """What becomes of the next requests of this kind: those whose path has this in it."""
+        self.fates += [(method, path, Fate(**{"stored": False} | fate))] * times
+
+    # The operator
+
+    async def reconcile(self, name: str = "fm-band") -> float | None:
+        """One reconcile."""
+        return await self.reconciler.reconcile(f"radio/{name}")
+
+    async def start(self, name: str = "fm-band", shape: str = "running", **spec: Any) -> None:
+        """Submit a job and follow it until its pod runs and is on record."""
+        self.submit(name, **spec)
+        await self.reconcile(name)
+        (pod,) = [pod for pod in self.pod_names() if pod.startswith(f"{name}-")]
+        self.show(shape, pod)
+        await self.reconcile(name)
+        self.look()
+
+    # What came of it
+
+    def status(self, name: str = "fm-band") -> SpectrogramJobStatus:
+        """The job's status as it is stored."""
+        return read_job(self.store.get(PLURAL, "radio", name)).status
+
+    def pod_names(self) -> list[str]:
+        """Every pod there is."""
+        return [name for plural, _, name in self.store.objects if plural == "pods"]
+
+    def requests(self, method: str, plural: str) -> int:
+        """How many were made."""
+        return sum((one.request.method, one.request.plural) == (method, plural) for one in self.heard)
+
+    def _decide(self, request: Request) -> Fate:
+        for index, (method, path, fate) in enumerate(self.fates):
+            if request.method == method and path in request.path:
+                del self.fates[index]
+                return fate
+        return Fate()
+
+    def _ask_worker(self, pod: Pod) -> bytes | None:
+        self.asked.append(pod.name)
+        return self.answers.get(pod.name)
+
+
+_open: list[Desk] = []
