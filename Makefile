@@ -6,6 +6,7 @@ TIER ?=
 DEMO := demo
 DEMO_SECONDS ?= 10
 BENCH ?=
+ONLY ?=
 
 .DEFAULT_GOAL := help
 
@@ -23,6 +24,9 @@ test: $(VENV)/installed ## run every tier of tests that this machine can run; TI
 
 lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 	@$(BIN)/python tests/run.py --tier lint
+
+planted: $(VENV)/installed ## plant known bugs in copies of the operator, and see whether the tests notice; ONLY=NAME plants one
+	@PYTHONPATH=tests $(BIN)/python -m planted.run $(if $(ONLY),--only $(ONLY))
 
 bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
@@ -57,4 +61,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint bench images cluster cluster-down crds lock
+.PHONY: help demo test lint planted bench images cluster cluster-down crds lock
