@@ -44,14 +44,15 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
         soft_deadline=started + document.limits.soft_seconds,
         force=force,
     )
-    with ProgressServer(state, document.port), watch:
-        try:
-            attempts.append(Attempt(document, stop, gauge, state))
-            with closing(attempts[0]):
-                ending = attempts[0].run()
-        except Exception as error:
-            ending = ending_of(error)
-        stop.heed(*ExitCode)
-        if ending.code is ExitCode.DONE:
-            state.enter("done")
-    return last_words(ending)
+    with ProgressServer(state, document.port):
+        with watch:
+            try:
+                attempts.append(Attempt(document, stop, gauge, state))
+                with closing(attempts[0]):
+                    ending = attempts[0].run()
+            except Exception as error:
+                ending = ending_of(error)
+            stop.heed(*ExitCode)
+            if ending.code is ExitCode.DONE:
+                state.enter("done")
+        return last_words(ending)  # before anything that a client of the server could hold up

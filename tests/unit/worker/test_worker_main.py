@@ -21,6 +21,7 @@ from PIL import Image
 from spectrogram_worker.contract import ExitCode, Report, parse_report
 from spectrogram_worker.spectrum import compiled_kernel
 from unit.worker.jobs import RATE, document, job, write_endless
+from unit.worker.slow_clients import trickling
 
 SAMPLES = 20_000
 ALL = {"formats": ["png", "npz", "zarr", "hdf5"]}
@@ -94,22 +95,34 @@ def run(folder: Path, *, patch: str = "", **changes: Any) -> Ended:
     return wait(start(document(folder, **changes), patch=patch), folder)
 
 
-def run_until(folder: Path, ready: Callable[[Report], bool], number: int, **changes: Any) -> Ended:
-    """Run a worker until its progress is `ready`, then send it a signal."""
-    process = start(document(folder, **changes))
+def port_of(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The port that a worker serves its progress on, and what it logged so far."""
     assert process.stdout is not None
-    already, port = "", None
-    while port is None:
+    already = ""
+    while True:
         line = process.stdout.readline()
         already += line
-        port = re.search(r"Serving progress on port (\d+)", line)
+        if found := re.search(r"Serving progress on port (\d+)", line):
+            return int(found[1]), already
+        assert line, already
+
+
+def ask_until(port: int, ready: Callable[[Report], bool]) -> None:
+    """Ask a worker for its progress until that is `ready`."""
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/progress")
         report = parse_report(connection.getresponse().read())
         connection.close()
         if report is not None and ready(report):
-            break
+            return
+
+
+def run_until(folder: Path, ready: Callable[[Report], bool], number: int, **changes: Any) -> Ended:
+    """Run a worker until its progress is `ready`, then send it a signal."""
+    process = start(document(folder, **changes))
+    port, already = port_of(process)
+    ask_until(port, ready)
     process.send_signal(number)
     return wait(process, folder, already)
 
@@ -529,6 +542,15 @@ def test_the_soft_limit_is_84_and_keeps_what_is_done(tmp_path: Path, endless: Pa
             break
     assert_partial(tmp_path, ended, ExitCode.SOFT_TIME_LIMIT_EXCEEDED)
     assert "Job team/fm-band: Job exceeded soft time limit during spectrogram generation" in ended.messages
+
+
+def test_a_client_that_trickles_holds_up_no_end(tmp_path: Path, endless: Path) -> None:
+    process = start(document(tmp_path, reduce=ENDLESS))
+    port, already = port_of(process)
+    with trickling(port):
+        ask_until(port, lambda report: report.progress.columns_done > 0)
+        process.send_signal(signal.SIGTERM)
+        assert_partial(tmp_path, wait(process, tmp_path, already), ExitCode.INTERRUPTED)
 
 
 def test_terminate_is_85_and_keeps_what_is_done(tmp_path: Path, endless: Path) -> None:
