@@ -21,6 +21,8 @@ Body = dict[str, Any]
 
 ACCOUNT = "spectrogram-operator"
 POOL_LABEL = "spectrogram.test/pool"
+# Seconds. It bounds how long a broken test hangs: an operator that is killed thirty times starts thirty times.
+PATIENCE = 600
 TERMINAL = ("Succeeded", "Failed", "Cancelled")
 
 
@@ -138,7 +140,7 @@ class Workspace:
 
         seen: dict[str, Any] = {}
         try:
-            return wait_until(as_expected, timeout=90, what=f"{name}: {expected}")
+            return wait_until(as_expected, timeout=PATIENCE, what=f"{name}: {expected}")
         except TimeoutError as error:
             error.add_note(f"The status of {name}: {self.status(name)!r}")
             raise
@@ -149,7 +151,7 @@ class Workspace:
             return status if status.completion_time else None
 
         try:
-            return wait_until(ended, timeout=90, what=f"the end of {name}")
+            return wait_until(ended, timeout=PATIENCE, what=f"the end of {name}")
         except TimeoutError as error:
             error.add_note(f"The status of {name}: {self.status(name)!r}")
             raise

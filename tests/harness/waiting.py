@@ -13,7 +13,7 @@ class HarnessError(Exception):
 
 
 def wait_until(
-    condition: Callable[[], Result | None], timeout: float = 60, *, what: str = "the condition", interval: float = 0.1
+    condition: Callable[[], Result | None], timeout: float = 180, *, what: str = "the condition", interval: float = 0.1
 ) -> Result:
     """Call `condition` until it gives something true, and return that. An exception of `condition` ends the wait.
 
@@ -26,7 +26,7 @@ def wait_until(
 
 
 async def until(
-    condition: Callable[[], Result | None], patience: float = 60, *, what: str = "the condition", interval: float = 0.05
+    condition: Callable[[], Result | None], patience: float = 180, *, what: str = "the condition", interval: float = 0.05
 ) -> Result:
     """The same in a coroutine."""
     looks = _looks(condition, patience, what)
