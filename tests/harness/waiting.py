@@ -26,7 +26,11 @@ def wait_until(
 
 
 async def until(
-    condition: Callable[[], Result | None], patience: float = 180, *, what: str = "the condition", interval: float = 0.05
+    condition: Callable[[], Result | None],
+    patience: float = 180,
+    *,
+    what: str = "the condition",
+    interval: float = 0.05,
 ) -> Result:
     """The same in a coroutine."""
     looks = _looks(condition, patience, what)

@@ -30,9 +30,10 @@ def test_a_preparation_that_is_done_is_no_problem(tmp_path: Path) -> None:
 def test_with_the_runner_a_preparation_ends_whole(tmp_path: Path) -> None:
     """Also what it started: a compiler must not go on for minutes after Ctrl-C."""
     whole = preparation(tmp_path, f"sleep 1000 & echo $! > {tmp_path}/child; wait")
-    child = wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), what="its child")
+    child = tmp_path / "child"
+    wait_until(lambda: child.exists() and child.read_text(), what="its child")
     whole.end()
-    wait_until(lambda: state(child) in ("", "Z"), what="its end")
+    wait_until(lambda: state(child.read_text()) in ("", "Z"), what="its end")
 
 
 def state(process: str) -> str:
