@@ -1,14 +1,13 @@
 """The worker's side of GET /progress: an HTTP server of its own address, which a played pod names as its own."""
 
-import itertools
+import errno
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from spectrogram_worker.contract.document import PROGRESS_PORT
-
-_hosts = itertools.count(1)
 
 
 class Worker:
@@ -24,7 +23,6 @@ class Worker:
 @contextmanager
 def serving() -> Iterator[Worker]:
     """A worker on a loopback address of its own, at the port that workers have."""
-    worker = Worker(f"127.88.0.{next(_hosts)}")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -38,7 +36,8 @@ def serving() -> Iterator[Worker]:
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((worker.address, PROGRESS_PORT), Handler)
+    server = _listening(Handler)
+    worker = Worker(str(server.server_address[0]))
     thread = threading.Thread(target=server.serve_forever, name="worker")
     thread.start()
     try:
@@ -47,3 +46,14 @@ def serving() -> Iterator[Worker]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _listening(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """On an address that no test beside this one has taken."""
+    while True:
+        host = f"127.88.{random.randint(2, 254)}.{random.randint(1, 254)}"
+        try:
+            return ThreadingHTTPServer((host, PROGRESS_PORT), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
