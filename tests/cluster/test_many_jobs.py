@@ -21,7 +21,7 @@ def test_many_jobs_submitted_at_once_all_end_and_never_more_than_the_limit_run(
     begin = time.monotonic()
     workspace.operator(SPECTROGRAM_POOLS=pools(default={"maxConcurrent": LIMIT})).start()
     with Player(workspace.api) as player:
-        wait_until(lambda: phases(workspace)["Succeeded"] == JOBS, timeout=600, what="the end of all jobs", interval=1)
+        wait_until(lambda: phases(workspace)["Succeeded"] == JOBS, timeout=3000, what="the end of all jobs", interval=1)
     seconds = time.monotonic() - begin
 
     assert player.most_at_once() <= LIMIT
