@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from aiohttp import web
 
 from harness.fake_api_server import FakeApiServer
 from harness.ports import free_port
+
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
 @pytest.fixture
@@ -40,9 +42,9 @@ async def server(tmp_path: Path) -> AsyncIterator[FakeApiServer]:
 
 
 @pytest.fixture
-async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The operator's program, with one slot, looking at the fake API server every second."""
-    settings = {
+async def start(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts the operator's program, with one slot, looking at the fake API server every second; settings add to it."""
+    defaults = {
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "SPECTROGRAM_SWEEP_INTERVAL": "1",
         "SPECTROGRAM_BACKOFF": "1",
@@ -54,11 +56,25 @@ async def operator(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[async
     }
     log = (tmp_path / "operator.log").open("wb")
     command = (sys.executable, "-m", "spectrogram_operator")
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **settings}, stdout=log, stderr=log)
-    yield process
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(**settings: str) -> asyncio.subprocess.Process:
+        environment = {**os.environ, **defaults, **settings}
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=log, stderr=log)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
     log.close()
 
     print((tmp_path / "operator.log").read_text())
+
+
+@pytest.fixture
+async def operator(start: Start) -> asyncio.subprocess.Process:
+    """The operator, running."""
+    return await start()

@@ -1,44 +1,15 @@
 """The operator under faults of the API server (faults.md rows 13, 31, 36–39): no job lost, no pod created twice."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
+from api.steps import play, run_to_the_end, status, submit
 from harness.fake_api_server import FakeApiServer, Fault
 from harness.waiting import until
-from pods.jobs import job_body
 from pods.statuses import running, succeeded
 
 pytestmark = pytest.mark.usefixtures("operator")
-
-
-def status(server: FakeApiServer) -> dict[str, Any]:
-    """The job's status."""
-    found = server.get("spectrogramjobs", "fm-band").get("status", {})
-    assert isinstance(found, dict)
-    return found
-
-
-def submit(server: FakeApiServer) -> dict[str, Any]:
-    """Create the job, as kubectl would."""
-    return server.put("spectrogramjobs", job_body())
-
-
-def play(server: FakeApiServer, pod: dict[str, Any], status: dict[str, Any]) -> None:
-    """Change the pod's status as its kubelet would; the scheduler came before."""
-    server.put("pods", {**pod, "spec": pod["spec"] | {"nodeName": "node-7"}, "status": status})
-
-
-async def run_to_the_end(server: FakeApiServer) -> None:
-    """Play the one pod to success and wait for the job to say so."""
-    pod = (await until(server.pods))[0]
-    play(server, pod, running())
-    play(server, pod, succeeded(pod))
-    await until(lambda: status(server).get("completionTime"))
-    assert status(server)["phase"] == "Succeeded"
-    assert len(server.pods()) == 1
-    assert status(server)["attempt"] == 1
 
 
 def writes_status(method: str, path: str) -> bool:
@@ -53,11 +24,7 @@ def reads_pod(method: str, path: str) -> bool:
     return method == "GET" and "/pods/" in path
 
 
-def lists(method: str, path: str) -> bool:
-    return method == "GET" and path.endswith("spectrogramjobs")
-
-
-@pytest.mark.parametrize("code", [409, 429, 500, 503])
+@pytest.mark.parametrize("code", [409, 422, 429, 500, 503])
 async def test_a_status_write_that_fails_is_planned_again(server: FakeApiServer, code: int) -> None:
     server.faults.append(Fault(writes_status, code, times=3))
     submit(server)
@@ -83,15 +50,6 @@ async def test_a_pod_creation_whose_answer_is_lost_is_adopted(server: FakeApiSer
     server.faults.append(Fault(creates_pod, 504, stored=True))
     submit(server)
     await run_to_the_end(server)
-
-
-async def test_410_relists_and_goes_on(server: FakeApiServer) -> None:
-    submit(server)
-    pod = (await until(server.pods))[0]
-    server.break_watches()
-    play(server, pod, succeeded(pod))
-    await until(lambda: status(server).get("completionTime"))
-    assert len(server.pods()) == 1
 
 
 async def test_a_job_made_anew_while_the_watches_were_broken_is_another_job(server: FakeApiServer) -> None:

@@ -73,7 +73,7 @@ REFUSALS: dict[str, tuple[Callable[[Api], object], object]] = {
     ),
     "a status without a version": (
         lambda api: write_status(api, {"phase": "Queued"}, resourceVersion=None),
-        (422, "Invalid", "SpectrogramJob", "fm-band"),
+        (422, "Invalid", JOBS, "fm-band"),
     ),
     "a status of no job": (status_of_nothing, (404, "NotFound", JOBS, "none")),
     "a status that the schema lacks": (
@@ -96,11 +96,11 @@ REFUSALS: dict[str, tuple[Callable[[Api], object], object]] = {
     "a deletion of no pod": (lambda api: delete(api, "none"), (404, "NotFound", PODS, "none")),
     "a deletion of a pod made anew": (
         lambda api: delete(api, "a", preconditions={"uid": "00000000-0000-4000-8000-000000000000"}),
-        (409, "Conflict", PODS, "a"),
+        (409, "Conflict", "Pod", "a"),
     ),
     "a deletion of a pod that was changed": (
         lambda api: delete(api, "a", preconditions={"resourceVersion": FIRST_VERSION}),
-        (409, "Conflict", PODS, "a"),
+        (409, "Conflict", "Pod", "a"),
     ),
 }
 

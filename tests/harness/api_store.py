@@ -18,12 +18,14 @@ Body = dict[str, Any]
 Key = tuple[str, str, str]
 Validate = Callable[[str, Body, Body | None], None]
 PODS = "pods"
+# What a failed precondition of a deletion is about is told by kind, and everything else in plural.
+KINDS = {PODS: "Pod", "spectrogramjobs": "SpectrogramJob"}
 HAS_STATUS_SUBRESOURCE = (PODS, "spectrogramjobs")
 SECONDS_OF_GRACE = 30
 
 
 class ApiError(Exception):
-    """What the API server answers instead: an HTTP status and a reason. `kind` is the resource, in plural."""
+    """What the API server answers instead: an HTTP status and a reason. `kind` is mostly the resource, in plural."""
 
     def __init__(self, code: int, reason: str, message: str = "", *, kind: str = "", name: str = "") -> None:
         super().__init__(f"{code} {reason}: {message}")
@@ -121,7 +123,7 @@ class ApiStore:
         old = self.get(plural, metadata.get("namespace", ""), metadata["name"])
         if not metadata.get("resourceVersion"):
             message = "metadata.resourceVersion: must be specified for an update"
-            raise ApiError(422, "Invalid", message, kind=old.get("kind", plural), name=metadata["name"])
+            raise ApiError(422, "Invalid", message, kind=plural, name=metadata["name"])
         self._check_preconditions(plural, old, metadata.get("uid"), metadata["resourceVersion"])
         return self.put(plural, {**old, "status": json.loads(json.dumps(body.get("status", {})))})
 
@@ -164,7 +166,7 @@ class ApiStore:
         finalizer. Everything else is gone at once.
         """
         old = self.get(plural, namespace, name)
-        self._check_preconditions(plural, old, uid, resource_version)
+        self._check_preconditions(KINDS.get(plural, plural), old, uid, resource_version)
         grace = self._grace(plural, old) if grace_seconds is None else grace_seconds
         held = bool(old["metadata"].get("finalizers"))
         if not held and (grace == 0 or not _is_on_a_node(plural, old)):
@@ -216,12 +218,12 @@ class ApiStore:
         keys = sorted(key for key in self.objects if key[0] == plural and namespace in (None, key[1]))
         return [self.objects[key] for key in keys if _matches(self.objects[key], selector)]
 
-    def _check_preconditions(self, plural: str, old: Body, uid: str | None, version: str | None) -> None:
+    def _check_preconditions(self, kind: str, old: Body, uid: str | None, version: str | None) -> None:
         metadata = old["metadata"]
         for field_name, wanted in (("uid", uid), ("resourceVersion", version)):
             if wanted is not None and wanted != metadata[field_name]:
                 message = f"Precondition failed: {field_name} is {metadata[field_name]}, not {wanted}"
-                raise ApiError(409, "Conflict", message, kind=plural, name=metadata["name"])
+                raise ApiError(409, "Conflict", message, kind=kind, name=metadata["name"])
 
     def _store(self, key: Key, body: Body, old: Body | None) -> Body:
         self.version += 1

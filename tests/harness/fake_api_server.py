@@ -45,11 +45,15 @@ class Fault:
 
 @dataclass(eq=False)
 class Watch:
-    """One stream of events. `at` is the version that it has told of, None before it has told what exists."""
+    """One stream of events. `at` is the version that it has told of, None before it has told what exists.
+
+    It ends with `last`, if it is `over`, and then tells nothing else.
+    """
 
     asked: Request
     at: int | None
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
     last: Body | None = None
 
 
@@ -93,11 +97,17 @@ class FakeApiServer:
         """Every pod."""
         return self.store.read_list("pods").items
 
+    def end_watches(self) -> None:
+        """Every watch ends, as after its time: whoever follows it goes on from what it was told last."""
+        for watch in self._watches:
+            watch.over = True
+            watch.news.set()
+
     def break_watches(self) -> None:
         """Every watch is told 410 Expired instead of its news, and ends: whoever follows it has to list again."""
         for watch in self._watches:
             watch.last = ApiError(410, "Expired", "too old resource version").document()
-            watch.news.set()
+        self.end_watches()
 
     def _tell(self, change: Change) -> None:
         if self.deaf:
@@ -140,7 +150,7 @@ class FakeApiServer:
         self._watches.append(watch)
         try:
             async with asyncio.timeout(float(seconds) if seconds else None):
-                while watch.last is None:
+                while not watch.over:
                     await watch.news.wait()
                     watch.news.clear()
                     for event in self._news(watch):
@@ -153,28 +163,27 @@ class FakeApiServer:
 
     def _news(self, watch: Watch) -> Iterator[Body]:
         """What this watch has not told yet; a version that is too old is told as an event (cacher.go, Watch)."""
-        asked, before = watch.asked, watch.at
-        selector = asked.query.get("labelSelector", "")
         try:
-            if watch.last is None and before is None:
-                page = self.store.read_list(asked.plural, namespace=asked.namespace, selector=selector)
-                yield from ({"type": "ADDED", "object": body} for body in page.items)
-                before = page.version
-            if watch.last is None and before is not None:
-                news = self.store.changes(asked.plural, before, namespace=asked.namespace, selector=selector)
-                watch.at = self.store.version
-                heard = [change for change in news if change.version not in self._unheard]
-                yield from ({"type": change.type, "object": change.body} for change in heard)
-                if not heard and asked.query.get("allowWatchBookmarks") == "true":
-                    kind = dict(entry for entries in RESOURCES.values() for entry in entries)[asked.plural]
-                    yield {
-                        "type": "BOOKMARK",
-                        "object": {"kind": kind, "metadata": {"resourceVersion": str(watch.at)}},
-                    }
+            if not watch.over:
+                yield from self._changes(watch)
         except ApiError as error:
-            watch.last = error.document()
+            watch.over, watch.last = True, error.document()
         if watch.last is not None:
             yield {"type": "ERROR", "object": watch.last}
+
+    def _changes(self, watch: Watch) -> Iterator[Body]:
+        plural, namespace = watch.asked.plural, watch.asked.namespace
+        selector = watch.asked.query.get("labelSelector", "")
+        if watch.at is None:
+            page = self.store.read_list(plural, namespace=namespace, selector=selector)
+            watch.at = page.version
+            yield from ({"type": "ADDED", "object": body} for body in page.items)
+        changes = self.store.changes(plural, watch.at, namespace=namespace, selector=selector)
+        news = [change for change in changes if change.version not in self._unheard]
+        watch.at = self.store.version
+        yield from ({"type": change.type, "object": change.body} for change in news)
+        if not news and watch.asked.query.get("allowWatchBookmarks") == "true":
+            yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(watch.at)}}}
 
 
 def _json(code: int, document: Body) -> web.Response:
