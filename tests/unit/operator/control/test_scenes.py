@@ -141,13 +141,13 @@ async def test_an_api_server_that_is_away_is_asked_ever_more_rarely(stage: Scene
 async def test_what_happens_during_a_reconcile_is_looked_at_after_it(stage: Scene) -> None:
     await stage.start()
     await run_first_attempt(stage)
-    stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_before=5)))
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_before=1, seconds_after=5)))
     stage.world.evict(stage.pods()[0])
-    await asyncio.sleep(1)
+    await asyncio.sleep(2)
     stage.world.show(stage.pods()[0], "exit-85-interrupted")
     await asyncio.sleep(1)
     stage.world.remove(stage.pods()[0])
-    await asyncio.sleep(4)
+    await asyncio.sleep(5)
     assert stage.job().status.phase is Phase.RETRYING
 
 
