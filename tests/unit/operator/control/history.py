@@ -13,7 +13,7 @@ from spectrogram_operator.control import kubernetes_cluster
 from spectrogram_operator.core.conditions import is_over
 from spectrogram_operator.core.policy import Policy
 from unit.operator.control.chances import Chances
-from unit.operator.control.process import Listener, OperatorProcess, heard_logs
+from unit.operator.control.process import STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story, in_words
 from unit.operator.control.world import World
@@ -101,7 +101,7 @@ class _History:
             POLICY,
             self._story,
             sweep_seconds=self._setting.sweep_seconds,
-            decide=self._chances.fate,
+            decide=lambda request: STUCK if self._rules.broken else self._chances.fate(request),
             tell=self._heard,
             weather=self._chances.weather(),
             workers=self._world.answer_progress,

@@ -22,6 +22,10 @@ from unit.operator.control.story import Story
 
 SETTINGS = read_settings({})
 CLEAR_WEATHER = Weather()
+NEVER = 1e9
+"""Seconds: later than any history lasts."""
+STUCK = Fate(seconds_before=NEVER)
+"""Also what every request meets once a rule is broken: an operator that runs in circles must not keep the test."""
 
 
 class OperatorProcess:

@@ -14,13 +14,10 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.core.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from unit.operator.control.history import POLICY
-from unit.operator.control.process import Listener, OperatorProcess, heard_logs
+from unit.operator.control.process import NEVER, STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story, in_words
 from unit.operator.control.world import World
-
-NEVER = 1e9
-"""Seconds: later than any scene lasts."""
 
 
 @dataclass
@@ -84,6 +81,8 @@ class Scene:
         return sorted(owned, key=lambda pod: pod.name)
 
     def _fate(self, operator: str, request: Request) -> Fate:
+        if self.rules.broken:
+            return STUCK
         self.requests.append((operator, request))
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)

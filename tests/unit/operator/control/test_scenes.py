@@ -9,10 +9,9 @@ from harness.memory_cluster import CONNECTION_LOST, Fate
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.core.conditions import is_over
-from unit.operator.control.scene import NEVER, Misfortune, Scene, limited, scene
+from unit.operator.control.process import NEVER, STUCK
+from unit.operator.control.scene import Misfortune, Scene, limited, scene
 from unit.operator.control.story import ViolationError
-
-STUCK = Fate(seconds_before=NEVER)
 
 
 def fails(code: int, **fate: bool) -> Fate:
