@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 
 
@@ -41,10 +42,19 @@ def main() -> int:
 
         gc.freeze()
         gc.enable()
-        return run(document, stop, started=started)
+        return _left(run(document, stop, started=started))
     except Exception as error:
         ending = ending_of(error)
         return environment.end_without_a_run(os.environ, ending.code, ending.message)
+
+
+def _left(code: int) -> int:
+    """The code, unless a thread still waits for a store or a file system, which nothing can interrupt: then the end."""
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    if any(not thread.daemon for thread in others):
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Attempt:
         published = self._destination.find()
         if published is not None:
             self._state.begin_transform(columns=published.columns, samples=0)
-            self._state.advance(published.columns)
+            self._state.advance(columns=published.columns)
             for warning in published.warnings:
                 self._state.warn(warning)
             return Ending(ExitCode.DONE, f"an earlier attempt published {self._destination.path}", published.files)
@@ -135,6 +135,7 @@ class Attempt:
             threads=document.limits.threads,
             read_bytes=read_bytes,
             should_stop=self._stop.is_set,
+            advanced=lambda samples: self._state.advance(samples=samples),
         )
         needed = output_bytes(document, stream.layout)
         log.info("Job %s: Outputs take up to %s", self._job, megabytes(needed))
@@ -179,7 +180,7 @@ class Attempt:
             for column in columns:
                 with output_errors(self._destination.path):
                     results.add(column)
-                self._state.advance(results.columns_done)
+                self._state.advance(columns=results.columns_done)
         self._log_memory("after_spectrogram")
 
     def _finish(self, results: Results, stream: ColumnStream, description: Description, selection: Selection) -> Ending:

@@ -38,7 +38,7 @@ class ProgressState:
         self._stage = STAGES[0]
         self._stage_began = clock()
         self._stage_seconds: dict[str, float] = {}
-        self._columns_done = self._columns_total = self._samples_total = 0
+        self._columns_done = self._columns_total = self._samples_done = self._samples_total = 0
         self._transform_began: float | None = None
         self._transform_seconds = 0.0
         self._memory = Memory()
@@ -63,10 +63,11 @@ class ProgressState:
             self._columns_total, self._samples_total = columns, samples
             self._transform_began = self._clock()
 
-    def advance(self, columns_done: int) -> None:
-        """So many columns are done."""
+    def advance(self, *, columns: int | None = None, samples: int | None = None) -> None:
+        """So many columns are done, so many samples are transformed: a column may take hours, its samples move on."""
         with self._lock:
-            self._columns_done = columns_done
+            self._columns_done = self._columns_done if columns is None else columns
+            self._samples_done = self._samples_done if samples is None else samples
             if self._transform_began is not None:
                 self._transform_seconds = self._clock() - self._transform_began
             self._last_advance = datetime.now(UTC)
@@ -134,7 +135,9 @@ class ProgressState:
             )
 
     def _progress(self) -> Progress:
-        share = self._columns_done / self._columns_total if self._columns_total else 0.0
+        by_columns = self._columns_done / self._columns_total if self._columns_total else 0.0
+        by_samples = self._samples_done / self._samples_total if self._samples_total else 0.0
+        share = max(by_columns, by_samples)
         rate = share * self._samples_total / self._transform_seconds if self._transform_seconds > 0 else 0.0
         seconds_left = self._transform_seconds * (1 / share - 1) if share > 0 else None
         return Progress(

@@ -73,7 +73,7 @@ def test_rate_and_time_left_count_from_the_first_sample(state: ProgressState, cl
     state.enter("spectrogram")
     state.begin_transform(columns=100, samples=1_000_000)
     clock.now += 10
-    state.advance(25)
+    state.advance(columns=25)
     progress = state.report().progress
     assert progress.percent == 25
     assert progress.samples_per_second == pytest.approx(25_000)
@@ -83,11 +83,11 @@ def test_rate_and_time_left_count_from_the_first_sample(state: ProgressState, cl
 
 def test_progress_that_stands_still_shows_in_the_time_it_last_advanced(state: ProgressState) -> None:
     state.begin_transform(columns=10, samples=10)
-    state.advance(1)
+    state.advance(columns=1)
     advanced = state.report().last_advance_time
     assert advanced is not None
     assert state.report().last_advance_time == advanced
-    state.advance(2)
+    state.advance(columns=2)
     later = state.report().last_advance_time
     assert later is not None
     assert later > advanced
@@ -132,7 +132,7 @@ def test_no_number_of_warnings_fills_the_memory(state: ProgressState) -> None:
 
 def test_get_progress_is_the_report(state: ProgressState, server: ProgressServer) -> None:
     state.begin_transform(columns=4, samples=4)
-    state.advance(3)
+    state.advance(columns=3)
     status, media_type, body = get(server, "/progress")
     assert (status, media_type) == (200, "application/json")
     report = parse_report(body)
@@ -143,7 +143,7 @@ def test_get_progress_is_the_report(state: ProgressState, server: ProgressServer
 
 def test_get_metrics_is_prometheus_text(state: ProgressState, server: ProgressServer) -> None:
     state.begin_transform(columns=4, samples=4)
-    state.advance(3)
+    state.advance(columns=3)
     status, media_type, body = get(server, "/metrics")
     assert status == 200
     assert media_type.startswith("text/plain; version=")
@@ -173,7 +173,7 @@ def test_progress_can_be_asked_for_while_it_advances(state: ProgressState, serve
         columns = 0
         while not finished.is_set():
             columns += 1
-            state.advance(columns)
+            state.advance(columns=columns)
 
     worker = threading.Thread(target=work)
     worker.start()

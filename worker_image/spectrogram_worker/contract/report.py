@@ -77,7 +77,7 @@ class Progress(ReportModel):
     """How far the worker is."""
 
     percent: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Share of the columns that are done, 0 to 100."""
+    """Share of the transform that is done, 0 to 100: it moves within a column, too."""
     stage: Annotated[Line, StringConstraints(max_length=64)] = ""
     """What the worker is doing: starting, reading, spectrogram, writing, done."""
     columns_done: Count = 0

@@ -7,7 +7,7 @@ threads like any other. At most two items per thread are under way.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
@@ -26,6 +26,11 @@ from spectrogram_worker.spectrum.gaps import Gaps
 from spectrogram_worker.spectrum.items import ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.power import PowerPlan
 
+PATIENCE_SECONDS = 2.0
+"""How long the end of the transform waits for threads that read. One that a store or a file system keeps longer is left
+behind: nothing can interrupt it, and what is done must be published before somebody ends the process."""
+_LOOK_SECONDS = 0.1
+
 
 class ColumnStream:
     """The spectrogram of a selection, column by column.
@@ -34,7 +39,8 @@ class ColumnStream:
     covers because of a hop much larger than the window are not looked at). stopped: True when `should_stop` ended it.
 
     read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 16 MiB, at least one batch.
-    Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads.
+    Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads. advanced is
+    told after every item how many samples are done.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class ColumnStream:
         threads: int = 1,
         read_bytes: int = DEFAULT_READ_BYTES,
         should_stop: Callable[[], bool] = lambda: False,
+        advanced: Callable[[int], None] = lambda samples: None,
     ) -> None:
         description = recording.description
         self._framing = frame(selection.count, transform, reduce)
@@ -68,9 +75,10 @@ class ColumnStream:
         )
         self._builder = ColumnBuilder(self._framing, bins, reduce.time)
         self._threads = min(threads, self._items.count)
-        self._should_stop = should_stop
+        self._should_stop, self._advanced = should_stop, advanced
         self._closed = Event()
         self._idle: SimpleQueue[ItemWorker] = SimpleQueue()
+        self._under_way: deque[Future[Result]] = deque()
 
     @property
     def plan(self) -> PowerPlan:
@@ -87,18 +95,18 @@ class ColumnStream:
 
         Raises WorkerError: what reading raises; 65 where no frame at all has data, or the precision overflows.
         """
-        workers: list[ItemWorker] = []
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="transform")
         try:
             for _ in range(self._threads):
                 reader = self._recording.reader()
                 start = self._selection.start
-                workers.append(ItemWorker(reader, start, self._items, self._reductions))
-                self._idle.put(workers[-1])
+                self._idle.put(ItemWorker(reader, start, self._items, self._reductions))
             for result in self._results(pool):
                 self.gaps.add(result.missing)
                 self.frames_without_data += result.frames_without_data
                 yield from self._builder.add(result.first_block, result.power, result.frames)
+                blocks = result.first_block + len(result.power)
+                self._advanced(self._framing.samples * blocks // self._framing.blocks)
             if self._builder.frames == 0:
                 raise input_invalid(
                     f"no frame has data: {self.gaps.missing_samples} of {self._selection.count} samples are missing,"
@@ -107,22 +115,31 @@ class ColumnStream:
         except Stopped:
             self.stopped = True
         finally:
-            self._closed.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            for worker in workers:
-                worker.close()
-            self._idle = SimpleQueue()  # their buffers make room for what comes after the transform
+            self._close(pool)
+
+    def _close(self, pool: ThreadPoolExecutor) -> None:
+        """End the threads, but for those that do not come back from a read, and release what the others used."""
+        self._closed.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        running = [future for future in self._under_way if not future.cancelled()]
+        if not wait(running, PATIENCE_SECONDS).not_done:
+            pool.shutdown()
+        while not self._idle.empty():
+            self._idle.get().close()
+        self._under_way.clear()  # with their results, this makes room for what comes after the transform
 
     def _results(self, pool: ThreadPoolExecutor) -> Iterator[Result]:
         """The items' results in order; `room` is used again once the next result is asked for."""
         rooms = [self._items.new_result() for _ in range(ITEMS_PER_THREAD * self._threads)]
-        under_way: deque[Future[Result]] = deque()
         item = 0
-        while item < self._items.count or under_way:
+        while item < self._items.count or self._under_way:
             while item < self._items.count and rooms:
-                under_way.append(pool.submit(self._process, item, rooms.pop()))
+                self._under_way.append(pool.submit(self._process, item, rooms.pop()))
                 item += 1
-            result = under_way.popleft().result()
+            while not wait(list(self._under_way)[:1], _LOOK_SECONDS).done:
+                if self._should_stop():
+                    raise Stopped
+            result = self._under_way.popleft().result()
             yield result
             rooms.append(result.room)
 
@@ -131,7 +148,10 @@ class ColumnStream:
         try:
             return worker.process(item, room, self._give_up)
         finally:
-            self._idle.put(worker)
+            if self._closed.is_set():
+                worker.close()
+            else:
+                self._idle.put(worker)
 
     def _give_up(self) -> bool:
         return self._closed.is_set() or self._should_stop()

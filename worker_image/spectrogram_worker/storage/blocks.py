@@ -8,12 +8,13 @@ import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from spectrogram_worker.contract.memory import BLOCK_BYTES, FETCHING_THREADS, read_ahead_bytes
 
 _AHEAD = 2
+_PATIENCE_SECONDS = 1.0
 
 File = TypeVar("File")
 
@@ -89,8 +90,10 @@ class Blocks(Generic[File]):
         self._finished.discard(key)
 
     def close(self) -> None:
-        """End the threads and forget the blocks."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Forget the blocks and end the threads, but for one that does not come back from a store that stalls."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            fetching = [block for block in self._blocks.values() if not block.cancelled()]
             self._blocks.clear()
             self._finished.clear()
+        wait(fetching, _PATIENCE_SECONDS)
