@@ -95,6 +95,21 @@ def test_progress_that_stands_still_shows_in_the_time_it_last_advanced(state: Pr
     assert (state.report().last_advance_time or advanced) > later
 
 
+def test_progress_moves_within_a_column_that_takes_hours(state: ProgressState, clock: Clock) -> None:
+    state.begin_transform(columns=1, samples=1_000_000)
+    began = state.report().last_advance_time
+    clock.now += 10
+    state.advance(samples=250_000)
+    report = state.report()
+    assert (report.progress.columns_done, report.progress.percent) == (0, 25)
+    assert report.progress.samples_per_second == pytest.approx(25_000)
+    assert report.progress.eta_seconds == pytest.approx(30)
+    assert began is not None
+    assert (report.last_advance_time or began) > began
+    state.advance(columns=1)
+    assert state.report().progress.percent == 100
+
+
 def test_stages_are_timed(state: ProgressState, clock: Clock) -> None:
     clock.now += 1
     state.enter("reading")

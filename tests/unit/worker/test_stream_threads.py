@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.waiting import wait_until
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel
@@ -23,7 +24,12 @@ EVERY_FRAME = Reduce(time=(Reduction.NONE,))
 @pytest.fixture(autouse=True)
 def no_thread_stays() -> Iterator[None]:
     yield
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("transform")]
+    assert not transform_threads()
+
+
+def transform_threads() -> list[str]:
+    """Names of the threads that transform now."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("transform")]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -40,6 +46,43 @@ def test_should_stop_ends_the_stream(threads: int) -> None:
     assert found.stopped
     assert rest < 99_000
     assert recording.open_readers == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_read_that_does_not_come_back_holds_up_no_stop(threads: int) -> None:
+    stalled, asked, released = threading.Event(), threading.Event(), threading.Event()
+
+    def stall(start: int) -> None:
+        if start >= 500_000:
+            stalled.set()
+            released.wait()
+
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=stall)
+    transform, reduce = Transform(fft_size=100, hop_size=100), Reduce(time=(Reduction.MAX,), columns=50)
+    found = stream(recording, transform, reduce, threads=threads, read_bytes=1, should_stop=asked.is_set)
+    done = 0
+    try:
+        for _ in found.columns():
+            done += 1
+            if done == 25:
+                assert stalled.wait(60)
+                asked.set()
+        assert (found.stopped, done) == (True, 25)
+    finally:
+        released.set()
+    wait_until(lambda: recording.open_readers == 0)
+    wait_until(lambda: not transform_threads())
+
+
+def test_samples_advance_within_a_column() -> None:
+    told: list[int] = []
+    recording = MemoryRecording(np.zeros(1_000_000, np.float32))
+    reduce = Reduce(time=(Reduction.MAX,), columns=1)
+    found = stream(recording, Transform(fft_size=64, hop_size=64), reduce, read_bytes=1, advanced=told.append)
+    assert len(list(found.columns())) == 1
+    assert len(told) > 10
+    assert told == sorted(set(told))
+    assert (told[0] > 0, told[-1]) == (True, 1_000_000)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -22,6 +22,8 @@ from spectrogram_worker.contract import ExitCode, Report, parse_report
 from spectrogram_worker.spectrum import compiled_kernel
 from unit.worker.jobs import RATE, document, job, write_endless
 from unit.worker.slow_clients import trickling
+from unit.worker.stalling_store import stalling_store
+from unit.worker.stores import CREDENTIALS
 
 SAMPLES = 20_000
 ALL = {"formats": ["png", "npz", "zarr", "hdf5"]}
@@ -551,6 +553,19 @@ def test_a_client_that_trickles_holds_up_no_end(tmp_path: Path, endless: Path) -
         ask_until(port, lambda report: report.progress.columns_done > 0)
         process.send_signal(signal.SIGTERM)
         assert_partial(tmp_path, wait(process, tmp_path, already), ExitCode.INTERRUPTED)
+
+
+def test_terminate_while_a_store_stalls_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    size = 32 * 2**20
+    with stalling_store(size, size // 2) as places:
+        process = start(document(tmp_path, places=places))
+        port, already = port_of(process)
+        ask_until(port, lambda report: report.progress.columns_done > 20)
+        process.send_signal(signal.SIGTERM)
+        assert_partial(tmp_path, wait(process, tmp_path, already), ExitCode.INTERRUPTED)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_terminate_is_85_and_keeps_what_is_done(tmp_path: Path, endless: Path) -> None:
