@@ -161,6 +161,7 @@ class Attempt:
             format=description.format,
             samples=selection.count,
             is_complex=description.is_complex,
+            is_compressed=description.is_compressed,
             kept_bins=len(bins.order),
             lanes=widest_lanes(),
             process=process.own,

@@ -34,7 +34,7 @@ LARGEST_LANES = 16
 _SMALLEST_POINTS, _LARGEST_POINTS = 16, 65_536
 _MANY_POINTS = 8192  # from here on wide lanes cost more, in the cache, than they gain
 _FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as many
-_FRAME_BYTES = 24
+_FRAME_BYTES = 16
 _BLOCK_BYTES = 72
 """For each frame and each block of an item: where it begins, and to which block it belongs, in 64-bit numbers."""
 _AXIS_BYTES = 32

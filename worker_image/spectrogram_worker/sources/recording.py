@@ -28,6 +28,7 @@ class Description:
     bytes_per_sample: int
     sample_type: str
     gaps: tuple[tuple[int, int], ...] = ()
+    is_compressed: bool = False
 
 
 class Reader(Protocol):

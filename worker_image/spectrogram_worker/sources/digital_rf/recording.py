@@ -54,6 +54,7 @@ def open_digital_rf(store: RecordingStore, selection: RecordingSelection) -> "Di
         length=stop - first,
         bytes_per_sample=index.sample_type.sample_bytes,
         sample_type=index.sample_type.name,
+        is_compressed=bool((index.offsets < 0).any()),
         gaps=gaps_between(starts, stops),
     )
     selected = select(description, selection.range)

@@ -42,9 +42,9 @@ def open_archive(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, 
         place = members[described[0]]
         if place.size > MAXIMUM_METADATA_BYTES:
             raise input_invalid(f"{place.name} is larger than 16 MiB: remove annotations that are not needed")
-        content = np.empty(place.size, np.uint8)
-        file.read(place.offset, content)
-    metadata = parse_metadata(place.name, file_name, content.tobytes())
+        content = bytearray(place.size)
+        file.read(place.offset, np.frombuffer(content, np.uint8))
+    metadata = parse_metadata(place.name, file_name, content)
     samples = members.get(f"{folder}/{metadata.dataset_name}" if folder else metadata.dataset_name)
     if samples is None:
         raise input_invalid(f"{file.name} holds no {metadata.dataset_name} beside its metadata: archive it again")

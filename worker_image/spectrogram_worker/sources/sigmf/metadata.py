@@ -1,7 +1,8 @@
 """The metadata of a SigMF recording. It is somebody else's: what is used of it is checked here, field by field."""
 
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -12,6 +13,7 @@ import numpy as np
 
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
 from spectrogram_worker.sources.samples import SampleType, parse_datatype
+from spectrogram_worker.sources.sigmf.pieces import elements, members, parse
 from spectrogram_worker.sources.store import RecordingStore
 
 METADATA_EXTENSION = ".sigmf-meta"
@@ -44,30 +46,39 @@ def load_metadata(store: RecordingStore, path: PurePosixPath) -> "Metadata":
     with closing(store.open(path)) as file:
         if file.size > MAXIMUM_METADATA_BYTES:
             raise input_invalid(f"{file.name} is larger than 16 MiB: remove annotations that are not needed")
-        content = np.empty(file.size, np.uint8)
-        file.read(0, content)
-    return parse_metadata(file.name, path.name, content.tobytes())
+        content = bytearray(file.size)
+        file.read(0, np.frombuffer(content, np.uint8))
+    return parse_metadata(file.name, path.name, content)
 
 
-def parse_metadata(name: str, file_name: str, content: bytes) -> "Metadata":
+def parse_metadata(name: str, file_name: str, content: bytearray) -> "Metadata":
     """Parse the content of the .sigmf-meta file `file_name`, which people know as `name`. Raises WorkerError 65."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise input_invalid(f"{name} is not JSON ({str(error)[:80]}): write it again") from None
-    if not isinstance(document, dict) or not isinstance(document.get("global"), dict):
+    with _json_errors(name):
+        places = {member: place for member, place in members(content) if member in ("global", "captures")}
+        described = parse(content, places["global"]) if "global" in places else None
+    if not isinstance(described, dict):
         raise input_invalid(f"{name} is not SigMF metadata: it has no object named global")
-    return Metadata(name, file_name, document)
+    return Metadata(name, file_name, described, content, places.get("captures"))
+
+
+@contextmanager
+def _json_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise input_invalid(f"{name} is not JSON ({str(error)[:80]}): write it again") from None
 
 
 class Metadata:
     """A parsed .sigmf-meta file. Every question raises WorkerError 65 where the field is not what SigMF says."""
 
-    def __init__(self, name: str, file_name: str, document: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, file_name: str, described: dict[str, Any], content: bytearray, captures: tuple[int, int] | None
+    ) -> None:
         self.name = name
         self._file_name = file_name
-        self._global: dict[str, Any] = document["global"]
-        self._captures: Any = document.get("captures", [])
+        self._global = described
+        self._content, self._captures = content, captures
 
     @property
     def dataset_name(self) -> str:
@@ -115,18 +126,30 @@ class Metadata:
 
     def captures(self) -> list[Capture]:
         """The captures in order; one at sample 0 where the metadata has none there."""
-        entries = self._captures
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise input_invalid(f"{self.name}: captures is not a list of objects: write it again")
-        if len(entries) > _MAXIMUM_CAPTURES:
-            raise input_invalid(f"{self.name} has {len(entries)} captures: at most {_MAXIMUM_CAPTURES} are read")
         # All indices of a recording that was split over files count from its first sample, not from the file's.
         first = self._count(self._global, "core:offset") or 0
-        captures = [self._capture(entry, first) for entry in entries]
+        captures = [self._capture(entry, first) for entry in self._entries()]
         starts = [capture.sample_start for capture in captures]
         if starts != sorted(starts) or (starts and starts[0] < 0):
             raise input_invalid(f"{self.name}: captures are not in the order of core:sample_start: sort them")
         return captures if starts and starts[0] == 0 else [Capture(sample_start=0), *captures]
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        if self._captures is None:
+            return
+        if self._content[self._captures[0] : self._captures[0] + 1] != b"[":
+            raise self._not_captures()
+        with _json_errors(self.name):
+            for number, place in enumerate(elements(self._content, self._captures)):
+                if number == _MAXIMUM_CAPTURES:
+                    raise input_invalid(f"{self.name} has more than {_MAXIMUM_CAPTURES} captures: split it")
+                entry = parse(self._content, place)
+                if not isinstance(entry, dict):
+                    raise self._not_captures()
+                yield entry
+
+    def _not_captures(self) -> WorkerError:
+        return input_invalid(f"{self.name}: captures is not a list of objects: write it again")
 
     def _capture(self, entry: dict[str, Any], first: int) -> Capture:
         start = self._count(entry, "core:sample_start")
