@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +370,115 @@ def test_errors_of_the_file_system_have_their_codes(number: int, code: ExitCode)
     with pytest.raises(WorkerError, match="fm-band") as caught, output_errors("fm-band"):
         raise OSError(number, os.strerror(number))
     assert caught.value.code is code
+
+
+DAY = 86_400
+
+
+def leave(root: Path, name: str, *, days: float, fresh: str | None = None) -> Path:
+    """What an attempt left so long ago; the file `fresh` in it changed just now."""
+    folder = root / name
+    folder.mkdir()
+    for file in ("max.columns", *([fresh] if fresh else [])):
+        (folder / file).write_bytes(b"x" * 1000)
+        if file != fresh:
+            os.utime(folder / file, (time.time() - days * DAY,) * 2)
+    os.utime(folder, (time.time() - days * DAY,) * 2)
+    return folder
+
+
+def test_what_attempts_of_other_jobs_left_is_removed_after_a_day(root: Path) -> None:
+    leave(root, ".spectrogram-uid-8-1.tmp", days=1.1)
+    leave(root, ".spectrogram-uid-8-2.gone", days=400)
+    leave(root, ".spectrogram-uid-9-1.tmp", days=0.9)
+    leave(root, ".spectrogram-uid-9-2.tmp", days=3, fresh="mean.columns")
+    leave(root, ".spectrogram-uid-1-9.tmp", days=0.9)
+    publish(root)
+    kept = [".spectrogram-uid-1-9.tmp", ".spectrogram-uid-9-1.tmp", ".spectrogram-uid-9-2.tmp", "fm-band"]
+    assert sorted(os.listdir(root)) == kept
+
+
+def test_former_results_and_what_no_attempt_left_are_never_removed(root: Path) -> None:
+    names = [
+        ".spectrogram-uid-8-1.old",
+        ".spectrogram-notes.tmp",
+        ".spectrogram-uid-8-1.tmp.zip",
+        "spectrogram-8-1.tmp",
+    ]
+    for name in names:
+        leave(root, name, days=400)
+    publish(root)
+    assert sorted(os.listdir(root)) == sorted([*names, "fm-band"])
+
+
+def test_what_cannot_be_removed_is_no_reason_to_fail(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(root, ".spectrogram-uid-8-1.tmp", days=2)
+    (root / ".spectrogram-uid-8-2.tmp").symlink_to(tmp_path)
+    (root / ".spectrogram-uid-8-3.tmp").write_text("a file")
+    remove = Folder.remove
+
+    def refusing(self: Folder, name: str) -> None:
+        if "uid-8" in name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        remove(self, name)
+
+    monkeypatch.setattr(Folder, "remove", refusing)
+    publish(root)
+    assert (root / "fm-band/result.txt").exists()
+    assert tmp_path.exists()
+
+
+def test_an_attempt_that_lives_keeps_its_work_whatever_its_limits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes nothing for days: the picture is all that it makes. It renews its folder's time instead."""
+    monkeypatch.setattr("spectrogram_worker.outputs.folder_destination._RENEWAL_SECONDS", 0.01)
+    place = destination(root, "slow", uid="uid-7")
+    place.find()
+    place.prepare()
+    work = root / ".spectrogram-uid-7-1.tmp"
+    old = time.time() - 3 * DAY
+    os.utime(work, (old, old))
+    deadline = time.monotonic() + 60
+    while work.stat().st_mtime == old and time.monotonic() < deadline:
+        time.sleep(0.01)
+    publish(root)
+    write(place, uid="uid-7")
+    place.publish(partial=False)
+    place.close()
+    assert sorted(os.listdir(root)) == ["fm-band", "slow"]
+
+
+def test_published_results_are_not_renewed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spectrogram_worker.outputs.folder_destination._RENEWAL_SECONDS", 0.01)
+    publish(root)
+    deadline = time.monotonic() + 60
+    while any(thread.name == "renewal" for thread in threading.enumerate()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(thread.name == "renewal" for thread in threading.enumerate())
+
+
+def test_ages_are_those_of_the_file_system_not_of_this_machines_clock(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(root, ".spectrogram-uid-8-1.tmp", days=0.5)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    publish(root)
+    assert sorted(os.listdir(root)) == [".spectrogram-uid-8-1.tmp", "fm-band"]
+
+
+def test_replaced_results_that_could_not_be_removed_are_named_as_gone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their name then says that nobody needs them: only what had no successor yet is called .old."""
+    publish(root, text="former", uid="uid-0")
+    remove = Folder.remove
+
+    def killed(self: Folder, name: str) -> None:
+        if name.endswith(".gone"):
+            raise OSError(errno.EIO, "Input/output error")
+        remove(self, name)
+
+    monkeypatch.setattr(Folder, "remove", killed)
+    publish(root, text="new")
+    assert sorted(os.listdir(root)) == [".spectrogram-uid-1-1.gone", "fm-band"]

@@ -42,8 +42,9 @@ class BucketDestination:
         credentials = credentials_in(os.environ, OUTPUT_CREDENTIALS)
         self._client = BucketClient(bucket, credentials, refused=ExitCode.OUTPUT_NOT_WRITABLE)
         process = uuid.uuid4().hex
-        self._whole = BucketFolder(self._client, self.path, document.job, process)
-        self._partial = BucketFolder(self._client, self.path + PARTIAL, document.job, process)
+        soft_seconds = document.limits.soft_seconds
+        self._whole = BucketFolder(self._client, self.path, document.job, process, soft_seconds)
+        self._partial = BucketFolder(self._client, self.path + PARTIAL, document.job, process, soft_seconds)
 
     @property
     def work(self) -> Folder:

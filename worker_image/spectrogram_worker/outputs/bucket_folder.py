@@ -6,12 +6,17 @@ uploads no more and publishes nothing. What this cannot rule out: after the last
 under way, another attempt may begin, and that upload may arrive after its results. Of the same job it brings the same
 bytes, but for the manifest; of a former job of this name, whose pod is being ended, it replaces a file of the new
 results, which the manifest's checksum tells.
+
+A marker of another job's attempt stands in the way as long as that may be alive. Later whoever next uploads results
+here removes it, with what it had uploaded, and the parts of uploads that nobody will complete. Its age is judged by
+this machine's clock: a store refuses requests whose time is a quarter of an hour from its own.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -52,9 +57,9 @@ class LocalFile:
 class BucketFolder:
     """The folder `path` of a bucket, for the attempt of `job` that this process is."""
 
-    def __init__(self, client: BucketClient, path: str, job: JobReference, process: str) -> None:
+    def __init__(self, client: BucketClient, path: str, job: JobReference, process: str, soft_seconds: int) -> None:
         self.path = path
-        self._client, self._job, self._process = client, job, process
+        self._client, self._job, self._process, self._soft_seconds = client, job, process, soft_seconds
         self._hidden = f"{path}/{HIDDEN}"
         self._marker_key, self._manifest_key = f"{path}/{hidden_name(job)}", f"{path}/{MANIFEST_NAME}"
         self._marker: Marker | None = None
@@ -64,18 +69,18 @@ class BucketFolder:
 
         Raises OutputNotWritable (73) where something else is here.
         """
-        markers = self._markers()
-        for key, marker in markers.items():
-            if marker.uploading and marker.job_title != self._job.title:
-                raise in_the_way(
-                    f"{key} says that the job {marker.job_title} uploads its results here, or died doing so"
-                )
+        found = list(self._found_markers())
+        for entry, marker in found:
+            if marker.uploading and not self._may_remove(entry, marker):
+                what = f"{entry.key} says that the job {marker.job_title} uploads its results here, or died doing so"
+                raise in_the_way(f"{what} less than a day ago")
         manifest = self._manifest()
         if manifest is not None:
             if not manifest.is_of_job_named(self._job):
                 raise in_the_way(f"{self.path} holds the results of the job {manifest.job_title}")
             return manifest
-        if not any(marker.job_title == self._job.title for marker in markers.values()):
+        if not any(marker.uploading or marker.job_title == self._job.title for _, marker in found):
+            markers = {entry.key for entry, _ in found}
             start = f"{self.path}/"
             others = (entry.key for entry in self._client.list(start) if entry.key not in {start, *markers})
             if names := [key[len(start) :] for key in islice(others, 6)]:
@@ -99,7 +104,7 @@ class BucketFolder:
         standing = self._markers().get(self._marker_key)
         if standing is not None and standing.uid == self._job.uid and standing.attempt > self._job.attempt:
             raise self._superseded()
-        marker = Marker.of(self._job, self._process, uploading=uploading)
+        marker = Marker.of(self._job, self._process, self._soft_seconds, uploading=uploading)
         self._client.put(self._marker_key, marker.to_json(), MANIFEST_MEDIA_TYPE)
         self._marker = marker
         return self.find()  # of two jobs that came at the same time, at least one finds the other here
@@ -120,7 +125,7 @@ class BucketFolder:
             manifest = self.find()
             self._client.delete([self._manifest_key] if manifest else [])
             self._client.delete(self._keys(_RESULTS | _names(manifest)))
-            self._client.delete(self._own_markers())
+            self._client.delete(self._removable_markers())
         except WorkerError as error:
             log.warning("Cannot remove the former output %s: %s", self.path, error)
 
@@ -157,8 +162,9 @@ class BucketFolder:
             raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
         old = self._keys(_RESULTS | _names(former))
         # Without their markers, attempts of former jobs of this name publish nothing.
-        self._client.delete(self._own_markers() - {self._marker_key})
+        self._client.delete(self._removable_markers() - {self._marker_key})
         self._client.delete(old & {self._manifest_key})
+        self._abort_uploads()
         results = [file for path, file in files.items() if path != MANIFEST_NAME]
         self._upload([file for file in results if file.size <= PART_BYTES], threads=TRANSFER_THREADS)
         self._upload([file for file in results if file.size > PART_BYTES], threads=1)  # its parts go side by side
@@ -182,15 +188,32 @@ class BucketFolder:
     def _manifest(self) -> PublishedManifest | None:
         return parse_manifest(self._content(self._client.look(self._manifest_key), MOST_MANIFEST_BYTES))
 
+    def _abort_uploads(self) -> None:
+        """Remove what was uploaded of objects that nobody will complete: this attempt is the only one here."""
+        try:
+            self._client.abort_uploads(f"{self.path}/")
+        except WorkerError as error:  # some stores have no such request, or do not allow it
+            log.info("Cannot look for unfinished uploads in %s: %s", self.path, error)
+
     def _markers(self) -> dict[str, Marker]:
         """Markers by their keys."""
-        entries = islice(self._client.list(self._hidden), _MOST_MARKERS)
-        found = ((entry.key, parse_marker(self._content(entry, MOST_MARKER_BYTES))) for entry in entries)
-        return {key: marker for key, marker in found if marker is not None}
+        return {entry.key: marker for entry, marker in self._found_markers()}
 
-    def _own_markers(self) -> set[str]:
-        """Keys of the markers of this job and of former jobs of this name."""
-        return {key for key, marker in self._markers().items() if marker.job_title == self._job.title}
+    def _removable_markers(self) -> set[str]:
+        """Keys of the markers that this attempt may remove."""
+        return {entry.key for entry, marker in self._found_markers() if self._may_remove(entry, marker)}
+
+    def _may_remove(self, entry: Entry, marker: Marker) -> bool:
+        """Whether a marker is of this job, of a former job of this name, or of an attempt that is gone."""
+        if marker.job_title == self._job.title:
+            return True
+        return entry.stored is not None and marker.is_abandoned(datetime.now(UTC) - entry.stored)
+
+    def _found_markers(self) -> Iterator[tuple[Entry, Marker]]:
+        for entry in islice(self._client.list(self._hidden), _MOST_MARKERS):
+            marker = parse_marker(self._content(entry, MOST_MARKER_BYTES))
+            if marker is not None:
+                yield entry, marker
 
     def _content(self, entry: Entry | None, most: int) -> bytes:
         """What the object holds; nothing where there is none or more than `most` bytes."""

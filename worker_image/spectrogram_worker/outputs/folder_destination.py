@@ -2,6 +2,11 @@
 
 What stands in that place already is never lost by mistake. Results of this job and these parameters are the result;
 results of a job of this name are put aside, replaced and then deleted; anything else is left alone (faults.md, I6).
+
+An attempt that is killed leaves its work behind. Its own next attempt removes that, and whoever else writes results
+beside it once it is abandoned: an attempt that lives renews the time of its folder every five minutes, so that a day
+without is proof enough, whatever the limits of its job are. Both times are those of the file system: clocks of nodes
+differ.
 """
 
 import errno
@@ -9,6 +14,7 @@ import logging
 import os
 import re
 import stat
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +22,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.errors import WorkerError, invalid_spec
 from spectrogram_worker.outputs.destination import (
+    HIDDEN,
     PARTIAL,
     Published,
     at_path,
@@ -26,9 +33,13 @@ from spectrogram_worker.outputs.destination import (
     path_parts,
 )
 from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
-from spectrogram_worker.storage.folders import Folder, walk
+from spectrogram_worker.storage.folders import Folder, Renewal, walk
 
 _LONGEST_NAME = 255 - len(PARTIAL)
+_RENEWAL_SECONDS = 300.0
+_ABANDONED_SECONDS = 86_400.0
+_ABANDONED = re.compile(rf"{re.escape(HIDDEN)}[A-Za-z0-9-]{{1,64}}-\d+\.(?:tmp|gone)")
+"""Names of what an attempt left. What it had put aside (.old) are results, which nobody else may remove."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +70,7 @@ class FolderDestination:
         self._work_name, self._aside = f"{prefix}{job.attempt}.tmp", f"{prefix}{job.attempt}"
         self._parent: Folder | None = None
         self._work: Folder | None = None
+        self._renewal: Renewal | None = None
 
     @property
     def work(self) -> Folder:
@@ -84,16 +96,20 @@ class FolderDestination:
         return None
 
     def prepare(self) -> None:
-        """Remove what an earlier attempt left, make the work folder and try to write in it."""
+        """Remove what earlier attempts left, make the work folder and try to write in it."""
         with output_errors(self.path):
             parent = self._open()
-            for name in parent.names():
+            names = parent.names()
+            for name in names:
                 if (left := self._leftover.fullmatch(name)) and int(left[1]) <= self._job.attempt:
                     parent.remove(name)
             self._work = parent.folder(self._work_name, create=True)
+            self._renewal = Renewal(self._work, _RENEWAL_SECONDS)
             with self._work.create("probe") as probe:
                 probe.write(b"\0")
+            now = _changed(self._work)
             self._work.remove("probe")
+        self._remove_abandoned(names, now)
 
     def require_space(self, needed: int) -> None:
         """Raise OutputNoSpace (86) unless `needed` bytes are free."""
@@ -112,17 +128,14 @@ class FolderDestination:
             self._own(occupant)
         with output_errors(self.path):
             self._put_in_place(name, replace=occupant is not None)
-            self.work.close()
-            self._work = None
+            self._close_work()
             if not partial:
                 self._remove_own_partial()
         return self.path + PARTIAL if partial else self.path
 
     def close(self) -> None:
         """Remove what was not published and release everything."""
-        if self._work is not None:
-            self._work.close()
-            self._work = None
+        self._close_work()
         if self._parent is not None:
             self.discard()
             self._parent.close()
@@ -135,6 +148,27 @@ class FolderDestination:
                 self._parent.remove(self._work_name)
         except OSError as error:
             log.warning("Cannot remove the unfinished output %s: %s", self._work_name, error.strerror)
+
+    def _close_work(self) -> None:
+        if self._renewal is not None:
+            self._renewal.close()
+            self._renewal = None
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
+    def _remove_abandoned(self, names: list[str], now: float) -> None:
+        """Remove what attempts of other jobs left that are gone, as far as that is possible."""
+        parent = self._open()
+        for name in filter(_ABANDONED.fullmatch, names):
+            try:
+                with closing(parent.folder(name)) as folder:
+                    changed = _changed(folder)
+                if now - changed > _ABANDONED_SECONDS:
+                    parent.remove(name)
+                    log.info("Removed %s, which an attempt that is gone had left", name)
+            except OSError as error:
+                log.warning("Cannot remove %s, which another attempt left: %s", name, error.strerror)
 
     def _open(self) -> Folder:
         assert self._parent is not None, "find comes first"
@@ -230,10 +264,19 @@ class FolderDestination:
 
     def _remove_quietly(self, name: str) -> None:
         """The new results stand: what is left of the old ones is not worth failing for."""
+        gone = f"{self._aside}.gone"  # under this name anyone may finish the removal
         try:
-            self._open().remove(name)
+            if name != gone:
+                self._open().rename(name, gone)
+            self._open().remove(gone)
         except OSError as error:
             log.warning("Cannot remove the former output %s: %s", name, error.strerror)
+
+
+def _changed(folder: Folder) -> float:
+    """When the folder or anything directly in it changed last."""
+    times = [status.st_mtime for name in folder.names() if (status := folder.status(name)) is not None]
+    return max([os.fstat(folder.descriptor).st_mtime, *times])
 
 
 def _describe(status: os.stat_result | None) -> str:

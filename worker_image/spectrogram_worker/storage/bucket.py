@@ -7,7 +7,8 @@ for where a request needs them, and no more.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,11 +57,12 @@ class Changed(Exception):  # noqa: N818 - what it means depends on who reads
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object: its key after the bucket's prefix, its bytes, and the tag that names this version of it."""
+    """An object: its key after the bucket's prefix, its bytes, the tag that names this version, when it was stored."""
 
     key: str
     size: int
     tag: str
+    stored: datetime | None = field(default=None, compare=False)
 
 
 def credentials_in(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -131,7 +133,7 @@ class BucketClient:
 
     def _entries(self, page: Mapping[str, Any]) -> Iterator[Entry]:
         for item in page.get("Contents", ()):
-            yield Entry(item["Key"][len(self._prefix) :], item["Size"], _tag(item))
+            yield Entry(item["Key"][len(self._prefix) :], item["Size"], _tag(item), item.get("LastModified"))
 
     def look(self, key: str) -> Entry | None:
         """The object, or None where there is none."""
@@ -142,7 +144,7 @@ class BucketClient:
                 if _code(error) in _MISSING:
                     return None
                 raise
-        return Entry(key, found["ContentLength"], _tag(found))
+        return Entry(key, found["ContentLength"], _tag(found), found.get("LastModified"))
 
     def read(self, entry: Entry, start: int, count: int) -> bytes:
         """`count` bytes of the object from byte `start` on. Raises Changed where it is another by now."""
@@ -211,6 +213,14 @@ class BucketClient:
         for key in keys:
             with self._errors(key):
                 self._client.delete_object(Bucket=self._bucket.bucket, Key=self._prefix + key)
+
+    def abort_uploads(self, start: str) -> None:
+        """Remove the parts of uploads that were begun and not completed, of objects whose keys begin with `start`."""
+        with self._errors(start):
+            place = {"Bucket": self._bucket.bucket}
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(**place, Prefix=self._prefix + start)
+            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+                self._client.abort_multipart_upload(**place, Key=upload["Key"], UploadId=upload["UploadId"])
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,8 +4,9 @@ import errno
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import BufferedRandom, BufferedReader, FileIO
 from pathlib import Path
 
@@ -90,6 +91,10 @@ class Folder:
         elif status is not None:
             os.unlink(name, dir_fd=self.descriptor)
 
+    def touch(self) -> None:
+        """Let the folder's time of change be now, by the clock of whoever keeps the files."""
+        os.utime(self.descriptor)
+
     def free_bytes(self) -> int | None:
         """Free space of the file system for this user, in bytes; None where it does not say."""
         space = os.fstatvfs(self.descriptor)
@@ -102,6 +107,25 @@ class Folder:
     def close(self) -> None:
         """Release the descriptor."""
         os.close(self.descriptor)
+
+
+class Renewal:
+    """Renews a folder's time of change every so many seconds, from a thread of its own, until `close`."""
+
+    def __init__(self, folder: Folder, seconds: float) -> None:
+        self._folder, self._seconds = Folder(os.dup(folder.descriptor)), seconds
+        self._closed = threading.Event()
+        threading.Thread(target=self._run, name="renewal", daemon=True).start()
+
+    def _run(self) -> None:
+        with closing(self._folder):
+            while not self._closed.wait(self._seconds):
+                with suppress(OSError):
+                    self._folder.touch()
+
+    def close(self) -> None:
+        """End the thread, without waiting for it: a network file system may not answer."""
+        self._closed.set()
 
 
 def walk(folder: Folder, path: str = "", *, depth: int = 4) -> Iterator[tuple[str, Folder, str]]:
