@@ -27,6 +27,10 @@ class SampleFile(Protocol):
         """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the file ends."""
         ...
 
+    def require_unchanged(self) -> None:
+        """Raise WorkerError 65 where the file was changed since it was opened; `read` does so by itself."""
+        ...
+
     def close(self) -> None:
         """Close the file."""
         ...
@@ -75,6 +79,10 @@ class RecordingStore(Protocol):
 
     def open_on_disk(self, path: PurePosixPath) -> SampleFile:
         """Open a file that has a descriptor, fetched if it must be, for a library that reads it itself."""
+        ...
+
+    def require_unchanged(self) -> None:
+        """Raise WorkerError 65 where a file is not as it was when it was first opened."""
         ...
 
     def close(self) -> None:

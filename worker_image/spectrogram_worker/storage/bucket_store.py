@@ -147,6 +147,9 @@ class BucketStore:
         self.fetch([path])
         return self._local().open(path)
 
+    def require_unchanged(self) -> None:
+        """Every read has asked for the object that was first seen."""
+
     def close(self) -> None:
         """Close the connections, give back the memory, remove the copies."""
         self._blocks.close()
@@ -209,6 +212,9 @@ class BucketFile:
                 f"{self.name} ends at byte {self.size}, in the middle of its samples: it was cut off, copy it again"
             )
         self._blocks.read(self._entry, self.size, offset, content.data.cast("B"))
+
+    def require_unchanged(self) -> None:
+        """Every read asks for the object that was first seen."""
 
     def close(self) -> None:
         """The connections stay open for the other readers."""

@@ -1,5 +1,9 @@
 """Recordings in a mounted claim: nothing is reached outside its folder, no device or pipe is opened, reads are exact.
 
+A file that is changed while it is read is noticed by its size and time of change. (Not by the time of its status: that
+changes for every file of a claim when the kubelet sets their group for another pod. Not by its inode: some file systems
+that show a bucket give a file a new one whenever it is opened.)
+
 A recording comes from somebody else. No file is mapped into memory either: its pages would count as resident, and a
 safeguard would stop a healthy worker.
 """
@@ -8,7 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +24,20 @@ from spectrogram_worker.storage.folders import Folder
 from spectrogram_worker.storage.way import LeadsOutError, way_to
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+Version = tuple[int, int]
+"""Size in bytes and time of change in nanoseconds: what tells that a file is no longer the same."""
+_MOST_REMEMBERED = 1000
+"""Files of a recording whose version is remembered from the first opening to the end."""
+
+
+def _version(status: os.stat_result) -> Version:
+    return status.st_size, status.st_mtime_ns
+
+
+def _changed(name: str) -> WorkerError:
+    return input_invalid(f"{name} was changed while it was read: run the job again when nothing writes to it")
 
 
 class ClaimStore:
@@ -39,6 +57,7 @@ class ClaimStore:
     ) -> None:
         self._root = root.resolve()
         self._shown, self._advice = shown, advice
+        self._versions: dict[PurePosixPath, Version] = {}
 
     def shown(self, path: PurePosixPath) -> str:
         """`path` as people know it."""
@@ -72,7 +91,13 @@ class ClaimStore:
             status = folder.status(name)
             if status is not None and not stat.S_ISREG(status.st_mode):
                 raise input_invalid(f"{self.shown(path)} is not a regular file: name a file that holds samples")
-            return ClaimFile(folder.descriptor_of(name), self.shown(path))
+            file = ClaimFile(folder.descriptor_of(name), self.shown(path))
+        if self._versions.get(path, file.version) != file.version:
+            file.close()
+            raise _changed(self.shown(path))
+        if len(self._versions) < _MOST_REMEMBERED:
+            self._versions[path] = file.version
+        return file
 
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """They are here."""
@@ -80,6 +105,18 @@ class ClaimStore:
     def open_on_disk(self, path: PurePosixPath) -> "ClaimFile":
         """Open a regular file."""
         return self.open(path)
+
+    def require_unchanged(self) -> None:
+        """Raise WorkerError 65 where one of the first thousand files is not as it was when it was first opened.
+
+        Further ones are looked at while they are open. One that is gone by now was read as it was.
+        """
+        for path, version in self._versions.items():
+            status = None
+            with suppress(WorkerError), self._way_to(path) as (folder, name):
+                status = folder.status(name)
+            if status is not None and _version(status) != version:
+                raise _changed(self.shown(path))
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -116,7 +153,8 @@ class ClaimFile:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
-        self.size = os.fstat(descriptor).st_size
+        self.version = _version(os.fstat(descriptor))
+        self.size = self.version[0]
         self._descriptor = descriptor
 
     @property
@@ -133,10 +171,17 @@ class ClaimFile:
             except OSError as error:
                 raise unreadable(self.name, error) from None
             if count == 0:
+                self.require_unchanged()
                 raise input_invalid(
                     f"{self.name} ends at byte {offset}, in the middle of its samples: it was cut off, copy it again"
                 )
             rest, offset = rest[count:], offset + count
+        self.require_unchanged()
+
+    def require_unchanged(self) -> None:
+        """Raise WorkerError 65 where the file was changed since it was opened."""
+        if _version(os.fstat(self._descriptor)) != self.version:
+            raise _changed(self.name)
 
     def close(self) -> None:
         """Close the file."""

@@ -183,6 +183,7 @@ class AudioReader:
                 if self._opened.sound.seek(start) != start:
                     raise ValueError(f"sample {start} cannot be reached")
             count = self._opened.sound.buffer_read_into(frames, "float32" if frames.dtype == np.float32 else "float64")
+        self._file.require_unchanged()
         if count < len(frames):
             raise input_invalid(
                 f"{self._file.name} ends at sample {start + count} of {self._length}: it was cut off, copy it again"
