@@ -1,13 +1,12 @@
-"""One attempt at one job, step by step: look, plan, transform, write, publish.
+"""One attempt at one job, step by step: look, plan, transform; what follows the last column is in finish.py.
 
 Everything that can be refused is refused before the first sample is read: the place of the outputs and their size, the
-colour map, the memory. A stop while columns are still missing publishes those that are done as partial results. Once
-all are done, an interruption or the soft limit no longer makes the result less: it is written and published whole.
+colour map, the memory. Of a picture beside arrays only what is wrong is refused: it may be drawn smaller.
 """
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import cast
@@ -18,31 +17,34 @@ from spectrogram_worker.contract.memory import (
     MAXIMUM_READ_BYTES,
     Known,
     MemoryPlan,
+    pixels_collected_in,
+    pixels_drawn_in,
     plan_memory,
-    planned_picture,
 )
-from spectrogram_worker.contract.parameters import OutputFormat
-from spectrogram_worker.contract.report import Dataset, OutputFile
+from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection
+from spectrogram_worker.contract.report import Dataset, clean_text
 from spectrogram_worker.errors import Ending, WorkerError
 from spectrogram_worker.estimate import announce, require_memory
+from spectrogram_worker.finish import NO_ROOM, Finish
 from spectrogram_worker.guards.memory import MemoryGauge
-from spectrogram_worker.guards.stop import Stop, StopRequest
+from spectrogram_worker.guards.stop import StopRequest
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs import open_destination
 from spectrogram_worker.outputs.attributes import Signal
 from spectrogram_worker.outputs.colormaps import require_colormap
-from spectrogram_worker.outputs.destination import at_path, output_errors
+from spectrogram_worker.outputs.destination import output_errors
 from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
-from spectrogram_worker.outputs.manifest import Source, manifest_bytes
+from spectrogram_worker.outputs.manifest import Source
 from spectrogram_worker.outputs.picture import use_scratch_for_caches
-from spectrogram_worker.outputs.results import Results, output_bytes
+from spectrogram_worker.outputs.results import Results, output_bytes, with_smaller_picture
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.selection import Selection, sample_time, select
+from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import is_missing, kernel_name, load_kernel, widest_lanes
+from spectrogram_worker.spectrum.power import is_missing, load_kernel, widest_lanes
 from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
 
@@ -56,10 +58,15 @@ class Attempt:
         self._document, self._stop, self._gauge, self._state = document, stop, gauge, state
         self._job = document.job.title
         self._destination = open_destination(document)
+        self._finish = Finish(document, stop, gauge, state, self._destination)
 
     def discard(self) -> None:
         """Remove the unfinished work at once, from any thread: the process is about to be ended."""
         self._destination.discard()
+
+    def rescue(self) -> Ending | None:
+        """Publish what is computed, from the watch's thread, if all that does not come to an end is the picture."""
+        return self._finish.rescue()
 
     def close(self) -> None:
         """Remove what was not published and release everything."""
@@ -69,8 +76,8 @@ class Attempt:
         """Run to the end. Raises WorkerError, MemoryError and OSError where there is no result."""
         self._log_memory("job_start")
         if OutputFormat.PNG in self._document.output.formats:
-            require_colormap(self._document.output.image.colormap)
             use_scratch_for_caches(Path(self._document.folders.scratch))
+            require_colormap(self._document.output.image.colormap)
         if OutputFormat.HDF5 in self._document.output.formats:
             load_hdf5_library()
         published = self._destination.find()
@@ -90,14 +97,19 @@ class Attempt:
             selection = select(recording.description, self._document.input.range)
             self._describe(recording.description, selection)
             self._log_memory("after_download")
-            stream = self._plan(recording, selection, store.memory_bytes)
+            stream, output = self._plan(recording, selection, store.memory_bytes)
             signal = _signal(recording.description, selection)
             with output_errors(self._destination.path):
-                results = Results(self._destination.work, self._document, stream.layout, signal)
+                drawable = self._document.model_copy(update={"output": output})
+                results = Results(self._destination.work, drawable, stream.layout, signal)
             with closing(results):
                 self._transform(stream, results)
+                self._require_unchanged(store, is_whole=results.columns_done == len(stream.layout.times))
                 store.close()  # its memory and its copies make room for what is left to do
-                return self._finish(results, stream, recording.description, selection)
+                ending = self._finish.run(results, stream, _source(stream, recording.description, selection))
+        if ending.outputs:
+            self._log_memory("job_complete")
+        return ending
 
     def _describe(self, description: Description, selection: Selection) -> None:
         """Say what was selected; raises RerouteLarge (87) where that belongs on the large queue."""
@@ -113,15 +125,20 @@ class Attempt:
             message = f"the selected range has {megabytes(dataset.bytes or 0)}, more than {megabytes(most)}"
             raise WorkerError(ExitCode.REROUTE_LARGE, f"{message}: it belongs on the large queue")
 
-    def _plan(self, recording: Recording, selection: Selection, reading_bytes: int) -> ColumnStream:
-        """Plan the transform and refuse what cannot fit, in memory (82) or on disk (86)."""
+    def _plan(
+        self, recording: Recording, selection: Selection, reading_bytes: int
+    ) -> tuple[ColumnStream, OutputSelection]:
+        """Plan the transform and refuse what cannot fit, in memory (82) or on disk (86).
+
+        Returns the stream, and what to leave behind, with a picture that memory has room for.
+        """
         document, chunking = self._document, self._document.chunking
         files = selection.count * recording.description.bytes_per_sample
         chunked = chunking.mode == "always" or (
             chunking.mode == "auto" and files > chunking.threshold_megabytes * 1_000_000
         )
         read_bytes = MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES
-        plan = self._plan_memory(recording.description, selection, reading_bytes, read_bytes)
+        plan, output = self._plan_memory(recording.description, selection, reading_bytes, read_bytes)
         self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
         # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
         # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
@@ -146,12 +163,15 @@ class Attempt:
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))
             log.info("Processing %d samples in chunks of %d", selection.count, stream.item_samples)
-        return stream
+        return stream, output
 
     def _plan_memory(
         self, description: Description, selection: Selection, reading_bytes: int, read_bytes: int
-    ) -> MemoryPlan:
-        """The memory of the job, with the kernel's libraries in place. Raises what framing and bins raise."""
+    ) -> tuple[MemoryPlan, OutputSelection]:
+        """The job's memory, with the kernel's libraries in place; and what to leave behind, with a picture that fits.
+
+        Raises what framing and bins raise.
+        """
         document = self._document
         frame(selection.count, document.transform, document.reduce)
         bins = choose_bins(description, document.transform, document.frequency_range)
@@ -168,10 +188,34 @@ class Attempt:
             metadata=self._gauge.peak - process.own,
             read_ahead=reading_bytes,
         )
-        threads = document.limits.threads
-        return plan_memory(
-            document.transform, document.reduce, document.output, known, threads=threads, read_bytes=read_bytes
-        )
+
+        def plan_for(output: OutputSelection) -> MemoryPlan:
+            threads = document.limits.threads
+            return plan_memory(
+                document.transform, document.reduce, output, known, threads=threads, read_bytes=read_bytes
+            )
+
+        output = self._fit_picture(plan_for)
+        return plan_for(output), output
+
+    def _fit_picture(self, plan_for: Callable[[OutputSelection], MemoryPlan]) -> OutputSelection:
+        """What to leave behind, with a picture that memory has room for.
+
+        Raises MemoryError (82) where the picture is the only result and has to be as the job asks for.
+        """
+        output, left = self._document.output, self._gauge.look().available
+        plan = plan_for(output)
+        if OutputFormat.PNG not in output.formats or max(plan.transform, plan.picture) <= left:
+            return output
+        if output.formats == (OutputFormat.PNG,):
+            require_memory(self._gauge, plan.transform, "the transform")
+            size = f"{output.image.width} × {output.image.height} pixels"
+            require_memory(self._gauge, plan.picture, f"a picture of {size}, the only output,")
+        beside = plan_for(with_smaller_picture(output, 0)).transform
+        fitting = with_smaller_picture(output, min(pixels_drawn_in(left), pixels_collected_in(left - beside)))
+        if OutputFormat.PNG not in fitting.formats:
+            self._state.warn(f"The picture is left out: {NO_ROOM}")
+        return fitting
 
     def _transform(self, stream: ColumnStream, results: Results) -> None:
         self._log_memory("before_spectrogram")
@@ -184,86 +228,14 @@ class Attempt:
                 self._state.advance(columns=results.columns_done)
         self._log_memory("after_spectrogram")
 
-    def _finish(self, results: Results, stream: ColumnStream, description: Description, selection: Selection) -> Ending:
-        """Write and publish: everything, or after a stop what there is."""
-        total = len(stream.layout.times)
-        stopped = self._stop.stop if results.columns_done < total else None
-        if stopped is None and results.columns_done < total:
-            raise RuntimeError(f"the transform ended after {results.columns_done} of {total} columns")
-        self._stop.heed(*(ExitCode if stopped else (ExitCode.INTERRUPTED, ExitCode.SOFT_TIME_LIMIT_EXCEEDED)))
-        if stopped and results.columns_done == 0:
-            return Ending(stopped.code, f"{stopped.message}; no column was complete, nothing is kept")
-        self._state.enter("writing")
-        listed = tuple((start - selection.start, end - selection.start) for start, end in stream.gaps.listed)
-        counts = {"gaps": stream.gaps.count, "missing_samples": stream.gaps.missing_samples}
-        dataset = _dataset(description, selection, **counts)
-        self._state.describe(dataset)
-        source = Source(
-            format=str(description.format),
-            sample_type=description.sample_type,
-            first_sample=selection.start,
-            dataset=dataset,
-            gaps=listed,
-        )
+    def _require_unchanged(self, store: RecordingStore, *, is_whole: bool) -> None:
+        """Nothing is kept of a recording that was changed meanwhile; after a stop it is still the stop that ends us."""
         try:
-            with output_errors(self._destination.path):
-                files = results.write_arrays()
-                if self._may_draw(partial=stopped is not None):
-                    files += results.draw_picture(listed)
-            stopped = stopped or self._emergency()
-            outputs = self._publish(results, stream, source, files, stopped)
+            store.require_unchanged()
         except WorkerError as error:
-            if stopped is None:
+            if is_whole or (stop := self._stop.stop) is None:
                 raise
-            return Ending(stopped.code, f"{stopped.message}; what was done could not be kept: {error}")
-        return self._ending(outputs, stopped, f"{results.columns_done} of {total} columns")
-
-    def _publish(
-        self,
-        results: Results,
-        stream: ColumnStream,
-        source: Source,
-        files: tuple[OutputFile, ...],
-        stopped: Stop | None,
-    ) -> tuple[OutputFile, ...]:
-        manifest = manifest_bytes(
-            self._document,
-            source,
-            stream.layout,
-            columns_done=results.columns_done,
-            complete=stopped is None,
-            reason=(stopped.code if stopped else ExitCode.DONE).reason,
-            files=files,
-            peak_memory_bytes=self._gauge.peak,
-            stage_seconds=self._state.stage_seconds,
-            kernel=kernel_name(stream.plan),
-            warnings=self._state.warnings,
-        )
-        with output_errors(self._destination.path):
-            files += (results.write_manifest(manifest),)
-        return at_path(self._destination.publish(partial=stopped is not None), files)
-
-    def _ending(self, outputs: tuple[OutputFile, ...], stopped: Stop | None, columns: str) -> Ending:
-        self._log_memory("job_complete")
-        folder = outputs[-1].path.rpartition("/")[0]
-        if stopped is not None:
-            return Ending(stopped.code, f"{stopped.message}; {columns} are kept in {folder}", outputs)
-        if self._stop.is_set_by(ExitCode.INTERRUPTED):  # never 0 after SIGTERM; the next attempt finds the results
-            return Ending(ExitCode.INTERRUPTED, f"interrupted by SIGTERM; the results in {folder} are whole", outputs)
-        return Ending(ExitCode.DONE, f"{columns} are in {folder}", outputs)
-
-    def _may_draw(self, *, partial: bool) -> bool:
-        """False where a stop leaves no memory for a picture; raises MemoryError (82) where a whole result needs one."""
-        planned = planned_picture(self._document.output)
-        if self._emergency() or (partial and planned > self._gauge.look().available):
-            self._state.warn("The picture is left out for want of memory")
-            return False
-        require_memory(self._gauge, planned, "the picture")
-        return True
-
-    def _emergency(self) -> Stop | None:
-        """The safeguard's request, if it made one."""
-        return self._stop.stop if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED) else None
+            raise WorkerError(stop.code, f"{stop.message}; nothing is kept: {error}") from error
 
     def _raise_if_stopped(self) -> None:
         if (stop := self._stop.stop) is not None:
@@ -277,10 +249,22 @@ class Attempt:
 
 def _signal(description: Description, selection: Selection) -> Signal:
     return Signal(
-        name=description.name,
+        name=clean_text(description.name),  # a file may be called anything
         sample_rate=float(description.sample_rate),
         center_frequency=description.center_frequency,
         start_time=sample_time(description, selection.start),
+    )
+
+
+def _source(stream: ColumnStream, description: Description, selection: Selection) -> Source:
+    """What was transformed, as the manifest says it."""
+    counts = {"gaps": stream.gaps.count, "missing_samples": stream.gaps.missing_samples}
+    return Source(
+        format=str(description.format),
+        sample_type=description.sample_type,
+        first_sample=selection.start,
+        dataset=_dataset(description, selection, **counts),
+        gaps=tuple((start - selection.start, end - selection.start) for start, end in stream.gaps.listed),
     )
 
 

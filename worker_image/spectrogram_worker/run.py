@@ -31,10 +31,14 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
         log_ending(job, ending.code.reason, message, failed=ending.code is not ExitCode.DONE)
         return ending.code
 
-    def force(ignored: Stop) -> None:
-        last_words(Ending(ignored.code, f"{ignored.message}; the computation did not react, nothing is kept"))
+    def force(ignored: Stop) -> ExitCode:
+        ending = attempts[0].rescue() if attempts else None
+        if ending is None:
+            ending = Ending(ignored.code, f"{ignored.message}; the computation did not react, nothing is kept")
+        code = last_words(ending)
         for attempt in attempts:
             attempt.discard()
+        return code
 
     watch = Watch(
         job,

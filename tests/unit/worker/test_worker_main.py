@@ -120,9 +120,9 @@ def ask_until(port: int, ready: Callable[[Report], bool]) -> None:
             return
 
 
-def run_until(folder: Path, ready: Callable[[Report], bool], number: int, **changes: Any) -> Ended:
+def run_until(folder: Path, ready: Callable[[Report], bool], number: int, *, patch: str = "", **changes: Any) -> Ended:
     """Run a worker until its progress is `ready`, then send it a signal."""
-    process = start(document(folder, **changes))
+    process = start(document(folder, **changes), patch=patch)
     port, already = port_of(process)
     ask_until(port, ready)
     process.send_signal(number)

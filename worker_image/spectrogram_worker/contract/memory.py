@@ -44,6 +44,7 @@ _DRAWING_BYTES = 36_000_000
 """What matplotlib and Pillow add to a worker (measured: 31 MB)."""
 _PIXEL_BYTES = 10
 """For each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
+_CELL_BYTES = 4
 _REST_BYTES = 8_000_000
 """What no part counts: modules that libraries load late, and freed memory that the allocator keeps (measured: 2 to 7 MB)."""
 _PROCESS_BYTES = 60_000_000
@@ -159,6 +160,16 @@ def picture_bytes(width: int, height: int) -> int:
     return _DRAWING_BYTES + _PIXEL_BYTES * width * height
 
 
+def pixels_drawn_in(room: int) -> float:
+    """How many pixels a picture may have that is drawn in so many bytes."""
+    return (room - _DRAWING_BYTES) / _PIXEL_BYTES
+
+
+def pixels_collected_in(room: int) -> float:
+    """How many pixels a picture may have whose cells add no more than so many bytes to the transform."""
+    return room / _CELL_BYTES * 4 / 5
+
+
 def chunk_columns(bins: int, columns: int) -> int:
     """Columns of a chunk of an array file, the same for all; as even as possible, so that the last has little to fill."""
     most = max(1, CHUNK_BYTES // (4 * bins))
@@ -208,7 +219,7 @@ def _read_ahead(known: Known, threads: int) -> int:
 def _collected(output: OutputSelection, bins: int, columns: int, reductions: int) -> int:
     """What of the finished columns is in memory: the picture's cells, a chunk of each array, the files' buffers."""
     image, formats = output.image, output.formats
-    cells = 4 * min(columns, image.width) * min(bins, image.height) if OutputFormat.PNG in formats else 0
+    cells = _CELL_BYTES * min(columns, image.width) * min(bins, image.height) if OutputFormat.PNG in formats else 0
     chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
     chunks = 4 * reductions * bins * chunk_columns(bins, columns) if chunked else 0
     return cells + chunks + FILE_BUFFER_BYTES * reductions

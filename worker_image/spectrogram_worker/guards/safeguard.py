@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """A thread that looks every 0.5 s; a context manager. `force` runs right before a forced end, on this thread."""
+    """A thread that looks every 0.5 s; a context manager.
+
+    `force` runs right before a forced end, on this thread. The process ends with the code that it returns, else with
+    that of the stop.
+    """
 
     def __init__(
         self,
@@ -37,7 +41,7 @@ class Watch:
         *,
         threshold_percent: float,
         soft_deadline: float,
-        force: Callable[[Stop], None],
+        force: Callable[[Stop], ExitCode | None],
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] = os._exit,
     ) -> None:
@@ -74,10 +78,11 @@ class Watch:
         ignored = self._stop.ignored
         if ignored and ignored.overdue(now) and not self._finished.is_set():
             log.critical("Job %s: %s, no reaction for %.0f s", self._job, ignored.message, ignored.patience)
+            code = ignored.code
             try:
-                self._force(ignored)
+                code = forced if (forced := self._force(ignored)) is not None else code
             finally:
-                self._leave(ignored.code)
+                self._leave(code)
 
     def _look_at_memory(self, use: MemoryUse, now: float) -> None:
         if use.percent >= self._threshold:

@@ -49,13 +49,22 @@ class StopRequest:
         """True once anything asked to stop."""
         return bool(self._stops)
 
+    def first_of(self, code: ExitCode) -> Stop | None:
+        """The first request to stop with `code`, whichever request won."""
+        return next((stop for stop in self._stops if stop.code is code), None)
+
     def is_set_by(self, code: ExitCode) -> bool:
-        """True once anything asked to stop with `code`, whichever request won."""
-        return any(stop.code is code for stop in self._stops)
+        """True once anything asked to stop with `code`."""
+        return self.first_of(code) is not None
 
     def heed(self, *codes: ExitCode) -> None:
-        """The computation winds up, or will without being asked: requests with these codes need no force."""
-        self._heeded |= frozenset(codes)
+        """From now on the computation winds up, or will unasked: requests with these codes, and only these, need no
+        force."""
+        self._heeded = frozenset(codes)
+
+    def pressing(self, now: float) -> Stop | None:
+        """The first request that has half of its patience left, or less; `now` as `time.monotonic` gives it."""
+        return next((stop for stop in self._stops if now - stop.requested >= stop.patience / 2), None)
 
     @property
     def ignored(self) -> Stop | None:

@@ -24,6 +24,16 @@ class PictureCells:
         cell = self.values[index * self._shape[0] // self._columns]
         np.fmax(cell, np.fmax.reduceat(spectrum, self._first_bins), out=cell)
 
+    def reduced(self, *, width: int, height: int) -> "PictureCells":
+        """The same cells for axes of fewer pixels."""
+        columns, rows = self._shape
+        if columns <= width and rows <= height:
+            return self
+        smaller = PictureCells(bins=rows, columns=columns, width=width, height=height)
+        for index, cells in enumerate(self.values):
+            smaller.add(index, cells)
+        return smaller
+
 
 def color_limits(
     cells: NDArray[np.float32], given: tuple[float, float] | None, least_span: float = 10.0

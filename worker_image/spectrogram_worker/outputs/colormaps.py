@@ -7,12 +7,13 @@ FAMILIAR = ("magma", "viridis", "plasma", "inferno", "cividis", "turbo", "jet", 
 _LIST = """
     Accent Blues BrBG BuGn BuPu CMRmap Dark2 GnBu Grays Greens Greys OrRd Oranges PRGn Paired Pastel1 Pastel2 PiYG
     PuBu PuBuGn PuOr PuRd Purples RdBu RdGy RdPu RdYlBu RdYlGn Reds Set1 Set2 Set3 Spectral Wistia YlGn YlGnBu YlOrBr
-    YlOrRd afmhot autumn berlin binary bone brg bwr cividis cool coolwarm copper cubehelix flag gist_earth gist_gray
+    YlOrRd afmhot autumn binary bone brg bwr cividis cool coolwarm copper cubehelix flag gist_earth gist_gray
     gist_grey gist_heat gist_ncar gist_rainbow gist_stern gist_yarg gist_yerg gnuplot gnuplot2 gray grey hot hsv inferno
-    jet magma managua nipy_spectral ocean okabe_ito pink plasma prism rainbow seismic spring summer tab10 tab20 tab20b
-    tab20c terrain turbo twilight twilight_shifted vanimo viridis winter
+    jet magma nipy_spectral ocean pink plasma prism rainbow seismic spring summer tab10 tab20 tab20b
+    tab20c terrain turbo twilight twilight_shifted viridis winter
 """
 _NAMES = frozenset(_LIST.split())
+"""What every matplotlib has from 3.9 on, the oldest that the worker is installed with."""
 
 
 def require_colormap(name: str) -> None:
@@ -23,7 +24,7 @@ def require_colormap(name: str) -> None:
 
 
 def _installed() -> frozenset[str]:
-    from matplotlib import colormaps  # a name that is not in the list: a newer matplotlib may have it
+    from matplotlib import colormaps  # a name that is not in the list: this matplotlib may have it, or may not
 
     return frozenset(colormaps)
 

@@ -1,5 +1,6 @@
 """Where things lie in a picture, in whole pixels: known before the first sample, because the axes bound the cells."""
 
+import math
 from dataclasses import dataclass
 
 SMALLEST_WITH_TEXT = (320, 240)
@@ -38,6 +39,21 @@ class Geometry:
     text: float
     axes: Box
     bar: Box | None
+
+
+def largest_size(width: int, height: int, pixels: float) -> tuple[int, int] | None:
+    """Width and height of the largest picture of about this shape, and no larger, that has at most so many pixels.
+
+    None where that would have no room for axes, unless the picture is too small for them anyway.
+    """
+    if width * height <= pixels:
+        return width, height
+    scale = math.sqrt(max(0.0, pixels) / (width * height))
+    least_width, least_height = min(width, SMALLEST_WITH_TEXT[0]), min(height, SMALLEST_WITH_TEXT[1])
+    smaller_width, smaller_height = max(least_width, int(width * scale)), max(least_height, int(height * scale))
+    smaller_width = max(least_width, min(smaller_width, int(pixels // smaller_height)))
+    smaller_height = max(least_height, min(smaller_height, int(pixels // smaller_width)))
+    return (smaller_width, smaller_height) if smaller_width * smaller_height <= pixels else None
 
 
 def plan_geometry(width: int, height: int, *, with_utc: bool) -> Geometry:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,16 +79,24 @@ def use_scratch_for_caches(scratch: Path) -> None:
             raise WorkerError(ExitCode.WORKER_CONFIG_ERROR, message) from error
 
 
-def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArray[np.float32]) -> None:
+def draw_picture(
+    file: BinaryIO,
+    geometry: Geometry,
+    scene: Scene,
+    cells: NDArray[np.float32],
+    raise_if_stopped: Callable[[], None] = lambda: None,
+) -> None:
     """Write the picture as PNG of exactly the geometry's size.
 
-    `cells` is (columns, rows) float32 in dB, rows in ascending frequency; NaN is no data, −inf is zero power.
+    `cells` is (columns, rows) float32 in dB, rows in ascending frequency; NaN is no data, −inf is zero power. Between
+    the steps, and while the file is written, `raise_if_stopped` is asked.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
 
+    raise_if_stopped()
     limits = color_limits(cells, scene.limits)
     table: Pixels = matplotlib.colormaps[scene.colormap](np.linspace(0.0, 1.0, 256), bytes=True)
     figure = Figure(figsize=(geometry.width / _DPI, geometry.height / _DPI), dpi=_DPI, facecolor="white")
@@ -98,15 +107,29 @@ def draw_picture(file: BinaryIO, geometry: Geometry, scene: Scene, cells: NDArra
     with warnings.catch_warnings(action="ignore"), matplotlib.rc_context(defaults):
         if geometry.bar is not None:
             _annotate(canvas, geometry, geometry.bar, scene, limits, cells)
+        raise_if_stopped()
         canvas.draw()
+    raise_if_stopped()
     pixels: Pixels = np.asarray(canvas.buffer_rgba())
     paint_cells(_part(pixels, geometry.axes), cells, table, limits)
     _mark_gaps(_part(pixels, geometry.axes), scene, round(0.5 * geometry.text) or 1)
     if geometry.bar is not None:
         _part(pixels, geometry.bar)[:] = table[_steps(geometry.bar.height, 256)[::-1], None]
-    Image.frombuffer("RGBA", (geometry.width, geometry.height), pixels, "raw", "RGBA", 0, 1).save(
-        file, "PNG", compress_level=_COMPRESSION
-    )
+    image = Image.frombuffer("RGBA", (geometry.width, geometry.height), pixels, "raw", "RGBA", 0, 1)
+    stoppable: Any = _Stoppable(file, raise_if_stopped)
+    image.save(stoppable, "PNG", compress_level=_COMPRESSION)
+
+
+class _Stoppable:
+    """Writes to `file` as long as nothing says stop: compressing a large picture takes seconds."""
+
+    def __init__(self, file: BinaryIO, raise_if_stopped: Callable[[], None]) -> None:
+        self._file, self._raise_if_stopped = file, raise_if_stopped
+
+    def write(self, content: bytes) -> int:
+        """Write, unless to be stopped."""
+        self._raise_if_stopped()
+        return self._file.write(content)
 
 
 def paint_cells(target: Pixels, cells: NDArray[np.float32], table: Pixels, limits: tuple[float, float]) -> None:

@@ -1,16 +1,18 @@
 """Where finished columns go: each to the arrays' files and into the picture's cells, in order, as they come."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedRandom
 
 from spectrogram_worker.contract.document import WorkerDocument
-from spectrogram_worker.contract.parameters import OutputFormat, Reduction, Transform, WindowName
+from spectrogram_worker.contract.memory import pixels_drawn_in
+from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection, Reduction, Transform, WindowName
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
 from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
 from spectrogram_worker.outputs.attributes import Signal, array_metadata, describe_arrays
 from spectrogram_worker.outputs.cells import PictureCells
 from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
-from spectrogram_worker.outputs.geometry import plan_geometry
+from spectrogram_worker.outputs.geometry import largest_size, plan_geometry
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
 from spectrogram_worker.outputs.picture import Scene, draw_picture
@@ -36,13 +38,9 @@ class Results:
         self._chunks = ChunkedColumns(layout, writers) if writers else None
         self._cells: PictureCells | None = None
         if OutputFormat.PNG in formats:
-            self._geometry = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None)
-            self._cells = PictureCells(
-                bins=len(layout.frequencies),
-                columns=len(layout.times),
-                width=self._geometry.axes.width,
-                height=self._geometry.axes.height,
-            )
+            axes = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None).axes
+            shape = {"bins": len(layout.frequencies), "columns": len(layout.times)}
+            self._cells = PictureCells(**shape, width=axes.width, height=axes.height)
 
     def add(self, column: Column) -> None:
         """Take the next column."""
@@ -71,18 +69,39 @@ class Results:
             self._chunks = None  # its memory is the picture's now
         return files
 
-    def draw_picture(self, gaps: tuple[tuple[int, int], ...]) -> tuple[OutputFile, ...]:
-        """Draw spectrogram.png, if the job asks for it. `gaps` are in samples after the range's first."""
-        cells = self._cells
-        if cells is None:
-            return ()
+    @property
+    def has_picture(self) -> bool:
+        """True when there are cells, of which no picture has been drawn yet."""
+        return self._cells is not None
+
+    def largest_picture(self, room: int) -> tuple[int, int] | None:
+        """Width and height of the largest picture that `room` more bytes are enough for; None where there is none."""
+        image, held = self._document.output.image, self._cells.values.nbytes if self._cells else 0
+        return largest_size(image.width, image.height, pixels_drawn_in(room + held))
+
+    def draw_picture(
+        self, size: tuple[int, int], gaps: tuple[tuple[int, int], ...], raise_if_stopped: Callable[[], None]
+    ) -> OutputFile:
+        """Draw spectrogram.png, once, in that many pixels, no more than the document says.
+
+        `gaps` are in samples after the range's first.
+        """
+        assert self._cells is not None, "there is a picture only where the document asks for one"
+        cells, self._cells = self._cells, None
+        geometry = plan_geometry(*size, with_utc=self._signal.start_time is not None)
+        cells = cells.reduced(width=geometry.axes.width, height=geometry.axes.height)
         scene = describe_scene(self._document, self._layout, self._signal, gaps, self.columns_done)
+        return self._write(
+            PICTURE_NAME,
+            PICTURE_MEDIA_TYPE,
+            lambda file: draw_picture(file, geometry, scene, cells.values, raise_if_stopped),
+        )
+
+    def leave_picture_out(self) -> None:
+        """Remove what there is of spectrogram.png and its cells, as far as that is possible."""
         self._cells = None
-
-        def write(file: BufferedRandom) -> None:
-            draw_picture(file, self._geometry, scene, cells.values)
-
-        return (self._write(PICTURE_NAME, PICTURE_MEDIA_TYPE, write),)
+        with suppress(OSError):
+            self._folder.remove(PICTURE_NAME)
 
     def write_manifest(self, content: bytes) -> OutputFile:
         """Write manifest.json: the last file."""
@@ -120,6 +139,17 @@ def output_bytes(document: WorkerDocument, layout: Layout) -> int:
     arrays += Hdf5File.bytes_needed(layout) if OutputFormat.HDF5 in formats else 0
     picture = 4 * image.width * image.height if OutputFormat.PNG in formats else 0
     return arrays + picture + _MANIFEST_BYTES
+
+
+def with_smaller_picture(output: OutputSelection, pixels: float) -> OutputSelection:
+    """What to leave behind, with a picture of at most so many pixels; without one where that is too small."""
+    image = output.image
+    size = largest_size(image.width, image.height, pixels)
+    if size is None:
+        others = tuple(format for format in output.formats if format is not OutputFormat.PNG)
+        return output.model_copy(update={"formats": others})
+    smaller = image.model_copy(update={"width": size[0], "height": size[1]})
+    return output.model_copy(update={"image": smaller})
 
 
 def describe_scene(

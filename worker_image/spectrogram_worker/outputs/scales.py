@@ -61,8 +61,8 @@ def rate_text(hertz: float, unit: str) -> str:
 def utc_ticks(start: datetime, first: float, last: float, most: int) -> tuple[list[float], list[str], str]:
     """Round times of day between `first` and `last` seconds after `start`: positions in seconds, labels, the day.
 
-    At most `most` ticks. The day, for the axis label, is that of the first tick. No ticks where a step below a
-    microsecond would be needed, which a datetime cannot hold.
+    At most `most` ticks. The day, for the axis label, is that of the first tick. No ticks where a datetime cannot hold
+    them: for a step below a microsecond, and beyond the year 9999.
     """
     start = start.astimezone(UTC)
     span = last - first
@@ -73,7 +73,10 @@ def utc_ticks(start: datetime, first: float, last: float, most: int) -> tuple[li
     since_midnight = (start - midnight) / timedelta(seconds=1)
     ticks = range(math.ceil((since_midnight + first) / step), math.floor((since_midnight + last) / step) + 1)
     seconds = [tick * step for tick in ticks]
-    moments = [midnight + timedelta(microseconds=round(second * 1e6)) for second in seconds]
+    try:
+        moments = [midnight + timedelta(microseconds=round(second * 1e6)) for second in seconds]
+    except OverflowError:
+        return [], [], f"{start:%Y-%m-%d}"
     form = _time_format(step, several_days=len({moment.date() for moment in moments}) > 1)
     labels = [_clock(moment, form, step) for moment in moments]
     day = moments[0] if moments else start

@@ -58,7 +58,8 @@ def sample_time(description: Description, sample: int) -> datetime | None:
     if description.start_time is None:
         return None
     try:
-        return description.start_time + _nearest(sample * 1_000_000 / description.sample_rate) * _MICROSECOND
+        time = description.start_time + _nearest(sample * 1_000_000 / description.sample_rate) * _MICROSECOND
+        return time.astimezone(UTC)
     except OverflowError:
         return None
 
