@@ -184,8 +184,11 @@ def test_signals_are_requests(stage: Stage, number: signal.Signals) -> None:
 
 
 def test_last_words_that_fail_do_not_save_the_process(stage: Stage) -> None:
+    def fail(stop: Stop) -> ExitCode | None:
+        raise IndexError(stop.message)
+
     watch = stage.watch()
-    watch._force = lambda stop: stage.forced[0]  # type: ignore[assignment]
+    watch._force = fail
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=0)
     stage.now += 1
     with pytest.raises(IndexError):

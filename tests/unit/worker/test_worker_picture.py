@@ -1,6 +1,7 @@
 """The picture is best effort beside arrays: whatever happens to it, what was computed is published, complete."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -280,7 +281,7 @@ def test_a_recording_may_be_called_anything(tmp_path: Path, recording: Path, nam
 def test_a_channel_whose_name_is_no_unicode_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "input").mkdir()
     folder = write_digital_rf(tmp_path / "input", [(0, integer_pairs(20_000))])
-    shutil.move(folder, bytes(folder.parent) + b"/ch\xff0")  # type: ignore[arg-type]
+    shutil.move(folder, os.fsdecode(bytes(folder.parent) + b"/ch\xff0"))
     run(tmp_path, input={"path": "recording"}, output={"formats": ALL}).assert_orderly(ExitCode.DONE)
     assert manifest(tmp_path)["warnings"] == []
     assert len(manifest(tmp_path)["outputs"]) == 4
