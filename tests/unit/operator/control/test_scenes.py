@@ -197,6 +197,17 @@ async def test_a_pod_of_the_same_name_and_another_uid_is_not_ended(stage: Scene)
     assert "deletionTimestamp" not in stage.store.get(PODS, "radio", body["metadata"]["name"])["metadata"]
 
 
+@scene(policy=limited(1))
+async def test_a_job_of_higher_priority_waits_for_the_slot_that_is_being_taken(stage: Scene) -> None:
+    stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_before=2)))
+    await stage.start()
+    stage.world.submit("fm-band")
+    await asyncio.sleep(1)
+    stage.world.submit("am-band", priority=5)
+    await asyncio.sleep(5)
+    assert [pod.owner_uid for pod in stage.rules.live_pods] == [stage.job("fm-band").uid]
+
+
 @scene(policy=limited(2))
 async def test_jobs_that_arrive_together_share_the_slots(stage: Scene) -> None:
     stage.misfortunes.append(Misfortune("PUT", PLURAL, Fate(seconds_after=0.5), times=10**6))
