@@ -15,6 +15,7 @@ from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.memory import (
     DEFAULT_READ_BYTES,
     MAXIMUM_READ_BYTES,
+    REST_BYTES,
     Known,
     MemoryPlan,
     pixels_collected_in,
@@ -205,12 +206,16 @@ class Attempt:
         """
         output, left = self._document.output, self._gauge.look().available
         plan = plan_for(output)
-        if OutputFormat.PNG not in output.formats or max(plan.transform, plan.picture) <= left:
+        if OutputFormat.PNG not in output.formats:
             return output
         if output.formats == (OutputFormat.PNG,):
             require_memory(self._gauge, plan.transform, "the transform")
             size = f"{output.image.width} × {output.image.height} pixels"
             require_memory(self._gauge, plan.picture, f"a picture of {size}, the only output,")
+            return output
+        left -= REST_BYTES
+        if max(plan.transform, plan.picture) <= left:
+            return output
         beside = plan_for(with_smaller_picture(output, 0)).transform
         fitting = with_smaller_picture(output, min(pixels_drawn_in(left), pixels_collected_in(left - beside)))
         if OutputFormat.PNG not in fitting.formats:

@@ -194,3 +194,34 @@ def test_last_words_that_fail_do_not_save_the_process(stage: Stage) -> None:
     with pytest.raises(IndexError):
         watch.look()
     assert stage.left == [85]
+
+
+def test_a_forced_end_has_the_code_of_what_could_be_saved(stage: Stage) -> None:
+    watch = stage.watch()
+    watch._force = lambda stop: ExitCode.DONE
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=0)
+    stage.now += 1
+    watch.look()
+    assert stage.left == [0]
+
+
+def test_what_was_heeded_is_not_heeded_for_ever(stage: Stage) -> None:
+    watch = stage.watch()
+    stage.stop.heed(*ExitCode)
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
+    stage.now += 2
+    watch.look()
+    assert stage.left == []
+    stage.stop.heed()
+    watch.look()
+    assert stage.left == [85]
+
+
+def test_a_stop_is_pressing_from_half_of_its_patience_on(stage: Stage) -> None:
+    stage.stop.request(ExitCode.SOFT_TIME_LIMIT_EXCEEDED, "late", patience=60)
+    stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=20)
+    requested = time.monotonic()
+    assert stage.stop.pressing(requested + 9) is None
+    pressing = stage.stop.pressing(requested + 11)
+    assert pressing is not None
+    assert pressing.code is ExitCode.INTERRUPTED

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.cells import PictureCells, color_limits
-from spectrogram_worker.outputs.colormaps import FAMILIAR, require_colormap
-from spectrogram_worker.outputs.geometry import plan_geometry
+from spectrogram_worker.outputs.colormaps import _NAMES, FAMILIAR, require_colormap
+from spectrogram_worker.outputs.geometry import largest_size, plan_geometry
 from spectrogram_worker.outputs.picture import Scene, draw_picture, paint_cells, use_scratch_for_caches
 from spectrogram_worker.outputs.results import describe_scene
 from unit.worker.jobs import SIGNAL, START, layout, parsed
@@ -173,3 +175,62 @@ def test_a_font_cache_that_the_image_holds_is_not_made_again(tmp_path: Path, mon
     for _ in range(2):  # scratch may be that of an earlier worker
         use_scratch_for_caches(tmp_path / "scratch")
         assert Path(os.environ.pop("MPLCONFIGDIR"), "fontlist.json").read_text() == "fonts"
+
+
+@given(width=st.integers(64, 16_384), height=st.integers(64, 16_384), pixels=st.floats(-1e9, 3e8, allow_nan=False))
+def test_a_smaller_picture_has_room_for_axes_and_about_the_same_shape(width: int, height: int, pixels: float) -> None:
+    size = largest_size(width, height, pixels)
+    least = min(width, 320), min(height, 240)
+    if size is None:
+        assert least[0] * least[1] > pixels
+        return
+    assert size[0] * size[1] <= max(pixels, 0)
+    assert least[0] <= size[0] <= width
+    assert least[1] <= size[1] <= height
+    if size[0] > least[0] and size[1] > least[1]:
+        assert size[0] / width == pytest.approx(size[1] / height, abs=1.5 / min(width, height))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "size"),
+    [(1600 * 900, (1600, 900)), (1600 * 900 / 4, (800, 450)), (320 * 240, (320, 240)), (320 * 240 - 1, None)],
+)
+def test_a_smaller_picture_takes_the_pixels_that_there_are(pixels: float, size: tuple[int, int] | None) -> None:
+    assert largest_size(1600, 900, pixels) == size
+
+
+def test_a_picture_without_axes_is_not_made_smaller_than_it_is() -> None:
+    assert largest_size(64, 64, 64 * 64) == (64, 64)
+    assert largest_size(64, 64, 64 * 64 - 1) is None
+    assert largest_size(64, 1000, 64 * 500) == (64, 500)
+
+
+def test_cells_for_a_smaller_picture_are_those_that_it_would_have_had() -> None:
+    spectra = np.random.default_rng(2).normal(-80, 5, (96, 64)).astype(np.float32)
+    spectra[5:9] = np.nan
+    large = PictureCells(bins=64, columns=96, width=48, height=32)
+    small = PictureCells(bins=64, columns=96, width=12, height=8)
+    for index, spectrum in enumerate(spectra):
+        large.add(index, spectrum)
+        small.add(index, spectrum)
+    np.testing.assert_array_equal(large.reduced(width=12, height=8).values, small.values)
+    assert large.reduced(width=48, height=500) is large
+
+
+def test_a_colour_map_that_not_every_matplotlib_has_is_asked_for() -> None:
+    assert not {"berlin", "managua", "vanimo", "okabe_ito"} & _NAMES
+    assert set(colormaps) >= _NAMES
+
+
+@pytest.mark.parametrize("calls", range(1, 8))
+def test_drawing_ends_where_it_is_asked_to(calls: int) -> None:
+    """Between the steps, and between the pieces of the file."""
+    count = iter(range(calls))
+
+    def raise_if_stopped() -> None:
+        if next(count, None) is None:
+            raise InterruptedError
+
+    file = io.BytesIO()
+    with pytest.raises(InterruptedError):
+        draw_picture(file, plan_geometry(1600, 900, with_utc=True), scene(), NOISE, raise_if_stopped)

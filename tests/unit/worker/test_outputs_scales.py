@@ -76,3 +76,11 @@ def test_there_are_never_too_many_ticks(span: float) -> None:
     positions, labels, _ = utc_ticks(START, 0.0, span, 5)
     assert len(positions) == len(labels) <= 6
     assert all(-1e-6 <= position <= span + 1e-6 for position in positions)
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_there_are_no_ticks_where_a_date_cannot_be_said(year: int) -> None:
+    start = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    positions, labels, _ = utc_ticks(start, 0.0, 60.0, 5)
+    assert len(labels) == len(positions)
+    assert bool(labels) == (year == 1)

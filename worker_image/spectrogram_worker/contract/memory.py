@@ -45,7 +45,7 @@ _DRAWING_BYTES = 36_000_000
 _PIXEL_BYTES = 10
 """For each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
 _CELL_BYTES = 4
-_REST_BYTES = 8_000_000
+REST_BYTES = 8_000_000
 """What no part counts: modules that libraries load late, and freed memory that the allocator keeps (measured: 2 to 7 MB)."""
 _PROCESS_BYTES = 60_000_000
 _LIBRARY_BYTES = 20_000_000
@@ -98,7 +98,7 @@ class MemoryPlan:
     @property
     def processing(self) -> int:
         """What processing adds to the process: metadata, transform and picture take turns."""
-        return max(self.metadata, self.transform, self.picture) + _REST_BYTES
+        return max(self.metadata, self.transform, self.picture) + REST_BYTES
 
     @property
     def total(self) -> int:
