@@ -60,6 +60,7 @@ class Attempt:
         self._job = document.job.title
         self._destination = open_destination(document)
         self._finish = Finish(document, stop, gauge, state, self._destination)
+        self._transforming = False
 
     def discard(self) -> None:
         """Remove the unfinished work at once, from any thread: the process is about to be ended."""
@@ -224,6 +225,7 @@ class Attempt:
 
     def _transform(self, stream: ColumnStream, results: Results) -> None:
         self._log_memory("before_spectrogram")
+        self._transforming = True
         self._state.enter("spectrogram")
         self._state.begin_transform(columns=len(stream.layout.times), samples=stream.layout.samples)
         with closing(cast(Generator[Column], stream.columns())) as columns:
@@ -243,7 +245,8 @@ class Attempt:
             raise WorkerError(stop.code, f"{stop.message}; nothing is kept: {error}") from error
 
     def _raise_if_stopped(self) -> None:
-        if (stop := self._stop.stop) is not None:
+        """For all that comes before the transform, which keeps what is done instead."""
+        if not self._transforming and (stop := self._stop.stop) is not None:
             raise WorkerError(stop.code, f"{stop.message} before the first column")
 
     def _log_memory(self, stage: str) -> None:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import psutil
+
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import (
     MAXIMUM_WARNING_LENGTH,
@@ -113,26 +115,28 @@ class ProgressState:
 
     def report(self, reason: str = "", message: str = "", outputs: tuple[OutputFile, ...] = ()) -> Report:
         """The state now, as GET /progress and the termination message give it."""
-        use = self._gauge.look()
+        use = self._memory_in_use()
         with self._lock:
             return Report(
                 job_uid=self._job.uid,
                 attempt=self._job.attempt,
                 reason=reason,
                 progress=self._progress(),
-                memory=self._memory.model_copy(
-                    update={
-                        "limit_bytes": self._gauge.limit,
-                        "current_bytes": use.current,
-                        "peak_bytes": self._gauge.peak,
-                    }
-                ),
+                memory=self._memory.model_copy(update=use),
                 dataset=self._dataset,
                 last_advance_time=self._last_advance,
                 outputs=outputs,
                 warnings=first_warnings(self._warnings),
                 message=message,
             )
+
+    def _memory_in_use(self) -> dict[str, int]:
+        """The fields of `Memory` that are measured: none where the system does not tell. Last words do without."""
+        try:
+            current, peak = self._gauge.look().current, self._gauge.peak
+        except (OSError, ValueError, psutil.Error):
+            return {}
+        return {"limit_bytes": self._gauge.limit, "current_bytes": current, "peak_bytes": peak}
 
     def _progress(self) -> Progress:
         by_columns = self._columns_done / self._columns_total if self._columns_total else 0.0

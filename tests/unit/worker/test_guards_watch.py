@@ -2,9 +2,11 @@
 
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +16,8 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse, ProcessMemory
 from spectrogram_worker.guards.safeguard import Watch
 from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_signals
+from spectrogram_worker.progress import ProgressState
+from unit.worker.jobs import job
 
 
 class Gauge(MemoryGauge):
@@ -148,6 +152,60 @@ def test_an_emergency_after_another_stop_is_still_forced(stage: Stage) -> None:
     stage.now += 6
     watch.look()
     assert stage.left == [83]
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Nothing can be opened in this process meanwhile."""
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, former)
+
+
+def test_memory_that_cannot_be_read_is_neither_safe_nor_an_emergency(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = stage.watch(soft_seconds=10)
+    watch._gauge = MemoryGauge(1)  # any use is above it
+    with no_descriptors_left():
+        watch.look()
+        watch.look()
+        assert not stage.stop.is_set()
+        said = [(record.levelname, record.getMessage()) for record in caplog.records]
+        stage.now += 10
+        watch.look()
+    assert len(said) == 1
+    assert said[0][0] == "ERROR"
+    assert said[0][1].startswith("Job team/fm-band: The memory in use cannot be read")
+    assert stage.code is ExitCode.SOFT_TIME_LIMIT_EXCEEDED  # the other limits hold
+    watch.look()
+    assert stage.stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED)
+
+
+def test_last_words_do_without_a_look_at_the_memory() -> None:
+    state = ProgressState(job(), MemoryGauge(2**40))
+    with no_descriptors_left():
+        report = state.report("Interrupted", "interrupted by SIGTERM")
+    assert (report.reason, report.memory.current_bytes) == ("Interrupted", None)
+
+
+def test_the_thread_survives_an_error(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    looks: list[float] = []
+
+    def fail() -> float:
+        looks.append(0.0)
+        raise RuntimeError("a bug")
+
+    watch = stage.watch()
+    with watch:
+        watch._clock = fail
+        wait_until(lambda: len(looks) > 2)
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "Job team/fm-band: The watch goes on after an error: a bug"
+    ]
 
 
 def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+import psutil
+
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
 from spectrogram_worker.guards.stop import Stop, StopRequest
@@ -49,6 +51,7 @@ class Watch:
         self._threshold, self._soft_deadline = threshold_percent, soft_deadline
         self._force, self._clock, self._leave = force, clock, leave
         self._next_warning = -float("inf")
+        self._complaints: set[str] = set()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -65,12 +68,18 @@ class Watch:
 
     def _run(self) -> None:
         while not self._finished.wait(LOOK_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # a watch that is gone would let a worker pass every limit in silence
+                self._complain("The watch goes on after an error", error)
 
     def look(self) -> None:
         """One look: asks for a stop past a limit, warns near the memory's, ends a process that does not react."""
         now = self._clock()
-        self._look_at_memory(self._gauge.look(), now)
+        try:
+            self._look_at_memory(self._gauge.look(), now)
+        except (OSError, ValueError, psutil.Error) as error:  # no file descriptors are left, for one
+            self._complain("The memory in use cannot be read, so nothing is known of it", error)
         if now >= self._soft_deadline and not self._stop.is_set_by(ExitCode.SOFT_TIME_LIMIT_EXCEEDED):
             log.error("Job %s: Job exceeded soft time limit during spectrogram generation", self._job)
             code, message = ExitCode.SOFT_TIME_LIMIT_EXCEEDED, "exceeded soft time limit"
@@ -83,6 +92,12 @@ class Watch:
                 code = forced if (forced := self._force(ignored)) is not None else code
             finally:
                 self._leave(code)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Once for each kind: a look comes every half second."""
+        if what not in self._complaints:
+            self._complaints.add(what)
+            log.error("Job %s: %s: %s", self._job, what, error, exc_info=None if isinstance(error, OSError) else error)
 
     def _look_at_memory(self, use: MemoryUse, now: float) -> None:
         if use.percent >= self._threshold:

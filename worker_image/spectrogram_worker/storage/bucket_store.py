@@ -6,7 +6,7 @@ it is needed. Keys are somebody else's: only what could be a file's name becomes
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -49,8 +49,10 @@ class BucketStore:
 
     is_remote = True
 
-    def __init__(self, client: Client, copies: Copies, *, threads: int) -> None:
-        self._client, self._copies = client, copies
+    def __init__(
+        self, client: Client, copies: Copies, *, threads: int, raise_if_stopped: Callable[[], None] = lambda: None
+    ) -> None:
+        self._client, self._copies, self._raise_if_stopped = client, copies, raise_if_stopped
         self._seen: dict[str, Entry | None] = {}
         self._listed = 0
         self._copied: set[PurePosixPath] = set()
@@ -90,6 +92,7 @@ class BucketStore:
         files: set[str] = set()
         folders: set[str] = set()
         for child in self._client.children(folder):
+            self._raise_if_stopped()
             self._listed += 1
             if self._listed > MOST_LISTED:
                 raise input_invalid(f"{path} has more than {MOST_LISTED} objects: name a part of it, or pack it")
@@ -116,7 +119,7 @@ class BucketStore:
             return self._local().open(path)
         entry = self._entry(path)
         self._streamed.add(path)
-        return BucketFile(self.shown(path), entry, self._blocks)
+        return BucketFile(self.shown(path), entry, self._blocks, self._raise_if_stopped)
 
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Copy objects to scratch that are not there yet, a few parts at a time."""
@@ -162,6 +165,7 @@ class BucketStore:
     def _look(self, path: PurePosixPath) -> Entry | None:
         key = str(path)
         if key not in self._seen:
+            self._raise_if_stopped()
             self._seen[key] = self._client.look(key) if path.name else None
         return self._seen[key]
 
@@ -201,12 +205,13 @@ class BucketFile:
 
     descriptor = None
 
-    def __init__(self, name: str, entry: Entry, blocks: Blocks[Entry]) -> None:
+    def __init__(self, name: str, entry: Entry, blocks: Blocks[Entry], raise_if_stopped: Callable[[], None]) -> None:
         self.name, self.size = name, entry.size
-        self._entry, self._blocks = entry, blocks
+        self._entry, self._blocks, self._raise_if_stopped = entry, blocks, raise_if_stopped
 
     def read(self, offset: int, content: NDArray[Any]) -> None:
         """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the object ends."""
+        self._raise_if_stopped()
         if offset + content.nbytes > self.size:
             raise input_invalid(
                 f"{self.name} ends at byte {self.size}, in the middle of its samples: it was cut off, copy it again"

@@ -43,7 +43,8 @@ def _changed(name: str) -> WorkerError:
 class ClaimStore:
     """What lies below a folder of this machine: a mounted claim, or a copy in scratch. See `RecordingStore`.
 
-    `shown` says what people call a path, `advice` what they can do where there is nothing.
+    `shown` says what people call a path, `advice` what they can do where there is nothing. `raise_if_stopped` is asked
+    before each look: to index a recording can take a million of them.
     """
 
     is_remote = False
@@ -54,9 +55,10 @@ class ClaimStore:
         root: Path,
         shown: Callable[[PurePosixPath], str] = str,
         advice: str = "check the path and the claim",
+        raise_if_stopped: Callable[[], None] = lambda: None,
     ) -> None:
         self._root = root.resolve()
-        self._shown, self._advice = shown, advice
+        self._shown, self._advice, self._raise_if_stopped = shown, advice, raise_if_stopped
         self._versions: dict[PurePosixPath, Version] = {}
 
     def shown(self, path: PurePosixPath) -> str:
@@ -135,6 +137,7 @@ class ClaimStore:
     @contextmanager
     def _way_to(self, path: PurePosixPath) -> Iterator[tuple[Folder, str]]:
         """What `way_to` gives, to be used within; what the system refuses becomes a WorkerError."""
+        self._raise_if_stopped()
         try:
             with way_to(self._root, path) as found:
                 yield found

@@ -23,18 +23,19 @@ def open_input(
     """The store that holds `input.path`. A recording at a web address is downloaded here.
 
     Raises WorkerError: 64, 65 or 66 for an address or a download that cannot be used, 74 or 75 where it fails, 78 for a
-    store that is not set up; and what `raise_if_stopped` raises, which is asked between pieces of a download.
+    store that is not set up; and what `raise_if_stopped` raises, which is asked between pieces of a download, and by
+    the store at each question.
     """
     bucket, address = document.places.input_bucket, document.places.input_url
     if bucket is None and address is None:
-        return ClaimStore(Path(document.folders.input))
+        return ClaimStore(Path(document.folders.input), raise_if_stopped=raise_if_stopped)
     copies = Copies(document, state, raise_if_stopped)
     if bucket is not None:
         from spectrogram_worker.storage.bucket import BucketClient, credentials_in
         from spectrogram_worker.storage.bucket_store import BucketStore
 
         client = BucketClient(bucket, credentials_in(environment, INPUT_CREDENTIALS), refused=ExitCode.INPUT_NOT_FOUND)
-        return BucketStore(client, copies, threads=document.limits.threads)
+        return BucketStore(client, copies, threads=document.limits.threads, raise_if_stopped=raise_if_stopped)
     from spectrogram_worker.storage.web import Internet, WebFile
 
     path = PurePosixPath(document.input.path)
