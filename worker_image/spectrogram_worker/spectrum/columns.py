@@ -27,7 +27,7 @@ class ColumnBuilder:
         }
         self._reductions = tuple(reductions)
         self._neutral = np.array([np.inf if one is Reduction.MIN else 0 for one in reductions])[:, np.newaxis]
-        self._stretches = _stretches(bins.order)
+        self._slices = _slices(bins.order)
         self._begun: list[NDArray[Any]] = []
         self._begun_frames = 0
 
@@ -92,7 +92,7 @@ class ColumnBuilder:
                 if levels.dtype != dtype:
                     levels = np.empty(levels.shape, dtype)
                 counts = frames[:, np.newaxis].astype(power.dtype)
-                for target, source in self._stretches:
+                for target, source in self._slices:
                     if reduction is Reduction.MEAN:
                         np.divide(power[:, source], counts, out=levels[:, target], casting="same_kind")
                     else:
@@ -107,7 +107,7 @@ class ColumnBuilder:
         return result
 
 
-def _stretches(order: NDArray[np.intp]) -> list[tuple[slice, slice]]:
+def _slices(order: NDArray[np.intp]) -> list[tuple[slice, slice]]:
     """`order` as pairs of slices (into the result, into the transform's output): one or two, and far faster."""
     starts = [0, *(np.flatnonzero(np.diff(order) != 1) + 1).tolist()]
     stops = [*starts[1:], len(order)]

@@ -7,7 +7,7 @@ MAXIMUM_LISTED_GAPS = 1000
 
 
 class Gaps:
-    """Missing stretches in order, merged where they touch.
+    """Gaps in order, merged where they touch.
 
     count and missing_samples are exact; `listed` holds the first 1000 as half-open (start, stop) sample indices from
     the recording's first sample.
@@ -19,16 +19,16 @@ class Gaps:
         self.listed: list[tuple[int, int]] = []
         self._end = -1
 
-    def add(self, stretches: NDArray[np.int64]) -> None:
-        """Add stretches, (n, 2) half-open, in order, none before what was added already."""
-        if len(stretches) == 0:
+    def add(self, gaps: NDArray[np.int64]) -> None:
+        """Add gaps, (n, 2) half-open, in order, none before what was added already."""
+        if len(gaps) == 0:
             return
-        continues = int(stretches[0, 0]) == self._end
+        continues = int(gaps[0, 0]) == self._end
         if continues and self.count == len(self.listed):
-            self.listed[-1] = (self.listed[-1][0], int(stretches[0, 1]))
-        fresh = stretches[1:] if continues else stretches
+            self.listed[-1] = (self.listed[-1][0], int(gaps[0, 1]))
+        fresh = gaps[1:] if continues else gaps
         room = MAXIMUM_LISTED_GAPS - len(self.listed)
         self.listed += [(start, stop) for start, stop in fresh[:room].tolist()]
         self.count += len(fresh)
-        self.missing_samples += int((stretches[:, 1] - stretches[:, 0]).sum())
-        self._end = int(stretches[-1, 1])
+        self.missing_samples += int((gaps[:, 1] - gaps[:, 0]).sum())
+        self._end = int(gaps[-1, 1])

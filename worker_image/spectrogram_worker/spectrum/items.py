@@ -1,4 +1,4 @@
-"""Work items: runs of whole batches that one thread reads and reduces. Their size changes no bit of a result."""
+"""Work items: whole batches in a row that one thread reads and reduces. Their size changes no bit of a result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,13 +54,13 @@ class Items:
         return np.empty(self.result_shape, self.plan.power_dtype)
 
 
-def _untouched(stretches: NDArray[np.int64], count: int, length: int, hop: int) -> NDArray[np.bool_]:
-    """Which of `count` frames hold no sample of these stretches, (n, 2) half-open.
+def _untouched(gaps: NDArray[np.int64], count: int, length: int, hop: int) -> NDArray[np.bool_]:
+    """Which of `count` frames hold no sample of these gaps, (n, 2) half-open.
 
     Samples count from the first frame's first: frame k holds those from k·hop to before k·hop + length.
     """
-    first = np.clip((stretches[:, 0] - length) // hop + 1, 0, count)
-    stop = np.clip(-(-stretches[:, 1] // hop), 0, count)
+    first = np.clip((gaps[:, 0] - length) // hop + 1, 0, count)
+    stop = np.clip(-(-gaps[:, 1] // hop), 0, count)
     touching = np.zeros(count + 1, np.int64)
     np.add.at(touching, first, 1)
     np.subtract.at(touching, np.maximum(stop, first), 1)
@@ -87,7 +87,7 @@ class Result:
     """What an item gives: blocks from number `first_block` on.
 
     power: (blocks, reductions or 1, bins), a view of `room`. frames: how many each block has reduced, (blocks,).
-    frames_without_data: how many were left out. missing: (n, 2) half-open stretches of missing samples, counted from
+    frames_without_data: how many were left out. missing: (n, 2) half-open gaps of missing samples, counted from
     the recording's first sample.
     """
 
@@ -142,23 +142,23 @@ class ItemWorker:
         frames = as_strided(samples, (count, length), (framing.hop * step, step), writeable=False)
         if missing is None:
             return frames, None, np.empty((0, 2), np.int64)
-        stretches = runs(missing)
-        valid = _untouched(stretches, count, length, framing.hop)
-        return frames, valid, np.minimum(stretches[stretches[:, 0] < own], own) + (self._start + begin)
+        gaps = runs(missing)
+        valid = _untouched(gaps, count, length, framing.hop)
+        return frames, valid, np.minimum(gaps[gaps[:, 0] < own], own) + (self._start + begin)
 
     def _read_apart(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
         """As `_read`, where frames lie so far apart that each is read by itself."""
         framing, count = self._framing, stop - first
         frames = self._samples[: count * framing.window_length].reshape(count, framing.window_length)
         valid = np.ones(count, np.bool_)
-        stretches = [np.empty((0, 2), np.int64)]
+        gaps = [np.empty((0, 2), np.int64)]
         for place, samples in enumerate(frames):
             begin = self._start + (first + place) * framing.hop
             missing = self._reader.read(begin, samples)
             if missing is not None:
                 valid[place] = False
-                stretches.append(runs(missing) + begin)
-        return frames, valid, np.concatenate(stretches)
+                gaps.append(runs(missing) + begin)
+        return frames, valid, np.concatenate(gaps)
 
     def close(self) -> None:
         """Close the reader."""
