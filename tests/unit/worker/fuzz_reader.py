@@ -47,6 +47,18 @@ def look(root: Path, fields: dict[str, Any]) -> dict[str, Any]:
     return {"code": 0, "message": ""}
 
 
+def memory(field: str) -> int:
+    """A size in bytes that the kernel tells of this process: VmRSS now, VmHWM the most there was."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{field}:"))
+    return 1024 * int(line.split()[1])
+
+
+def forget_peak() -> int:
+    """From here on VmHWM is the most from here on; returns VmRSS."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
 class Guard:
     """What is opened outside `root`, noted by an audit hook, and a limit on memory; both while `armed`."""
 
@@ -54,7 +66,7 @@ class Guard:
         self.armed = False
         self.root = Path()
         self.outside: list[str] = []
-        self._libraries = tuple(map(str, (sys.prefix, sys.base_prefix, Path(__file__).parents[3])))
+        self._own = tuple(map(str, (sys.prefix, sys.base_prefix, Path(__file__).parents[3], f"/proc/{os.getpid()}/")))
         sys.addaudithook(self._watch)
 
     def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -64,7 +76,7 @@ class Guard:
             and isinstance(arguments[0], str | bytes | Path)
         ):
             path = Path(os.fsdecode(arguments[0])).resolve()
-            if not path.is_relative_to(self.root) and not str(path).startswith(self._libraries):
+            if not path.is_relative_to(self.root) and not str(path).startswith(self._own):
                 self.outside.append(f"{event} {path}")
 
     def disarm(self, root: Path) -> None:
@@ -86,7 +98,9 @@ def main() -> None:
         request = json.loads(line)
         if request["good"]:
             guard.disarm(Path(request["root"]))
+        before = forget_peak()
         answer = look(Path(request["root"]), request["selection"])
+        answer["peak"] = memory("VmHWM") - before
         if request["good"]:
             guard.arm()
         print(json.dumps(answer | {"outside": guard.outside}), flush=True)

@@ -42,6 +42,8 @@ class Victim:
 
     def __init__(self) -> None:
         self.root = Path()
+        self.peak = 0
+        """Bytes that reading the last recording added at most."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "unit.worker.fuzz_reader"],
             stdin=subprocess.PIPE,
@@ -71,6 +73,7 @@ class Victim:
         assert answer["outside"] == [], answer
         assert answer["code"] in ALLOWED, answer
         assert answer["message"].isprintable(), answer
+        self.peak = answer["peak"]
         return int(answer["code"])
 
     def close(self) -> None:

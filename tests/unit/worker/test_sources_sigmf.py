@@ -263,3 +263,26 @@ def test_large_metadata_is_refused_before_it_is_parsed(tmp_path: Path, monkeypat
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "signal")
     assert says(caught.value, ExitCode.INPUT_INVALID, "16 MiB")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800.bin", "a/b", "..", "", [1], 7, {"a": [[[]]]}],
+    ids=["half a pair", "path", "above", "nothing", "list", "number", "object"],
+)
+def test_a_data_file_whose_name_no_file_has_is_named(tmp_path: Path, value: Any) -> None:
+    write_sigmf(tmp_path, bytes(80), datatype="ci16_le", dataset=value)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "signal.sigmf-meta")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "core:dataset", "a file in the same folder")
+
+
+def test_a_field_that_is_nested_deeply_is_named(tmp_path: Path) -> None:
+    write_sigmf(tmp_path, bytes(80), datatype="ci16_le")
+    path = tmp_path / "signal.sigmf-meta"
+    path.write_text(
+        path.read_text().replace('"core:sample_rate": 1000000', '"core:sample_rate": ' + "[" * 60 + "]" * 60)
+    )
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "signal.sigmf-meta")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "core:sample_rate is of the type list")

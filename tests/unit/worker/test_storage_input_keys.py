@@ -11,6 +11,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.progress import ProgressState
+from spectrogram_worker.sources.digital_rf.folders import channel_names
 from spectrogram_worker.storage import bucket_store
 from spectrogram_worker.storage.bucket import Changed, Entry
 from spectrogram_worker.storage.bucket_store import BucketStore
@@ -27,8 +28,11 @@ class Objects:
     def __init__(self, *keys: str) -> None:
         self.keys = sorted(keys)
         self.changed: set[str] = set()
+        self.asked: list[str] = []
+        """What was listed, and what was looked at."""
 
     def children(self, folder: str) -> Iterator[Entry | str]:
+        self.asked.append(f"list {folder}")
         folders = set()
         for key in self.keys:
             if key.startswith(folder):
@@ -40,6 +44,7 @@ class Objects:
                     yield f"{folder}{name}/"
 
     def look(self, key: str) -> Entry | None:
+        self.asked.append(f"look {key}")
         return Entry(key, 5, "tag") if key in self.keys else None
 
     def read_into(self, entry: Entry, start: int, content: memoryview) -> None:
@@ -103,7 +108,7 @@ def test_too_many_objects_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_copies_lie_in_scratch_and_are_removed(tmp_path: Path) -> None:
     bucket, _ = store_of(tmp_path, "rec/ch0/a", "rec/ch0/b", "rec/ch1/a")
     bucket.fetch([PurePosixPath("rec/ch0/a"), PurePosixPath("rec/ch0/b")])
-    with closing(bucket.open_on_disk(PurePosixPath("rec/ch0/a"))) as file:
+    with closing(bucket.open(PurePosixPath("rec/ch0/a"))) as file:
         assert os.pread(file.descriptor or -1, 10, 0) == b"bytes"
     found = sorted(path for path in (tmp_path / "scratch").rglob("*") if path.is_file())
     assert [path.name for path in found] == ["a", "b"]
@@ -129,6 +134,24 @@ def test_an_object_that_changes_while_it_is_copied_is_invalid(tmp_path: Path) ->
     bucket, objects = store_of(tmp_path, "rec/a")
     objects.changed.add("rec/a")
     with pytest.raises(WorkerError) as caught:
-        bucket.open_on_disk(PurePosixPath("rec/a"))
+        bucket.fetch([PurePosixPath("rec/a")])
     assert says(caught.value, ExitCode.INPUT_INVALID, "rec/a in store archive-1", "was changed while it was read")
+    bucket.close()
+
+
+def test_what_a_list_told_is_not_asked_again(tmp_path: Path) -> None:
+    """The channels of a folder of 5,000 objects were looked for with 10,000 requests."""
+    objects = [f"rec/noise-{number}.cf32" for number in range(5000)]
+    bucket, asked = store_of(tmp_path, *objects, "rec/ch0/drf_properties.h5", "rec/other/notes")
+    assert channel_names(bucket, PurePosixPath("rec")) == ["ch0"]
+    looked = [f"look rec/{path}" for path in ("ch0/drf_properties.h5", "other/drf_properties.h5", "other/metadata.h5")]
+    assert asked.asked == ["list rec/", *looked]
+    assert bucket.is_file(PurePosixPath("rec/noise-7.cf32"))
+    assert not bucket.is_file(PurePosixPath("rec/noise.cf32"))
+    assert [bucket.is_folder(PurePosixPath(path)) for path in ("rec/ch0", "rec/noise-7.cf32", "rec/none")] == [
+        True,
+        False,
+        False,
+    ]
+    assert len(asked.asked) == 4
     bucket.close()

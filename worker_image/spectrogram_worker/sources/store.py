@@ -77,10 +77,6 @@ class RecordingStore(Protocol):
         """Have files on this machine, many at once. Raises WorkerError 65 where there is no room for them."""
         ...
 
-    def open_on_disk(self, path: PurePosixPath) -> SampleFile:
-        """Open a file that has a descriptor, fetched if it must be, for a library that reads it itself."""
-        ...
-
     def require_unchanged(self) -> None:
         """Raise WorkerError 65 where a file is not as it was when it was first opened."""
         ...

@@ -55,6 +55,8 @@ class BucketStore:
         self._client, self._copies, self._raise_if_stopped = client, copies, raise_if_stopped
         self._seen: dict[str, Entry | None] = {}
         self._listed = 0
+        self._listed_folders: set[str] = set()
+        self._folders: set[str] = set()
         self._copied: set[PurePosixPath] = set()
         self._streamed: set[PurePosixPath] = set()
         self._blocks: Blocks[Entry] = Blocks(self._read, most=kept_blocks(threads))
@@ -84,6 +86,8 @@ class BucketStore:
     def is_folder(self, path: PurePosixPath) -> bool:
         """Whether objects' keys begin with `path` and a slash."""
         folder = _folder_key(path)
+        if path.name and _folder_key(path.parent) in self._listed_folders:
+            return folder in self._folders
         return any(_key(child) != folder for child in self._client.children(folder))
 
     def names(self, path: PurePosixPath) -> list[str]:
@@ -111,6 +115,8 @@ class BucketStore:
             raise input_not_found(f"input.path: there is no {path} in {self._client.title}: check the path")
         if both := files & folders:
             raise self._refuse(path / min(both), "both an object and the beginning of others' keys")
+        self._listed_folders.add(folder)
+        self._folders.update(f"{folder}{name}/" for name in folders)
         return sorted(files | folders)
 
     def open(self, path: PurePosixPath) -> SampleFile:
@@ -145,11 +151,6 @@ class BucketStore:
         self._copied.update(wanted)
         self._streamed.difference_update(wanted)
 
-    def open_on_disk(self, path: PurePosixPath) -> SampleFile:
-        """Open the copy of an object."""
-        self.fetch([path])
-        return self._local().open(path)
-
     def require_unchanged(self) -> None:
         """Every read has asked for the object that was first seen."""
 
@@ -166,8 +167,16 @@ class BucketStore:
         key = str(path)
         if key not in self._seen:
             self._raise_if_stopped()
-            self._seen[key] = self._client.look(key) if path.name else None
+            self._seen[key] = self._client.look(key) if path.name and not self._is_unlisted(path) else None
         return self._seen[key]
+
+    def _is_unlisted(self, path: PurePosixPath) -> bool:
+        """Whether a list of the folder, or of the one above it, has told already that no such object is there."""
+        folder, above = path.parent, path.parent.parent
+        in_no_folder = folder.name and _folder_key(folder) not in self._folders
+        return _folder_key(folder) in self._listed_folders or bool(
+            in_no_folder and _folder_key(above) in self._listed_folders
+        )
 
     def _entry(self, path: PurePosixPath) -> Entry:
         entry = self._look(path)

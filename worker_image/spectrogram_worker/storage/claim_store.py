@@ -104,10 +104,6 @@ class ClaimStore:
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """They are here."""
 
-    def open_on_disk(self, path: PurePosixPath) -> "ClaimFile":
-        """Open a regular file."""
-        return self.open(path)
-
     def require_unchanged(self) -> None:
         """Raise WorkerError 65 where one of the first thousand files is not as it was when it was first opened.
 

@@ -19,12 +19,26 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.errors import input_invalid, unreadable
+from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.byte_stream import ByteStream
 from spectrogram_worker.sources.digital_rf.folders import properties_file
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
-_LONGEST_VALUE = 1024
+HDF5_READ_BYTES = 16 * 2**20
+"""The most that the library may read at once, and so has in memory: no more than the longest index that is read. A
+file with a hole says of the names in a group that they have gigabytes."""
+_NUMBERS = "biuf"
+
+
+_PROPERTIES = (
+    "sample_rate_numerator",
+    "sample_rate_denominator",
+    "samples_per_second",
+    "is_continuous",
+    "num_subchannels",
+    "file_cadence_millisecs",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +61,7 @@ def read_properties(store: RecordingStore, channel: PurePosixPath) -> Properties
     assert file is not None
     name = store.shown(file)
     with hdf5_errors(name), open_hdf5(store, file) as content:
-        attributes = {key: _scalar(content.attrs[key]) for key in content.attrs}
+        attributes = _numbers(content, _PROPERTIES)
     try:
         if "sample_rate_numerator" in attributes:
             numerator = int(attributes["sample_rate_numerator"])
@@ -70,12 +84,15 @@ def read_properties(store: RecordingStore, channel: PurePosixPath) -> Properties
 @contextmanager
 def open_hdf5(store: RecordingStore, path: PurePosixPath) -> Iterator[Any]:
     """An HDF5 file of the store, opened for reading; to be used within `hdf5_errors`."""
-    # By descriptor, as the name may lead elsewhere by now. No locking: claims are mounted read-only.
-    with (
-        closing(store.open_on_disk(path)) as file,
-        h5py.File(f"/dev/fd/{file.descriptor}", "r", locking=False) as content,
-    ):
-        yield content
+    store.fetch([path])
+    with closing(store.open(path)) as file:
+        stream = ByteStream(file, most=HDF5_READ_BYTES, pads=True)
+        try:
+            with h5py.File(stream, "r") as content:
+                yield content
+        except Exception:
+            stream.raise_failure()
+            raise
 
 
 @contextmanager
@@ -83,8 +100,6 @@ def hdf5_errors(name: str) -> Iterator[None]:
     """What h5py raises about a damaged file becomes WorkerError 65 with the file's name."""
     try:
         yield
-    except PermissionError as error:
-        raise unreadable(name, error) from None
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise input_invalid(
@@ -110,14 +125,17 @@ def checked_dataset(group: Any, name: str, dataset_name: str) -> Any:
     return dataset
 
 
-def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDArray[Any]:
+def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDArray[Any] | None:
     """The values of a dataset that passes `checked_dataset`, has at most `most` of them, and went through no filter.
 
-    A filter may make gigabytes of a few bytes, and digital_rf uses none here.
+    None where they are no numbers: values of variable length may all be one object, and a megabyte become gigabytes. So
+    may what went through a filter, and digital_rf uses none here.
     """
     dataset = checked_dataset(group, name, dataset_name)
     shape, dtype = dataset.shape, dataset.dtype
-    if math.prod(shape) > most or dtype.itemsize > _LONGEST_VALUE:
+    if dtype.kind not in _NUMBERS:
+        return None
+    if math.prod(shape) > most:
         raise input_invalid(f"{name}: {dataset_name} has the shape {shape} of {dtype}, too large: record it again")
     if dataset.get_create_plist().get_nfilters():
         raise input_invalid(f"{name}: {dataset_name} is compressed: rewrite it, as with h5repack -f NONE")
@@ -153,5 +171,15 @@ def stored_type(dataset: Any, name: str, properties: Properties, subchannel: int
     )
 
 
-def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
+def _numbers(file: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Those of the attributes `names` that are there and are one number each; no other is read."""
+    found = {}
+    for name in names:
+        if h5py.h5a.exists(file.id, name.encode()):
+            attribute = h5py.h5a.open(file.id, name.encode())
+            if attribute.dtype.kind not in _NUMBERS or math.prod(attribute.shape) != 1:
+                raise ValueError(f"{name} is not a number")
+            value = np.empty(attribute.shape, attribute.dtype)
+            attribute.read(value)
+            found[name] = value.item()
+    return found

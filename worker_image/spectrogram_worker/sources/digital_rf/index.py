@@ -91,7 +91,7 @@ def _stretches(file: Any, name: str, number: int, length: int) -> NDArray[np.int
     """Start, stop, file and row of each stretch of one file, (4, n), from rf_data_index: a sample index and a row."""
     most = 2 * min(_MAXIMUM_INDEX_ROWS, max(length, 1))
     index = small_values(file, name, "rf_data_index", most=most)
-    if index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
+    if index is None or index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
         raise input_invalid(f"{name}: rf_data_index is not an index: record it again with digital_rf")
     if len(index) == 0 or length == 0:
         return np.empty((4, 0), np.int64)

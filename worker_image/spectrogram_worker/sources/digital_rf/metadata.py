@@ -82,7 +82,7 @@ def _value(file: Any, name: str, sample: str, subchannel: int) -> float | None:
     if not isinstance(group, h5py.Group) or not group.id.links.exists(_FIELD.encode()):
         return None
     found = small_values(group, name, _FIELD, most=_MAXIMUM_VALUES)
-    if found.dtype.kind not in "fiu" or found.size == 0:
+    if found is None or found.size == 0:
         return None
     values = found.reshape(-1).astype(np.float64)
     value = float(values[subchannel] if subchannel < len(values) else values[0])

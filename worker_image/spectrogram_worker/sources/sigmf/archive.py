@@ -23,6 +23,7 @@ from spectrogram_worker.sources.sigmf.metadata import (
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _MAXIMUM_MEMBERS = 1000
+_LONGEST_NAME = 4096
 _MAXIMUM_READ = 64 * 1024
 _MAXIMUM_READS = 20_000
 
@@ -56,12 +57,16 @@ def _members(file: SampleFile, path: PurePosixPath) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     try:
         with tarfile.TarFile(fileobj=_Headers(file)) as archive:
-            for number, member in enumerate(archive):
+            while (member := archive.next()) is not None:
+                # Else it keeps them all, with whatever their headers say. The types do not know this attribute.
+                archive.members = []  # type: ignore[attr-defined]
                 name = member.name.removeprefix("./")
-                if number >= _MAXIMUM_MEMBERS:
+                if len(found) >= _MAXIMUM_MEMBERS:
                     raise input_invalid(f"{file.name} has more than {_MAXIMUM_MEMBERS} members: it is no SigMF archive")
                 if name.startswith("/") or ".." in name.split("/") or "\0" in name:
                     raise input_invalid(f"{file.name} holds {name[:80]}, a name that leads out of it: archive it again")
+                if len(name) > _LONGEST_NAME:
+                    raise input_invalid(f"{file.name} holds {name[:80]}…, a name that is too long: archive it again")
                 if member.isdir():
                     continue
                 if not member.isreg() or member.issparse():

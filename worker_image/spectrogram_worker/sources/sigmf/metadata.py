@@ -87,7 +87,9 @@ class Metadata:
             raise input_invalid(f"{self.name} is metadata only (core:metadata_only): there are no samples")
         usual = self._file_name.removesuffix(METADATA_EXTENSION) + DATA_EXTENSION
         name = self._global.get("core:dataset", usual)
-        if not isinstance(name, str) or not name or "/" in name or "\0" in name or name in (".", ".."):
+        if name == usual:
+            return usual
+        if not isinstance(name, str) or not _is_file_name(name):
             raise self._wrong("core:dataset", name, "the name of a file in the same folder")
         return name
 
@@ -189,4 +191,13 @@ class Metadata:
             return None
 
     def _wrong(self, field: str, value: Any, right: str) -> WorkerError:
-        return input_invalid(f"{self.name}: {field} is {json.dumps(value)[:60]}, but must be {right}")
+        said = f"of the type {type(value).__name__}" if isinstance(value, dict | list) else json.dumps(value)[:60]
+        return input_invalid(f"{self.name}: {field} is {said}, but must be {right}")
+
+
+def _is_file_name(name: str) -> bool:
+    try:
+        name.encode()  # half a surrogate pair is no character, and no name has it
+    except UnicodeEncodeError:
+        return False
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
