@@ -328,5 +328,5 @@ def test_the_reader_notes_what_python_opens_outside(root: Path, tmp_path: Path, 
     victim.begin(root, raw(root))
     (tmp_path / "noise.raw").write_bytes(bytes(800))
     victim.root = tmp_path  # which the reader was not told to allow
-    with pytest.raises(AssertionError, match=f"open {tmp_path}/noise.raw"):
+    with pytest.raises(AssertionError, match=f"open {tmp_path}"):
         victim.ask({"path": "noise.raw", "format": "Auto", "raw": RAW})

@@ -234,7 +234,7 @@ from spectrogram_worker.guards import safeguard
 from spectrogram_worker.progress import ProgressState
 safeguard.SOFT_LIMIT_PATIENCE = safeguard.MEMORY_PATIENCE = 0.1
 held = []
-def hang(self, columns_done):
+def hang(self, **done):
     held.append(b"x" * 400_000_000)
     time.sleep(3600)
 ProgressState.advance = hang

@@ -108,9 +108,9 @@ def after_a_column(path: Path) -> str:
 import os
 from spectrogram_worker.progress import ProgressState
 advance = ProgressState.advance
-def late(self, columns_done):
-    if columns_done == 1: os.utime({str(path)!r}, (1e9, 1e9))
-    advance(self, columns_done)
+def late(self, *, columns=None, samples=None):
+    if columns == 1: os.utime({str(path)!r}, (1e9, 1e9))
+    advance(self, columns=columns, samples=samples)
 ProgressState.advance = late
 """
 
@@ -136,9 +136,9 @@ import os, signal
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.storage.claim_store import ClaimStore
 advance, require = ProgressState.advance, ClaimStore.require_unchanged
-def stop(self, columns_done):
-    advance(self, columns_done)
-    if columns_done == 3: os.kill(os.getpid(), signal.SIGTERM)
+def stop(self, *, columns=None, samples=None):
+    advance(self, columns=columns, samples=samples)
+    if columns == 3: os.kill(os.getpid(), signal.SIGTERM)
 def late(self):
     os.utime({str(path)!r}, (1e9, 1e9))
     require(self)

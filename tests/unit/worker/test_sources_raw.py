@@ -194,7 +194,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_invalid(tmp_path: Path) -> None
     os.truncate(path, 4000)
     with pytest.raises(WorkerError) as caught:
         read(recording)
-    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "byte 4000", "cut off")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "noise.raw", "was changed while it was read")
 
 
 def test_a_file_without_read_permission_is_invalid(tmp_path: Path) -> None:
