@@ -83,6 +83,7 @@ def test_the_name_decides_where_the_content_says_nothing(tmp_path: Path, name: s
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x1f\x8b", "gzip"),
         (b"PK\x03\x04", "zip"),
+        (b"\0\5\x16\7\0\2\0\0", "macOS"),
     ],
 )
 def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path: Path, head: bytes, word: str) -> None:

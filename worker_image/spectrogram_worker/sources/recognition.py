@@ -24,6 +24,7 @@ _OTHER_FORMATS = (
     (b"RF64", "an RF64 file, but no WAV file"),
     (b"FORM", "an AIFF file"),
     (b"OggS", "an Ogg file"),
+    (b"\x00\x05\x16\x07", "an AppleDouble file, which macOS keeps beside another"),
     (b"\x89HDF\r\n\x1a\n", "a single HDF5 file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),

@@ -10,6 +10,14 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 
+def is_left_by_macos(name: str) -> bool:
+    """Whether macOS put what has this name there for itself: an AppleDouble file beside another, a folder's notes.
+
+    Such names are no part of a recording: no store lists them, and no archive holds them.
+    """
+    return name.startswith("._") or name in (".DS_Store", "__MACOSX")
+
+
 class SampleFile(Protocol):
     """A file, read at byte offsets; safe to use from one thread at a time.
 
@@ -66,7 +74,7 @@ class RecordingStore(Protocol):
         ...
 
     def names(self, path: PurePosixPath) -> list[str]:
-        """What lies in a folder. Raises WorkerError as `require` does."""
+        """What lies in a folder, but for `is_left_by_macos`. Raises WorkerError as `require` does."""
         ...
 
     def open(self, path: PurePosixPath) -> SampleFile:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.memory import BLOCK_BYTES, kept_blocks
 from spectrogram_worker.errors import input_invalid, input_not_found
-from spectrogram_worker.sources.store import SampleFile
+from spectrogram_worker.sources.store import SampleFile, is_left_by_macos
 from spectrogram_worker.storage.blocks import Blocks, new_room
 from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
 from spectrogram_worker.storage.claim_store import ClaimStore
@@ -91,19 +91,26 @@ class BucketStore:
         return any(_key(child) != folder for child in self._client.children(folder))
 
     def names(self, path: PurePosixPath) -> list[str]:
-        """The last parts of the keys in a folder. Raises WorkerError 65 for one that is no name, or for too many."""
+        """The last parts of the keys in a folder, but for `is_left_by_macos`.
+
+        Raises WorkerError 65 for one that is no name, or for too many.
+        """
         folder = _folder_key(path)
         files: set[str] = set()
         folders: set[str] = set()
+        is_there = False
         for child in self._client.children(folder):
             self._raise_if_stopped()
             self._listed += 1
             if self._listed > MOST_LISTED:
                 raise input_invalid(f"{path} has more than {MOST_LISTED} objects: name a part of it, or pack it")
             name = _key(child)[len(folder) :]
+            if isinstance(child, Entry) and not name:  # stands for the folder itself
+                continue
+            is_there = True
+            if is_left_by_macos(name.removesuffix("/")):
+                continue
             if isinstance(child, Entry):
-                if not name:  # stands for the folder itself
-                    continue
                 self._seen[child.key] = child
                 files.add(name)
             else:
@@ -111,7 +118,7 @@ class BucketStore:
                 folders.add(name)
             if not _is_name(name):
                 raise self._refuse(path, f"the name {name[:80]!r} in it, which cannot be a file's")
-        if not files and not folders:
+        if not is_there:
             raise input_not_found(f"input.path: there is no {path} in {self._client.title}: check the path")
         if both := files & folders:
             raise self._refuse(path / min(both), "both an object and the beginning of others' keys")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError, input_invalid, input_not_found, unreadable
+from spectrogram_worker.sources.store import is_left_by_macos
 from spectrogram_worker.storage.folders import Folder
 from spectrogram_worker.storage.way import LeadsOutError, way_to
 
@@ -79,11 +80,11 @@ class ClaimStore:
         return stat.S_ISDIR(self._mode(path))
 
     def names(self, path: PurePosixPath) -> list[str]:
-        """What lies in a folder."""
+        """What lies in a folder, but for `is_left_by_macos`."""
         with self._way_to(path) as (folder, name):
             below = folder.folder(name)
             try:
-                return below.names()
+                return [found for found in below.names() if not is_left_by_macos(found)]
             finally:
                 below.close()
 

@@ -20,7 +20,7 @@ from spectrogram_worker.sources.sigmf.metadata import (
     Metadata,
     parse_metadata,
 )
-from spectrogram_worker.sources.store import RecordingStore, SampleFile
+from spectrogram_worker.sources.store import RecordingStore, SampleFile, is_left_by_macos
 
 _MAXIMUM_MEMBERS = 1000
 _LONGEST_NAME = 4096
@@ -61,6 +61,8 @@ def _members(file: SampleFile, path: PurePosixPath) -> dict[str, Stored]:
                 # Else it keeps them all, with whatever their headers say. The types do not know this attribute.
                 archive.members = []  # type: ignore[attr-defined]
                 name = member.name.removeprefix("./")
+                if any(map(is_left_by_macos, name.split("/"))):
+                    continue
                 if len(found) >= _MAXIMUM_MEMBERS:
                     raise input_invalid(f"{file.name} has more than {_MAXIMUM_MEMBERS} members: it is no SigMF archive")
                 if name.startswith("/") or ".." in name.split("/") or "\0" in name:
