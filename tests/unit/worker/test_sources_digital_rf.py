@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import InputFormat
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.sources.digital_rf import recording as digital_rf_recording
+from spectrogram_worker.sources.digital_rf import reader as digital_rf_reader
 from unit.worker.recordings import (
     FIRST_SAMPLE,
     RATE,
@@ -99,7 +99,7 @@ def test_files_in_one_piece_are_read_without_the_library(
     pairs = integer_pairs(25_000)
     write_digital_rf(tmp_path, [(0, pairs)], file_milliseconds=10, continuous=continuous)
     recording = open_path(tmp_path, "recording")
-    monkeypatch.setattr(digital_rf_recording, "open_hdf5", None)
+    monkeypatch.setattr(digital_rf_reader, "open_hdf5", None)
     for start, count in ((0, 25_000), (9_999, 2), (12_345, 10_000), (24_998, 2)):
         expected = library_samples(tmp_path, start, count) / 32768
         np.testing.assert_array_equal(read(recording, start, count, double=False)[0], expected)
