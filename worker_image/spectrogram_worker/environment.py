@@ -15,6 +15,8 @@ from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.logs import log_ending
 
 _OF_THE_USER = frozenset({"input", "transform", "reduce", "frequencyRange", "output", "chunking"})
+_NO_JSON, _TOO_DEEP = "json_invalid", "recursion limit exceeded"
+"""How pydantic says that a document nests more than 200 deep."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ def read_document(environment: Mapping[str, str]) -> WorkerDocument:
         return WorkerDocument.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["type"] == _NO_JSON and _TOO_DEEP in first["msg"]:  # the operator nests nothing: it is the author's
+            raise WorkerError(ExitCode.INVALID_SPEC, "the job nests lists or objects too deeply: flatten it") from error
         place = [str(part) for part in first["loc"]]
         value = f"{first['input']!r} " if first["type"] == REFUSED_VALUE else ""
         message = f"{'.'.join(place) or ENVIRONMENT_VARIABLE}: {value}{first['msg'].removeprefix('Value error, ')}"
@@ -51,7 +55,7 @@ def end_without_a_run(environment: Mapping[str, str], code: ExitCode, message: s
         content = json.loads(environment.get(ENVIRONMENT_VARIABLE, ""))
         report = Report(job_uid=content["job"]["uid"], attempt=content["job"]["attempt"])
         folders = Folders.model_validate(content.get("folders", {}))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         report, folders = Report(job_uid="", attempt=1), Folders()
     message = clean_text(message)
     log_ending(None, code.reason, message, failed=True)

@@ -95,6 +95,17 @@ def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path
     assert open_path(tmp_path, "noise.cf32", raw=raw, format=InputFormat.RAW).description.length > 0
 
 
+def test_the_claim_itself_is_a_recording(tmp_path: Path) -> None:
+    write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    for root in (tmp_path / "recording", tmp_path / "recording/ch0"):
+        for format_ in (InputFormat.AUTO, InputFormat.DIGITAL_RF):
+            assert open_path(root, ".", format=format_).description.length == 100
+    for format_ in (InputFormat.SIGMF, InputFormat.RAW, InputFormat.AUDIO, InputFormat.NUMPY):
+        with pytest.raises(WorkerError) as caught:
+            open_path(tmp_path, ".", format=format_, raw=Raw(sample_rate=1.0, datatype="cf32_le"))
+        assert caught.value.code in (ExitCode.INPUT_INVALID, ExitCode.INPUT_NOT_FOUND, ExitCode.INVALID_SPEC)
+
+
 def test_a_folder_without_a_recording_is_invalid(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for format_ in (InputFormat.AUTO, InputFormat.DIGITAL_RF, InputFormat.RAW):

@@ -13,6 +13,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.recordings import says
+from unit.worker.rights import obeying_permissions
 
 INSIDE, OUTSIDE = b"in the claim", b"somebody's.."
 
@@ -93,6 +94,36 @@ def test_what_is_not_there_is_no_file_and_no_folder(root: Path) -> None:
             with pytest.raises(WorkerError) as caught:
                 ask(asked)
             assert says(caught.value, ExitCode.INPUT_NOT_FOUND, f"there is no {path}")
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode", "path", "words"),
+    [
+        ("day", 0o600, "day/rec", "day/rec cannot be read: day has the mode 0600"),
+        ("day", 0o600, "link", "link cannot be read: day has the mode 0600"),
+        ("day", 0o300, "day", "day cannot be read: it has the mode 0300"),
+        ("day/rec", 0o200, "day/rec", "day/rec cannot be read: it has the mode 0200"),
+        (".", 0o600, "day/rec", "day/rec cannot be read: . has the mode 0600"),
+    ],
+)
+def test_whose_permission_is_missing_is_said(root: Path, closed: str, mode: int, path: str, words: str) -> None:
+    """Of the file, of a folder that is to be listed, of a folder on the way, which a link may lead through."""
+    (root / "link").symlink_to("day/rec")
+    store, status = ClaimStore(root), (root / closed).stat()
+    (root / closed).chmod(mode)
+    ask = store.names if path == "day" else store.open
+    with obeying_permissions(), pytest.raises(WorkerError) as caught:
+        ask(PurePosixPath(path))
+    whose = f"belongs to user {status.st_uid}, group {status.st_gid}: give user {os.getuid()} "
+    permission = "search permission" if closed in ("day", ".") and path != "day" else "read permission"
+    assert says(caught.value, ExitCode.INPUT_INVALID, words, whose + permission)
+    (root / closed).chmod(0o700)
+
+
+def test_a_root_that_may_not_be_listed_is_gone_through(root: Path) -> None:
+    root.chmod(0o100)
+    with obeying_permissions():
+        assert content(ClaimStore(root), "day/rec") == INSIDE
 
 
 def test_nothing_stays_open(root: Path) -> None:

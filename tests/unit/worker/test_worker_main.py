@@ -428,6 +428,34 @@ def test_a_document_that_is_none_is_78(tmp_path: Path, content: str | None) -> N
     assert ended.messages[0].startswith("WorkerConfigError - ")
 
 
+@pytest.mark.parametrize("nested", ["[" * 10_000, "[" * 10_000 + "]" * 10_000])
+def test_a_document_nested_absurdly_is_64(tmp_path: Path, nested: str) -> None:
+    text = json.dumps(document(tmp_path)).replace('"transform": {', f'"transform": {{"window": {nested}, ')
+    ended = wait(start(text), tmp_path)
+    assert (ended.code, ended.stderr) == (64, ""), ended.messages
+    assert len(ended.lines) == 1
+    assert ended.messages[0].startswith("InvalidSpec - ")
+    assert len(ended.messages[0]) < 1200
+
+
+@pytest.mark.usefixtures("recording")
+@pytest.mark.parametrize("name", ["r" * 240 + ".cf32", "r" * 250 + ".cf32", "é" * 125 + ".cf32"])
+def test_the_longest_names_are_read_from_end_to_end(tmp_path: Path, recording: Path, name: str) -> None:
+    recording.rename(recording.with_name(name))
+    source = document(tmp_path)["input"] | {"path": name}
+    run(tmp_path, input=source, output=ALL).assert_orderly(ExitCode.DONE)
+    manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
+    assert manifest["input"]["path"] == name
+    with np.load(tmp_path / "output/fm-band/spectrogram.npz", allow_pickle=False) as arrays:
+        assert name in str({key: arrays[key] for key in arrays if arrays[key].size == 1})
+
+
+@pytest.mark.usefixtures("recording")
+def test_a_name_that_is_too_long_is_66(tmp_path: Path) -> None:
+    source = document(tmp_path)["input"] | {"path": "r" * 256}
+    assert "there is no rrr" in run(tmp_path, input=source).assert_orderly(ExitCode.INPUT_NOT_FOUND).message
+
+
 @pytest.mark.usefixtures("recording")
 def test_a_picture_without_any_scratch_is_78_before_anything_is_read(tmp_path: Path) -> None:
     patch = """

@@ -135,17 +135,37 @@ class ClaimStore:
     def _way_to(self, path: PurePosixPath) -> Iterator[tuple[Folder, str]]:
         """What `way_to` gives, to be used within; what the system refuses becomes a WorkerError."""
         self._raise_if_stopped()
+        is_found = False
         try:
             with way_to(self._root, path) as found:
+                is_found = True
                 yield found
         except LeadsOutError:
             raise input_invalid(
                 f"{self.shown(path)} is a symbolic link that leads out of the volume: copy the data into the volume"
             ) from None
+        except PermissionError as error:
+            closed = path if is_found else PurePosixPath(error.filename)
+            what = "read" if is_found else "search"
+            raise self._forbidden(path, closed, f"{what} permission") from None
         except OSError as error:
             if error.errno in _NOTHING_THERE:
                 raise input_not_found(f"input.path: there is no {self.shown(path)}: {self._advice}") from None
             raise unreadable(self.shown(path), error) from None
+
+    def _forbidden(self, path: PurePosixPath, closed: PurePosixPath, permission: str) -> WorkerError:
+        """The error for `path`, because `closed`, the file or folder itself or one on the way, is not open to us."""
+        said = ""
+        with suppress(LeadsOutError, OSError), way_to(self._root, closed) as (folder, name):
+            status = os.fstat(folder.descriptor) if name == "." else folder.status(name)
+            if status is not None:
+                mode = stat.S_IMODE(status.st_mode)
+                said = f" has the mode {mode:04o} and belongs to user {status.st_uid}, group {status.st_gid}"
+        shown = self.shown(closed) if closed != path else "it"
+        return input_invalid(
+            f"{self.shown(path)} cannot be read:{f' {shown}{said}:' if said else ''} give user {os.getuid()}"
+            f" {permission} to {shown}"
+        )
 
 
 class ClaimFile:

@@ -37,6 +37,11 @@ class Folder:
         """The folder that a store is mounted at; its own path may contain links."""
         return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
+    @classmethod
+    def way(cls, path: str) -> "Folder":
+        """As `root`, to reach what lies below it."""
+        return cls(os.open(path, _WAY & ~os.O_NOFOLLOW))
+
     def folder(self, name: str, *, create: bool = False) -> "Folder":
         """The folder `name`, made if it may be and is not there. A symbolic link is an OSError."""
         if create:

@@ -27,7 +27,7 @@ def way_to(root: Path, path: PurePosixPath) -> Iterator[tuple[Folder, str]]:
     `root` is a real path; a link may go through the folders above it as long as it comes back. Raises LeadsOutError,
     or the OSError that the system gives; the filename of a PermissionError is the folder that may not be entered.
     """
-    way = [Folder.root(os.fspath(root))]
+    way = [Folder.way(os.fspath(root))]
     try:
         yield _follow(way, root.parts, path)
     finally:

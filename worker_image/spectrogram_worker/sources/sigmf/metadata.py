@@ -38,7 +38,7 @@ class Capture:
 def metadata_path(path: PurePosixPath) -> PurePosixPath:
     """The .sigmf-meta file that goes with `path`: itself, its data file, or their common name."""
     stem = path.name.removesuffix(METADATA_EXTENSION).removesuffix(DATA_EXTENSION)
-    return path.with_name(stem + METADATA_EXTENSION)
+    return path.parent / (stem + METADATA_EXTENSION)  # a folder that is called "." has no name
 
 
 def load_metadata(store: RecordingStore, path: PurePosixPath) -> "Metadata":
