@@ -115,7 +115,7 @@ class Attempt:
 
     def _describe(self, description: Description, selection: Selection) -> None:
         """Say what was selected; raises RerouteLarge (87) where that belongs on the large queue."""
-        for warning in (*selection.warnings, *transform_warnings(self._document.transform)):
+        for warning in (*description.warnings, *selection.warnings, *transform_warnings(self._document.transform)):
             self._state.warn(warning)
         stop = selection.start + selection.count
         known = [(max(first, selection.start), min(last, stop)) for first, last in description.gaps]

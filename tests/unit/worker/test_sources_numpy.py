@@ -49,7 +49,7 @@ def test_real_samples_of_every_type_have_full_scale_one(tmp_path: Path, kind: st
     found = recording.description
     assert (found.format, float(found.sample_rate), found.center_frequency) == (InputFormat.NUMPY, 48_000, 7e6)
     assert (found.is_complex, found.length, found.bytes_per_sample) == (False, 5, int(kind[1]))
-    np.testing.assert_array_equal(read(recording)[0], values)
+    np.testing.assert_array_equal(read(recording)[0], values + (0.5 / half if kind[0] == "u" else 0))
 
 
 @pytest.mark.parametrize("double", [True, False])
@@ -68,7 +68,7 @@ def test_two_columns_of_real_numbers_are_i_and_q(tmp_path: Path, dtype: str) -> 
     save(tmp_path, pairs)
     samples, _ = read(open_path(tmp_path, "array.npy", raw=SAID))
     scale = {"i": 2**15, "u": 2**7, "f": 1}[np.dtype(dtype).kind]
-    zero = 128 if np.dtype(dtype).kind == "u" else 0
+    zero = 127.5 if np.dtype(dtype).kind == "u" else 0
     np.testing.assert_array_equal(samples * scale, (pairs[:, 0] - float(zero)) + 1j * (pairs[:, 1] - float(zero)))
 
 

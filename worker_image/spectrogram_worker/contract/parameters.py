@@ -91,6 +91,8 @@ class Raw(Model):
     """Samples per second, in Hz."""
     center_frequency: Frequency | None = None
     """Frequency at the centre of the band, in Hz. Default: 0."""
+    channels: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Default: 1."""
     rules = (
         Rule(
             cel="!has(self.datatype) || self.datatype.matches('^[rc](f32_le|f32_be|f64_le|f64_be|i16_le|i16_be|i32_le"
@@ -163,6 +165,7 @@ ChannelName = Annotated[
 ]
 
 
+ChannelIndex = Annotated[int, Field(ge=0, le=65_535)]
 RecordingPath = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -177,6 +180,8 @@ class RecordingOptions(Model):
     """Digital RF: index of the subchannel, from 0. Default: 0."""
     capture: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """SigMF with several captures: the index of the one to process. Default: all, if they share one centre frequency."""
+    iq_channels: Annotated[tuple[ChannelIndex, ...], Field(min_length=2, max_length=2), unique_rule()] | None = None
+    """Audio, raw and NumPy files of real channels: the two that are I and Q, in this order, from 0. Example: [1, 0] where Q comes first."""
     audio: Audio | None = None
     """Whether the two channels of an audio file are I and Q. Default: they are not."""
     raw: Raw | None = None
@@ -188,6 +193,11 @@ class RecordingOptions(Model):
             cel="!has(self.channel) || !has(self.audio) || !has(self.audio.iq) || !self.audio.iq",
             message="channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq",
             holds=lambda s: s.channel is None or s.audio is None or not s.audio.iq,
+        ),
+        Rule(
+            cel="!has(self.channel) || !has(self.iqChannels)",
+            message="channel names one signal, and the two iqChannels are one: remove channel or iqChannels",
+            holds=lambda s: s.channel is None or s.iq_channels is None,
         ),
     )
 

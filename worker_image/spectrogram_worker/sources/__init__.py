@@ -7,6 +7,7 @@ than a short job takes.
 from importlib import import_module
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
+from spectrogram_worker.errors import invalid_spec
 from spectrogram_worker.sources.recognition import recognised
 from spectrogram_worker.sources.recording import Description, Reader, Recording
 from spectrogram_worker.sources.store import RecordingStore
@@ -21,6 +22,8 @@ _OPEN = {
     InputFormat.RAW: ("raw", "open_raw"),
 }
 
+_OF_REAL_CHANNELS = (InputFormat.AUDIO, InputFormat.NUMPY, InputFormat.RAW)
+
 
 def open_recording(store: RecordingStore, selection: RecordingSelection) -> Recording:
     """Open the recording that `selection` names; reads headers only.
@@ -28,7 +31,9 @@ def open_recording(store: RecordingStore, selection: RecordingSelection) -> Reco
     Raises WorkerError: 64 where the job lacks what the file does not say, 65 where the recording cannot be used, 66
     where there is none, 74 or 75 where the system cannot read it.
     """
-    chosen = selection.format
-    module, function = _OPEN[recognised(store, selection) if chosen is InputFormat.AUTO else chosen]
+    chosen = recognised(store, selection) if selection.format is InputFormat.AUTO else selection.format
+    if selection.iq_channels is not None and chosen not in _OF_REAL_CHANNELS:
+        raise invalid_spec(f"input.iqChannels: {chosen} says itself which samples are complex: remove it")
+    module, function = _OPEN[chosen]
     recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection)
     return recording

@@ -16,6 +16,7 @@ import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.channels import channel_index, with_iq_channels
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
@@ -24,6 +25,7 @@ from spectrogram_worker.sources.store import RecordingStore
 
 MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 16 * 1024
+_MAXIMUM_CHANNELS = 65_536
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -42,7 +44,7 @@ def open_numpy(store: RecordingStore, selection: RecordingSelection) -> FileReco
         content = np.empty(min(file.size, _HEADER_BYTES), np.uint8)
         file.read(0, content)
     shape, is_fortran, dtype, offset = _header(file.name, content.tobytes())
-    sample_type = _sample_type(file.name, shape, dtype, is_fortran=is_fortran)
+    sample_type = _sample_type(file.name, shape, dtype, selection, is_fortran=is_fortran)
     needed = offset + math.prod(shape) * dtype.itemsize
     if needed > file.size:
         raise input_invalid(
@@ -91,8 +93,13 @@ def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[
     return shape, is_fortran, dtype, stream.tell()
 
 
-def _sample_type(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_fortran: bool) -> SampleType:
-    """The samples that an array of this shape and type holds. Raises WorkerError 65 where that is none."""
+def _sample_type(
+    name: str, shape: tuple[int, ...], dtype: np.dtype[Any], selection: RecordingSelection, *, is_fortran: bool
+) -> SampleType:
+    """The samples that the job wants of an array of this shape and type.
+
+    Raises WorkerError 65 where it holds none, 64 for a channel that is not there.
+    """
     if dtype.hasobject:
         raise input_invalid(f"{name} holds Python objects, which are not read: save an array of numbers")
     is_complex = dtype.kind == "c"
@@ -100,14 +107,29 @@ def _sample_type(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_
         raise input_invalid(
             f"{name} holds {str(dtype)[:60]}: save an array of real or complex numbers, of up to 64 bit"
         )
-    if min(shape, default=0) < 0 or not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 2 and not is_complex)):
+    names_channels = selection.channel is not None or selection.iq_channels is not None
+    channels = shape[1] if len(shape) == 2 else 1
+    is_pair = channels == 2 and not is_complex
+    if min(shape, default=0) < 0 or len(shape) not in (1, 2) or not (names_channels or len(shape) == 1 or is_pair):
         raise input_invalid(
-            f"{name} has shape {_short(shape)} of {dtype}: save one dimension, or (N, 2) of real numbers for I and Q"
+            f"{name} has shape {_short(shape)} of {dtype}: save one dimension, or (N, 2) of real numbers for I and Q,"
+            " or choose among the columns with input.channel or input.iqChannels"
+        )
+    if not 1 <= channels <= _MAXIMUM_CHANNELS:
+        raise input_invalid(
+            f"{name} has shape {_short(shape)}: save up to {_MAXIMUM_CHANNELS} channels beside each other"
         )
     if is_fortran and len(shape) == 2:
-        raise input_invalid(f"{name} is in Fortran order, all I before all Q: save numpy.ascontiguousarray of it")
+        raise input_invalid(f"{name} is in Fortran order, all of one channel first: save numpy.ascontiguousarray of it")
     component = np.dtype(f"{dtype.str[0]}f{dtype.itemsize // 2}") if is_complex else dtype
-    return SampleType(component=component, is_complex=is_complex or len(shape) == 2)
+    found = SampleType(
+        component=component,
+        is_complex=is_complex,
+        channels=channels,
+        channel=channel_index(name, selection.channel, channels),
+    )
+    iq_channels = selection.iq_channels or ((0, 1) if is_pair and not names_channels else None)
+    return with_iq_channels(name, found, iq_channels)
 
 
 def _short(shape: tuple[int, ...]) -> str:

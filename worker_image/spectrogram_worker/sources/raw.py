@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.sources.channels import channel_index, with_iq_channels
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
@@ -28,9 +29,16 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
         raise invalid_spec(f"input.raw.datatype is missing: {name} has no header, write its sample type, as in cf32_le")
     if sample_rate is None:
         raise invalid_spec(f"input.raw.sampleRate is missing: {name} has no header, write its sample rate in Hz")
-    sample_type = parse_datatype(datatype)
+    channels = said.channels
+    if selection.channel is None and selection.iq_channels is None and channels > 1:
+        raise invalid_spec(
+            f"input.channel is missing: input.raw.channels says {channels}: name one, from 0 on, or two with iqChannels"
+        )
+    channel = channel_index(name, selection.channel, channels)
+    sample_type = parse_datatype(datatype, channels=channels, channel=channel)
     if sample_type is None:
         raise invalid_spec(f"input.raw.datatype: {datatype} is not a SigMF sample type: write one such as cf32_le")
+    sample_type = with_iq_channels(name, sample_type, selection.iq_channels)
     length = size // sample_type.stride
     if length == 0:
         raise input_invalid(f"{name} is empty: it holds {size} bytes, less than one {sample_type.name} sample")

@@ -8,7 +8,7 @@ import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.audio.header import container
+from spectrogram_worker.sources.audio.chunks import container
 from spectrogram_worker.sources.digital_rf.folders import is_digital_rf
 from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,

@@ -16,6 +16,7 @@ class Description:
 
     `length` is the number of samples from the first to the last, gaps included. `gaps` are the gaps that are known
     without reading samples: half-open (start, stop) sample indices from the recording's first sample, in order.
+    `warnings` are lines for people.
     """
 
     format: InputFormat
@@ -29,6 +30,7 @@ class Description:
     sample_type: str
     gaps: tuple[tuple[int, int], ...] = ()
     is_compressed: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

@@ -1,11 +1,12 @@
 """Samples as they lie in a file, and what they mean: byte order, channels, full scale, missing values. No I/O.
 
-Integers scale by 2^−(bits−1), unsigned ones after subtracting 2^(bits−1), so that full scale is 1 in every format.
+Integers scale by 2^−(bits−1), so that full scale is 1 in every format. Unsigned ones are what a converter counts: its
+zero lies between the two codes in the middle, at 2^(bits−1) − ½ (rtl_sdr's bytes: 127.5). Audio of 8 bits says 128.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,32 @@ MINIMUM_PADDING_RUN = 32
 _PIECE_SAMPLES = 1 << 15
 
 
+class Stored(NamedTuple):
+    """An integer of `size` bytes, from byte `first` on of the `width` bytes that a component takes in the file."""
+
+    first: int
+    size: int
+    width: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleType:
-    """One sample of one channel among `channels` interleaved ones.
+    """One sample of one channel among `channels` interleaved ones, or of two real ones that are I and Q.
 
-    component: NumPy type of a real sample or of each half of a complex one, with its byte order. padded: the writer
-    fills what it did not record with the type's minimum (Digital RF, continuous mode).
+    component: NumPy type of a real sample or of each half of a complex one, with its byte order. iq_channels: of real
+    channels those that are I and Q. padded: the writer fills what it did not record with the type's minimum (Digital
+    RF, continuous mode). zero_on_code: the zero of unsigned samples is the code 2^(bits−1) itself. stored: where the
+    value lies, for integers that are not stored as `component` says; they become the highest bytes of a component.
     """
 
     component: np.dtype[Any]
     is_complex: bool
     channels: int = 1
     channel: int = 0
+    iq_channels: tuple[int, int] | None = None
     padded: bool = False
+    zero_on_code: bool = False
+    stored: "Stored | None" = None
 
     @property
     def parts(self) -> int:
@@ -38,12 +52,12 @@ class SampleType:
     @property
     def sample_bytes(self) -> int:
         """Bytes of a sample of one channel."""
-        return self.component.itemsize * self.parts
+        return (self.component.itemsize if self.stored is None else self.stored.width) * self.parts
 
     @property
     def stride(self) -> int:
         """Bytes from one sample to the next of the same channel."""
-        return self.sample_bytes * self.channels
+        return self.sample_bytes * self.channels // (1 if self.iq_channels is None else 2)
 
     @property
     def name(self) -> str:
@@ -61,15 +75,22 @@ class SampleType:
 
     def fits(self, samples: NDArray[Any]) -> bool:
         """True when the bytes of the file are those of `samples`: nothing to convert."""
-        return self.channels == 1 and self.component == _real(samples).dtype
+        alone = self.channels == 1 if self.iq_channels is None else (self.channels, self.iq_channels) == (2, (0, 1))
+        return alone and self.stored is None and self.component == _real(samples).dtype
 
     def decode(self, content: NDArray[np.uint8], samples: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Fill `samples` (n,) from `content` (n · stride bytes), full scale = 1.
 
         Returns None, or a boolean array (n,), True where a sample is not finite or, in padded files, at the minimum.
         """
-        parts = content.view(self.component).reshape(len(samples), self.channels, self.parts)[:, self.channel]
         target = _real(samples).reshape(len(samples), self.parts)
+        if self.stored is not None:
+            for first in range(0, len(samples), _PIECE_SAMPLES):
+                piece = slice(first, min(first + _PIECE_SAMPLES, len(samples)))
+                parts = self._widened(content[piece.start * self.stride : piece.stop * self.stride], self.stored)
+                np.multiply(parts, self._step(target.dtype), out=target[piece])
+            return None
+        parts = self._chosen(content.view(self.component))
         if self.component.kind == "f":
             suspect = self._not_finite(parts)
             if target.__array_interface__["data"] != parts.__array_interface__["data"]:
@@ -80,8 +101,35 @@ class SampleType:
             if self.component.kind == "u":
                 # Turning the top bit over subtracts half the range exactly, where float32 would round first.
                 parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
-            np.multiply(parts, target.dtype.type(2.0 ** (1 - 8 * self.component.itemsize)), out=target)
+            np.multiply(parts, self._step(target.dtype), out=target)
+            if self.component.kind == "u" and not self.zero_on_code:
+                target += self._step(target.dtype) / 2
         return suspect
+
+    def _step(self, dtype: np.dtype[Any]) -> Any:
+        """From one value of the component to the next, where full scale is 1."""
+        return dtype.type(2.0 ** (1 - 8 * self.component.itemsize))
+
+    def _chosen(self, components: NDArray[Any]) -> NDArray[Any]:
+        """Of interleaved `components`, maybe with further axes behind, those of the channel: (n, parts, …)."""
+        behind = components.shape[1:]
+        if self.iq_channels is None:
+            return components.reshape(-1, self.channels, self.parts, *behind)[:, self.channel]
+        i, q = self.iq_channels
+        frames = components.reshape(-1, self.channels, *behind)
+        if q > i:
+            return frames[:, i : q + 1 : q - i]
+        return frames[:, i : q - 1 if q else None : q - i]
+
+    def _widened(self, content: NDArray[np.uint8], stored: Stored) -> NDArray[Any]:
+        """The integers in `content` (bytes of whole frames) as components, (n, parts): the bytes below them are 0."""
+        places = self._chosen(content.reshape(-1, stored.width))
+        values = np.zeros(places.shape[:-1], self.component)
+        room = values.view(np.uint8).reshape(*values.shape, -1)
+        above = 0 if self._big_endian else self.component.itemsize - stored.size
+        for byte in range(stored.size):
+            room[..., above + byte] = places[..., stored.first + byte]
+        return values
 
     def _not_finite(self, parts: NDArray[Any]) -> NDArray[np.bool_] | None:
         watches = self.padded and self._big_endian

@@ -1,98 +1,92 @@
-"""The header of a WAV, RF64 or W64 file, as far as it says how many bytes of samples there should be.
-
-The audio library reads a file that was cut off as a shorter one, without a word, and of one that is too long for its
-header only as much as that says; here the two lengths are compared.
-"""
+"""The header of a WAV, RF64, BW64 or W64 file: what its samples are and where they lie, out of bounded reads."""
 
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.sources.audio.auxi import Tuning, tuning
+from spectrogram_worker.sources.audio.chunks import Data, Layout, ReadBytes
 from spectrogram_worker.sources.store import SampleFile
 
-HEAD_BYTES = 16
-_W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"
-_MAXIMUM_CHUNKS = 1000
-_UNKNOWN_LENGTHS = (0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""What recorders that write into a pipe put in place of the length (sox, arecord, ffmpeg)."""
+PCM, FLOAT, ALAW, ULAW = 1, 3, 6, 7
+_EXTENSIBLE = 0xFFFE
+_ENCODINGS = {2: "MS_ADPCM", 0x11: "IMA_ADPCM", 0x31: "GSM610", 0x50: "MPEG", 0x55: "MP3", 0x161: "WMA", 0xFF: "AAC"}
+_WINDOW_BYTES = 4096
+_MOST_FORMAT_BYTES = 40
+_MOST_AUXI_BYTES = 64 * 1024
 
 
-_LONGEST_WAV = 2**32 + 8
-"""Bytes. A recorder that goes on writing leaves a length that has begun again at 0."""
+@dataclass(frozen=True, kw_only=True)
+class WaveHeader:
+    """What the header says. encoding: PCM, FLOAT, ALAW or ULAW. bits: of a sample of one channel; valid_bits: those in
+    use. frame_bytes: from one sample of all channels to the next, 0 where it does not say.
+    """
+
+    kind: str
+    is_big_endian: bool
+    encoding: int
+    channels: int
+    rate: int
+    byte_rate: int
+    frame_bytes: int
+    bits: int
+    valid_bits: int
+    data: tuple[Data, ...]
+    tuning: Tuning
 
 
-class _Chunk(NamedTuple):
-    """A chunk of the file: its content lies in `size` bytes from `offset` on."""
-
-    name: bytes
-    offset: int
-    size: int
-
-
-def container(head: bytes) -> str | None:
-    """What a file is whose first 16 bytes are `head`: WAV, RF64, W64, FLAC, or None for anything else."""
-    if head.startswith((b"RIFF", b"RIFX")) and head[8:12] == b"WAVE":
-        return "WAV"
-    if head.startswith(b"RF64") and head[8:12] == b"WAVE":
-        return "RF64"
-    if head.startswith(_W64_RIFF):
-        return "W64"
-    return "FLAC" if head.startswith(b"fLaC") else None
-
-
-def require_whole(file: SampleFile, kind: str) -> None:
-    """Raise WorkerError 65 where the header does not say how many samples there are. `kind`: WAV, RF64 or W64."""
-    chunks = _w64_chunks(file) if kind == "W64" else _riff_chunks(file)
-    wide: int | None = None
-    for chunk in chunks:
-        if chunk.name == b"ds64" and kind == "RF64":
-            wide = int.from_bytes(_bytes(file, chunk.offset + 8, 8), "little")
-        if chunk.name == b"data":
-            declared = wide if wide is not None and chunk.size == 0xFFFFFFFF else chunk.size
-            there = file.size - chunk.offset
-            if declared > there and not (kind == "WAV" and declared in _UNKNOWN_LENGTHS):
-                raise input_invalid(
-                    f"{file.name} was cut off: its header says {declared} bytes of samples, {max(there, 0)} are there:"
-                    " copy it again, or repair its header"
-                )
-            if kind == "WAV" and there > declared and (declared in _UNKNOWN_LENGTHS or file.size > _LONGEST_WAV):
-                raise input_invalid(
-                    f"{file.name} is longer than its header can say ({declared} of {there} bytes of samples): convert"
-                    " it to RF64 or W64, or set input.format: Raw to read it from its first byte on"
-                )
-            return
-    raise input_invalid(f"{file.name} is a {kind} file without samples (no data chunk): record or copy it again")
+def read_header(file: SampleFile, kind: str) -> WaveHeader:
+    """The header of a file of this kind. Raises WorkerError 65 where it does not say what the samples are."""
+    read = _windowed(file)
+    layout = Layout(read, file.size, kind)
+    format_content, said, data = b"", Tuning(), []
+    for chunk, samples in layout.chunks():
+        if samples is not None:
+            data.append(samples)
+        elif chunk.name == b"fmt " and not format_content:
+            format_content = read(chunk.offset, min(chunk.size, _MOST_FORMAT_BYTES))
+        elif chunk.name == b"auxi" and said == Tuning():
+            said = tuning(read(chunk.offset, min(chunk.size, _MOST_AUXI_BYTES)))
+    if not data:
+        raise input_invalid(f"{file.name} is a {kind} file without samples (no data chunk): record or copy it again")
+    order = ">" if layout.is_big_endian else "<"
+    if len(format_content) < 16:
+        raise input_invalid(f"{file.name} does not say what its samples are (no fmt chunk): repair its header")
+    encoding, channels, rate, byte_rate, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", format_content[:16])
+    valid_bits = bits
+    if encoding == _EXTENSIBLE and len(format_content) >= 26:
+        valid_bits, encoding = struct.unpack(f"{order}2xH4xH", format_content[16:26])
+    if encoding not in (PCM, FLOAT, ALAW, ULAW):
+        name = _ENCODINGS.get(encoding, f"encoding 0x{encoding:04X}")
+        raise input_invalid(f"{file.name} holds {name} samples, which are not read: convert it to PCM or FLAC")
+    return WaveHeader(
+        kind=kind,
+        is_big_endian=layout.is_big_endian,
+        encoding=encoding,
+        channels=channels,
+        rate=rate,
+        byte_rate=byte_rate,
+        frame_bytes=frame_bytes,
+        bits=bits,
+        valid_bits=valid_bits or bits,
+        data=tuple(data),
+        tuning=said,
+    )
 
 
-def _riff_chunks(file: SampleFile) -> Iterator[_Chunk]:
-    order = ">I" if _bytes(file, 0, 4) == b"RIFX" else "<I"
-    position = 12
-    for _ in range(_MAXIMUM_CHUNKS):
-        if position + 8 > file.size:
-            return
-        head = _bytes(file, position, 8)
-        (size,) = struct.unpack(order, head[4:])
-        yield _Chunk(head[:4], position + 8, size)
-        position += 8 + size + size % 2
+def _windowed(file: SampleFile) -> ReadBytes:
+    """Reads of small pieces, through one of 4 KiB."""
+    held, held_from = b"", 0
 
+    def read(offset: int, count: int) -> bytes:
+        nonlocal held, held_from
+        count = max(0, min(count, file.size - offset))
+        if not held_from <= offset <= offset + count <= held_from + len(held):
+            content = np.empty(min(max(count, _WINDOW_BYTES), file.size - offset) if count else 0, np.uint8)
+            file.read(offset, content)
+            held, held_from = content.tobytes(), offset
+        return held[offset - held_from : offset - held_from + count]
 
-def _w64_chunks(file: SampleFile) -> Iterator[_Chunk]:
-    position = 40
-    for _ in range(_MAXIMUM_CHUNKS):
-        if position + 24 > file.size:
-            return
-        head = _bytes(file, position, 24)
-        size = int.from_bytes(head[16:], "little")
-        if size < 24:  # it counts its own head
-            return
-        yield _Chunk(head[:4], position + 24, size - 24)
-        position += -(-size // 8) * 8
-
-
-def _bytes(file: SampleFile, offset: int, count: int) -> bytes:
-    content = np.empty(count, np.uint8)
-    file.read(offset, content)
-    return content.tobytes()
+    return read
