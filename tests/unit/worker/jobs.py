@@ -87,4 +87,5 @@ def values(shape: Layout) -> NDArray[np.float32]:
 def columns_of(content: NDArray[np.float32]) -> Iterator[Column]:
     """The columns of `content`, (reductions, F, T), in order."""
     for index in range(content.shape[2]):
-        yield Column(index, np.ascontiguousarray(content[:, :, index]))
+        frames = 0 if np.isnan(content[:, :, index]).all() else 2
+        yield Column(index, np.ascontiguousarray(content[:, :, index]), frames)

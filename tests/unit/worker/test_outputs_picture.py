@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.cells import PictureCells, color_limits
 from spectrogram_worker.outputs.colormaps import _NAMES, FAMILIAR, require_colormap
@@ -113,31 +114,112 @@ def test_a_picture_of_nothing_at_all_can_be_drawn() -> None:
     drawn(640, 400, cells=np.full((1, 1), -3.0, np.float32), start_time=None, times=(0.0, 1e-6))
 
 
+def cells_of(
+    spectra: NDArray[np.float32], reduction: Reduction, width: int, height: int, frames: int = 1
+) -> PictureCells:
+    """The cells of columns, (T, F) in dB, of `frames` frames each; NaN is a column without any."""
+    cells = PictureCells(
+        bins=spectra.shape[1], columns=len(spectra), width=width, height=height, reduction=reduction
+    )
+    for index, spectrum in enumerate(spectra):
+        cells.add(index, spectrum, 0 if np.isnan(spectrum).all() else frames)
+    return cells
+
+
 def test_cells_keep_a_short_burst_on_both_axes() -> None:
-    cells = PictureCells(bins=1000, columns=500, width=7, height=3)
-    for index in range(500):
-        spectrum = np.full(1000, -100.0, np.float32)
-        if index == 300:
-            spectrum[700] = -10.0
-        cells.add(index, spectrum)
-    assert cells.values.shape == (7, 3)
-    assert cells.values[300 * 7 // 500, 2] == -10.0
-    assert (cells.values == -10.0).sum() == 1
+    spectra = np.full((500, 1000), -100.0, np.float32)
+    spectra[300, 700] = -10.0
+    values = cells_of(spectra, Reduction.MAX, 7, 3).values
+    assert values.shape == (7, 3)
+    assert values[300 * 7 // 500, 2] == -10.0
+    assert (values == -10.0).sum() == 1
 
 
-def test_cells_are_missing_only_where_there_is_no_data_at_all() -> None:
-    cells = PictureCells(bins=2, columns=4, width=2, height=2)
-    for index, value in enumerate([np.nan, -50.0, np.nan, np.nan]):
-        cells.add(index, np.full(2, value, np.float32))
-    assert (cells.values[0] == -50.0).all()
-    assert np.isnan(cells.values[1]).all()
-    coarse = PictureCells(bins=2, columns=1, width=1, height=1)
-    coarse.add(0, np.array([np.nan, -50.0], np.float32))
-    assert coarse.values == -50.0
+REDUCED: dict[Reduction, Any] = {Reduction.MAX: np.max, Reduction.MEAN: np.mean, Reduction.MIN: np.min}
+
+
+@pytest.mark.parametrize("reduction", REDUCED)
+def test_cells_of_many_bins_and_columns_show_what_the_title_says(reduction: Reduction) -> None:
+    """Noise of −60.0 dB: 64 bins and 16 columns lie in a cell."""
+    power = 1e-6 * np.random.default_rng(3).gamma(20, 1 / 20, (12, 16, 5, 64))
+    spectra = (10 * np.log10(power)).reshape(192, 320).astype(np.float32)
+    expected = 10 * np.log10(REDUCED[reduction](power, axis=(1, 3)))
+    found = cells_of(spectra, reduction, 12, 5)
+    np.testing.assert_allclose(found.values, expected, atol=2e-5)
+    if reduction is Reduction.MEAN:
+        np.testing.assert_allclose(found.values, -60.0, atol=0.15)
+    again = found.reduced(width=3, height=1)
+    coarse = 10 * np.log10(REDUCED[reduction](power.reshape(3, 64, 320), axis=(1, 2)))
+    np.testing.assert_allclose(again.values[:, 0], coarse, atol=2e-5)
+
+
+@given(
+    columns=st.integers(1, 40),
+    bins=st.integers(1, 40),
+    width=st.integers(1, 40),
+    height=st.integers(1, 40),
+    smaller=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    seed=st.integers(0, 1000),
+)
+def test_the_mean_of_all_cells_is_that_of_all_frames_however_often_they_are_reduced(
+    columns: int, bins: int, width: int, height: int, smaller: tuple[int, int], seed: int
+) -> None:
+    """To one cell, from cells of any sizes: each counts as many bins and frames as lie in it."""
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 9, columns)
+    power = 10.0 ** random.uniform(-9, -6, (columns, bins))
+    cells = PictureCells(bins=bins, columns=columns, width=width, height=height, reduction=Reduction.MEAN)
+    for index, (one, count) in enumerate(zip(power, frames.tolist(), strict=True)):
+        cells.add(index, (10 * np.log10(one)).astype(np.float32) if count else np.full(bins, np.nan, np.float32), count)
+    found = cells.reduced(width=smaller[0], height=smaller[1]).reduced(width=1, height=1).values
+    if frames.any():
+        assert found == pytest.approx(10 * np.log10(np.average(power.mean(axis=1), weights=frames)), abs=1e-4)
+    else:
+        assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(
+    ("reduction", "half_zero"),
+    [(Reduction.MAX, -50.0), (Reduction.MEAN, -50.0 - 10 * np.log10(2)), (Reduction.MIN, -np.inf)],
+)
+def test_cells_are_missing_only_where_there_is_no_data_at_all(reduction: Reduction, half_zero: float) -> None:
+    """Zero power is data: it lowers a mean, and is a minimum."""
+    levels = [np.nan, -50.0, np.nan, np.nan, -np.inf, -50.0, -np.inf, np.nan]
+    spectra = np.repeat(np.array(levels, np.float32)[:, np.newaxis], 4, axis=1)
+    values = cells_of(spectra, reduction, 4, 2, frames=7).values
+    np.testing.assert_allclose(values[:, 0], [-50.0, np.nan, half_zero, -np.inf], atol=1e-5)
+    np.testing.assert_array_equal(values[:, 0], values[:, 1])
 
 
 def test_fewer_columns_than_pixels_are_one_cell_each() -> None:
-    assert PictureCells(bins=5, columns=4, width=100, height=100).values.shape == (4, 5)
+    spectra = np.random.default_rng(4).normal(-80, 5, (4, 5)).astype(np.float32)
+    for reduction in REDUCED:
+        found = cells_of(spectra, reduction, 100, 100)
+        np.testing.assert_array_equal(found.values, spectra)
+        assert not found.are_shared
+
+
+@pytest.mark.parametrize(
+    ("time", "cells", "shared", "label"),
+    [
+        ("max", "auto", True, "max, dB(FS²/Hz)"),
+        ("mean", "auto", True, "mean, dB(FS²/Hz)"),
+        ("min", "auto", True, "min, dB(FS²/Hz)"),
+        ("none", "auto", True, "power, max of each cell, dB(FS²/Hz)"),
+        ("none", "auto", False, "power, dB(FS²/Hz)"),
+        ("mean", "max", True, "mean, max of each cell, dB(FS²/Hz)"),
+        ("mean", "max", False, "mean, dB(FS²/Hz)"),
+        ("max", "mean", True, "max, mean of each cell, dB(FS²/Hz)"),
+        ("max", "max", True, "max, dB(FS²/Hz)"),
+        ("none", "mean", True, "power, mean of each cell, dB(FS²/Hz)"),
+    ],
+)
+def test_the_colour_bar_says_how_cells_are_reduced(
+    tmp_path: Path, time: str, cells: str, shared: bool, label: str
+) -> None:
+    document = parsed(tmp_path, output={"image": {"cells": cells}})
+    shape = layout(reductions=(time,))
+    assert describe_scene(document, shape, SIGNAL, (), 6, are_shared=shared).value_label == label
 
 
 def test_colours_span_the_robust_percentiles() -> None:
@@ -205,15 +287,13 @@ def test_a_picture_without_axes_is_not_made_smaller_than_it_is() -> None:
     assert largest_size(64, 1000, 64 * 500) == (64, 500)
 
 
-def test_cells_for_a_smaller_picture_are_those_that_it_would_have_had() -> None:
+@pytest.mark.parametrize("reduction", REDUCED)
+def test_cells_for_a_smaller_picture_are_those_that_it_would_have_had(reduction: Reduction) -> None:
     spectra = np.random.default_rng(2).normal(-80, 5, (96, 64)).astype(np.float32)
     spectra[5:9] = np.nan
-    large = PictureCells(bins=64, columns=96, width=48, height=32)
-    small = PictureCells(bins=64, columns=96, width=12, height=8)
-    for index, spectrum in enumerate(spectra):
-        large.add(index, spectrum)
-        small.add(index, spectrum)
-    np.testing.assert_array_equal(large.reduced(width=12, height=8).values, small.values)
+    large = cells_of(spectra, reduction, 48, 32)
+    small = cells_of(spectra, reduction, 12, 8)
+    np.testing.assert_allclose(large.reduced(width=12, height=8).values, small.values, atol=2e-5)
     assert large.reduced(width=48, height=500) is large
 
 

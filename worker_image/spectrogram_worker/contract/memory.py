@@ -45,6 +45,8 @@ _DRAWING_BYTES = 36_000_000
 _PIXEL_BYTES = 10
 """For each pixel while a picture is drawn: canvas, cells and a mask or a copy of them (measured: 9.5)."""
 _CELL_BYTES = 4
+_CELL_WORK_BYTES = 16
+"""For each bin while the mean of cells is made: the power of a column in float64, and how many bins each stands for."""
 REST_BYTES = 8_000_000
 """What no part counts: modules that libraries load late, and freed memory that the allocator keeps (measured: 2 to 7 MB)."""
 _PROCESS_BYTES = 60_000_000
@@ -221,7 +223,8 @@ def _read_ahead(known: Known, threads: int) -> int:
 def _collected(output: OutputSelection, bins: int, columns: int, reductions: int) -> int:
     """What of the finished columns is in memory: the picture's cells, a chunk of each array, the files' buffers."""
     image, formats = output.image, output.formats
-    cells = _CELL_BYTES * min(columns, image.width) * min(bins, image.height) if OutputFormat.PNG in formats else 0
+    cells = _CELL_BYTES * min(columns, image.width) * min(bins, image.height) + _CELL_WORK_BYTES * bins
+    cells = cells if OutputFormat.PNG in formats else 0
     chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
     chunks = 4 * reductions * bins * chunk_columns(bins, columns) if chunked else 0
     return cells + chunks + FILE_BUFFER_BYTES * reductions

@@ -324,6 +324,8 @@ class Image(Model):
     """Width of the whole picture in pixels, 64 to 16384. Default: 1600."""
     height: Annotated[int, Field(ge=64, le=16_384)] = 900
     """Height of the whole picture in pixels, 64 to 16384. Default: 900."""
+    cells: Literal["auto", "max", "mean"] = "auto"
+    """What a pixel shows of several bins or columns, in linear power. auto (default): what reduce.time names first, of none the maximum. max keeps a narrow carrier or a short burst in a picture of means, mean shows levels of noise in one of maxima."""
     db_range: DecibelRange | None = None
     """Values at the ends of the colour scale, in dB. Default: the 1st and 99.8th percentile, at least 10 dB apart."""
     rules = (

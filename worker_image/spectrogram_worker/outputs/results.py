@@ -10,7 +10,7 @@ from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
 from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
 from spectrogram_worker.outputs.attributes import Signal, array_metadata, describe_arrays
-from spectrogram_worker.outputs.cells import PictureCells
+from spectrogram_worker.outputs.cells import PictureCells, cell_reduction
 from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
 from spectrogram_worker.outputs.geometry import largest_size, plan_geometry
 from spectrogram_worker.outputs.hdf5_file import Hdf5File
@@ -40,7 +40,8 @@ class Results:
         if OutputFormat.PNG in formats:
             axes = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None).axes
             shape = {"bins": len(layout.frequencies), "columns": len(layout.times)}
-            self._cells = PictureCells(**shape, width=axes.width, height=axes.height)
+            reduction = cell_reduction(image, layout.reductions[0])
+            self._cells = PictureCells(**shape, width=axes.width, height=axes.height, reduction=reduction)
 
     def add(self, column: Column) -> None:
         """Take the next column."""
@@ -49,7 +50,7 @@ class Results:
         if self._chunks is not None:
             self._chunks.append(column)
         if self._cells is not None:
-            self._cells.add(column.index, column.values[0])
+            self._cells.add(column.index, column.values[0], column.frames)
         self.columns_done = column.index + 1
 
     def write_arrays(self) -> tuple[OutputFile, ...]:
@@ -90,7 +91,9 @@ class Results:
         cells, self._cells = self._cells, None
         geometry = plan_geometry(*size, with_utc=self._signal.start_time is not None)
         cells = cells.reduced(width=geometry.axes.width, height=geometry.axes.height)
-        scene = describe_scene(self._document, self._layout, self._signal, gaps, self.columns_done)
+        scene = describe_scene(
+            self._document, self._layout, self._signal, gaps, self.columns_done, are_shared=cells.are_shared
+        )
         return self._write(
             PICTURE_NAME,
             PICTURE_MEDIA_TYPE,
@@ -153,9 +156,18 @@ def with_smaller_picture(output: OutputSelection, pixels: float) -> OutputSelect
 
 
 def describe_scene(
-    document: WorkerDocument, layout: Layout, signal: Signal, gaps: tuple[tuple[int, int], ...], columns_done: int
+    document: WorkerDocument,
+    layout: Layout,
+    signal: Signal,
+    gaps: tuple[tuple[int, int], ...],
+    columns_done: int,
+    *,
+    are_shared: bool = False,
 ) -> Scene:
-    """The picture's words and axes. The axes end where the outer columns and bins do; all columns are equally wide."""
+    """The picture's words and axes. The axes end where the outer columns and bins do; all columns are equally wide.
+
+    are_shared: whether a cell stands for several bins or columns.
+    """
     transform, image, reduction = document.transform, document.output.image, layout.reductions[0]
     half_bin = signal.sample_rate / transform.fft_size / 2
     column_seconds = layout.frames_per_column * transform.hop_size / signal.sample_rate
@@ -167,7 +179,7 @@ def describe_scene(
     return Scene(
         title=title,
         subtitle=" · ".join(_parameters(transform, layout, signal)),
-        value_label=f"{'power' if reduction is Reduction.NONE else reduction}, {layout.unit}",
+        value_label=_value_label(reduction, cell_reduction(image, reduction) if are_shared else reduction, layout.unit),
         times=(first, first + total * column_seconds),
         frequencies=(float(layout.frequencies[0]) - half_bin, float(layout.frequencies[-1]) + half_bin),
         start_time=signal.start_time,
@@ -176,6 +188,12 @@ def describe_scene(
         gaps=tuple((start / signal.sample_rate, stop / signal.sample_rate) for start, stop in gaps),
         missing_label=missing,
     )
+
+
+def _value_label(reduction: Reduction, cells: Reduction, unit: str) -> str:
+    """What the colour bar says: the reduction of frames, and that of cells where it is another."""
+    of_cells = f", {cells} of each cell" if cells is not reduction else ""
+    return f"{'power' if reduction is Reduction.NONE else reduction}{of_cells}, {unit}"
 
 
 def _parameters(transform: Transform, layout: Layout, signal: Signal) -> list[str]:

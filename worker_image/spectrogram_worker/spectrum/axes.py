@@ -35,10 +35,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Column:
-    """One finished column: `values` is (reductions, F) float32 in dB; NaN is no data, −inf is zero power."""
+    """One finished column: `values` is (reductions, F) float32 in dB; NaN is no data, −inf is zero power.
+
+    frames: how many of its frames have data.
+    """
 
     index: int
     values: NDArray[np.float32]
+    frames: int
 
 
 @dataclass(frozen=True)

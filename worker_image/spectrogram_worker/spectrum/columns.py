@@ -51,7 +51,7 @@ class ColumnBuilder:
             if is_complete:
                 self._begun, self._begun_frames = [], 0
                 for number, levels in enumerate(self._decibels(values, counts, power.dtype)):
-                    yield Column(column + number, levels)
+                    yield Column(column + number, levels, int(counts[number]))
             else:
                 self._begun, self._begun_frames = values, int(counts[0])
             start = stop
