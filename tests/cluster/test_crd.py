@@ -37,6 +37,8 @@ DATATYPE = (
     "datatype must be a SigMF type: r or c, then f32 f64 i16 i32 u16 u32 with _le or _be, or i8 or u8, as in cf32_le"
 )
 BAND = "frequencyRange.upper must be greater than lower: swap them or widen the band"
+UNIT = "is no unit of power in dB: write one that begins with dB and does not name Hz, as in dBm"
+CALIBRATION = "calibration and calibrationOffsetDb both say what to add: remove calibrationOffsetDb"
 PIXELS = "width × height must not exceed 16 million pixels: make the picture smaller"
 MEMORY = "memory must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi"
 CPU = "cpu must be at least 50m: write cores, as in 2, or thousandths, as in 500m"
@@ -72,6 +74,8 @@ transform: {fftSize: 8, hopSize: 1073741824}
 transform: {fftSize: 1048576, hopSize: 1, window: {name: kaiser, length: 1048576, beta: 0}}
 transform: {window: {name: tukey, alpha: 1}, scaling: spectrum, detrend: constant, precision: double}
 transform: {window: {stdDev: 0.1}, calibrationOffsetDb: -1000}
+transform: {scaling: spectrum, calibration: {offsetDb: 1000, unit: dBm}}
+transform: {calibration: {offsetDb: -30, unit: dB(µV²)}}
 reduce: {time: [none]}
 reduce: {time: [min, mean, max], columns: 65536}
 frequencyRange: {lower: -1.5e+6, upper: -1.4e+6}
@@ -190,6 +194,10 @@ REFUSED: dict[str, str] = {
     "transform: {detrend: linear}": 'supported values: "none", "constant"',
     "transform: {precision: float64}": 'supported values: "single", "double"',
     "transform: {calibrationOffsetDb: 1001}": "less than or equal to 1000",
+    "transform: {calibration: {offsetDb: 1001, unit: dBm}}": "less than or equal to 1000",
+    "transform: {calibration: {offsetDb: 1, unit: dBm/Hz}}": UNIT,
+    "transform: {calibration: {offsetDb: 1, unit: mW}}": UNIT,
+    "transform: {calibration: {offsetDb: 1, unit: dBm}, calibrationOffsetDb: 0}": CALIBRATION,
     "reduce: {time: [none, max]}": "none stands alone in reduce.time: write [none], or remove it",
     "reduce: {time: [max, max]}": "names an entry twice: remove one of them",
     "reduce: {time: []}": "should have at least 1 items",
@@ -199,6 +207,7 @@ REFUSED: dict[str, str] = {
     "output: {formats: [png, png]}": "names an entry twice: remove one of them",
     "output: {formats: [jpeg]}": 'supported values: "png", "npz", "zarr", "hdf5"',
     "output: {image: {width: 16000, height: 16000}}": PIXELS,
+    "output: {image: {cells: median}}": 'supported values: "auto", "max", "mean"',
     "output: {image: {width: 63}}": "greater than or equal to 64",
     "output: {image: {colormap: hot cold}}": "is no colour map: write a name of matplotlib's, as in magma or viridis",
     "output: {image: {dbRange: {min: 0, max: -10}}}": "dbRange.max must be greater than min: swap them",
@@ -300,7 +309,7 @@ def test_six_lines_make_a_job_and_the_rest_is_filled_in(api: Api) -> None:
         "output": {
             "claimName": "results",
             "formats": ["png", "npz"],
-            "image": {"colormap": "magma", "width": 1600, "height": 900},
+            "image": {"colormap": "magma", "width": 1600, "height": 900, "cells": "auto"},
         },
         "transform": {
             "fftSize": 1024,
@@ -309,7 +318,6 @@ def test_six_lines_make_a_job_and_the_rest_is_filled_in(api: Api) -> None:
             "scaling": "density",
             "detrend": "none",
             "precision": "single",
-            "calibrationOffsetDb": 0,
         },
         "reduce": {"time": ["max", "mean"], "columns": 4096},
         "chunking": {"mode": "auto", "thresholdMegabytes": 500},

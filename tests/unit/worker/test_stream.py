@@ -5,9 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Reduction, Transform, Window, WindowName
+from spectrogram_worker.contract.parameters import (
+    Calibration,
+    FrequencyRange,
+    Reduce,
+    Reduction,
+    Transform,
+    Window,
+    WindowName,
+)
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.spectrum.axes import transform_warnings
 from unit.worker.recordings import says
@@ -63,11 +72,51 @@ def test_dc_and_nyquist_of_real_samples_have_no_twin(scaling: Any, factor: float
     np.testing.assert_allclose(odd[1:] - odd[0], 10 * np.log10(factor), atol=1e-4)
 
 
-def test_the_calibration_offset_is_added() -> None:
+CALIBRATED: list[dict[str, Any]] = [
+    {"calibration_offset_db": -33.5},
+    {"calibration": Calibration(offset_db=-33.5, unit="dBm")},
+]
+
+
+@pytest.mark.parametrize("calibrated", CALIBRATED)
+def test_the_calibration_offset_is_added(calibrated: dict[str, Any]) -> None:
     samples = np.random.default_rng(1).normal(size=5000)
     plain = taken(stream(MemoryRecording(samples), Transform(fft_size=64)))
-    shifted = taken(stream(MemoryRecording(samples), Transform(fft_size=64, calibration_offset_db=-33.5)))
+    shifted = taken(stream(MemoryRecording(samples), Transform(fft_size=64, **calibrated)))
     np.testing.assert_allclose(shifted - plain, -33.5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "spectrum", "density"),
+    [
+        ({}, "dBFS", "dB(FS²/Hz)"),
+        ({"calibrationOffsetDb": 0}, "dBFS", "dB(FS²/Hz)"),
+        ({"calibrationOffsetDb": -30}, "dB, calibrated", "dB/Hz, calibrated"),
+        ({"calibration": {"offsetDb": -30, "unit": "dBm"}}, "dBm", "dBm/Hz"),
+        ({"calibration": {"offsetDb": 0, "unit": "dB(µV²)"}}, "dB(µV²)", "dB(µV²)/Hz"),
+    ],
+)
+def test_what_is_calibrated_has_its_own_unit(calibrated: dict[str, Any], spectrum: str, density: str) -> None:
+    """And a full-scale sine the level that the job says."""
+    samples = sine(4096, 64, 256, is_complex=True)
+    for scaling, unit in (("spectrum", spectrum), ("density", density)):
+        transform = Transform.model_validate({"fftSize": 256, "scaling": scaling} | calibrated)
+        found = stream(MemoryRecording(samples), transform)
+        assert found.layout.unit == unit
+        if scaling == "spectrum":
+            np.testing.assert_allclose(taken(found).max(axis=1), transform.offset_db, atol=1e-3)
+
+
+@pytest.mark.parametrize("unit", ["", "dBm/Hz", "mW", "Hz", "dB\n", "dB" + 31 * "m"])
+def test_a_unit_that_would_not_be_true_is_refused(unit: str) -> None:
+    """Of a density the results say the Hz by themselves."""
+    with pytest.raises(ValidationError):
+        Calibration(offset_db=1, unit=unit)
+
+
+def test_two_calibrations_are_refused() -> None:
+    with pytest.raises(ValidationError, match="remove calibrationOffsetDb"):
+        Transform.model_validate({"calibration": {"offsetDb": 1, "unit": "dBm"}, "calibrationOffsetDb": 0})
 
 
 def test_zero_power_is_minus_infinity() -> None:

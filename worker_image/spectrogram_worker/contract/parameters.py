@@ -225,6 +225,22 @@ class Window(Model):
     """tukey: the tapered share of the window, 0 to 1. Default: 0.5."""
 
 
+class Calibration(Model):
+    """What makes decibels of full scale those of a physical unit."""
+
+    offset_db: Annotated[float, Field(ge=-1000, le=1000)]
+    """Added to every value, in dB: what a full-scale sine has, in `unit`."""
+    unit: Annotated[
+        str,
+        StringConstraints(max_length=32),
+        pattern_rule(
+            "dB[-A-Za-y0-9µ²^*/(). ]*",  # without z: that a density is per Hz is said by the results themselves
+            "is no unit of power in dB: write one that begins with dB and does not name Hz, as in dBm",
+        ),
+    ]
+    """Unit of power that the values are in, such as dBm or dBW; with scaling density the results say dBm/Hz."""
+
+
 class Transform(Model):
     """The short-time Fourier transform: frame k covers samples k·hopSize to k·hopSize + the window's length."""
 
@@ -240,9 +256,16 @@ class Transform(Model):
     """constant subtracts each frame's mean before the window. Default: none."""
     precision: Literal["single", "double"] = "single"
     """single (default) is right for spans up to about 130 dB; double for more, at twice the memory."""
-    calibration_offset_db: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
-    """Added to every value, in dB. Default: 0."""
+    calibration: Calibration | None = None
+    """An offset and the unit that it leads to. Default: none, values are relative to full scale."""
+    calibration_offset_db: Annotated[float, Field(ge=-1000, le=1000)] | None = None
+    """Added to every value, in dB, where its unit is not to be named; see calibration. Default: 0."""
     rules = (
+        Rule(
+            cel="!has(self.calibration) || !has(self.calibrationOffsetDb)",
+            message="calibration and calibrationOffsetDb both say what to add: remove calibrationOffsetDb",
+            holds=lambda t: t.calibration is None or t.calibration_offset_db is None,
+        ),
         Rule(
             cel="!has(self.window) || !has(self.window.length) || !has(self.fftSize)"
             " || self.window.length <= self.fftSize",
@@ -250,6 +273,21 @@ class Transform(Model):
             holds=lambda t: t.window.length is None or t.window.length <= t.fft_size,
         ),
     )
+
+    @property
+    def offset_db(self) -> float:
+        """What is added to every value, in dB."""
+        return self.calibration.offset_db if self.calibration else self.calibration_offset_db or 0.0
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values. After an offset without a unit they are relative to something, but not to full scale."""
+        is_density = self.scaling == "density"
+        if self.calibration is not None:
+            return f"{self.calibration.unit}/Hz" if is_density else self.calibration.unit
+        if self.offset_db:
+            return "dB/Hz, calibrated" if is_density else "dB, calibrated"
+        return "dB(FS²/Hz)" if is_density else "dBFS"
 
     @property
     def window_length(self) -> int:

@@ -96,7 +96,7 @@ def array_metadata(document: WorkerDocument, layout: Layout, signal: Signal) -> 
         "hopSize": transform.hop_size,
         "detrend": transform.detrend,
         "precision": transform.precision,
-        "calibrationOffsetDb": transform.calibration_offset_db,
+        "calibrationOffsetDb": transform.offset_db,
         "reductions": [str(reduction) for reduction in layout.reductions],
         "framesPerColumn": layout.frames_per_column,
         "sampleRate": signal.sample_rate,

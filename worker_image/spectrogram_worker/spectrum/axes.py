@@ -13,8 +13,6 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.windows import window_values
 
-UNITS = {"density": "dB(FS²/Hz)", "spectrum": "dBFS"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -78,7 +76,7 @@ def layout_of(description: Description, framing: Framing, bins: Bins, transform:
         frames=framing.frames,
         frames_per_column=framing.frames_per_column,
         samples=framing.samples,
-        unit=UNITS[transform.scaling],
+        unit=transform.unit,
     )
 
 
@@ -122,7 +120,7 @@ def choose_bins(description: Description, transform: Transform, band: FrequencyR
                 f"frequencyRange {band.lower:.12g} to {band.upper:.12g} Hz holds no bin: the recording covers"
                 f" {frequencies[0]:.12g} to {frequencies[-1]:.12g} Hz, in steps of {rate / size:.6g} Hz"
             )
-    offsets = np.full(len(steps), _scale_db(transform, rate) + transform.calibration_offset_db)
+    offsets = np.full(len(steps), _scale_db(transform, rate) + transform.offset_db)
     if not description.is_complex:
         # The negative frequencies' half: twice the power, or twice the amplitude, but DC and Nyquist have no twin.
         twins = (steps > 0) & (2 * steps != size)
