@@ -57,36 +57,66 @@ def test_nan_between_blocks_is_missing(tmp_path: Path, dtype: str, is_complex: b
     assert np.flatnonzero(missing).tolist() == list(range(200, 1000))
 
 
-def test_one_component_at_the_minimum_is_a_sample(tmp_path: Path) -> None:
-    """A clipped sample has one component there; padding has both."""
-    pairs = integer_pairs(100)
-    pairs[10] = (MINIMUM, 5)
-    pairs[11] = (5, MINIMUM)
-    pairs[12] = (MINIMUM, MINIMUM)
-    write_digital_rf(tmp_path, [(0, pairs)], continuous=True)
-    samples, missing = read(open_path(tmp_path, "recording"))
-    assert np.flatnonzero(missing).tolist() == [12]
-    np.testing.assert_array_equal(samples[[10, 11]], scaled(pairs[[10, 11]]))
-
-
-def test_real_samples_at_the_minimum_are_missing_in_runs_of_32(tmp_path: Path) -> None:
-    values = np.ones((1000, 1), np.int16)
+@pytest.mark.parametrize("is_complex", [True, False])
+def test_samples_at_the_minimum_are_missing_in_runs_of_32_and_else_clipped(tmp_path: Path, is_complex: bool) -> None:
+    values = np.ones((1000, 2 if is_complex else 1), np.int16)
     values[100:131] = MINIMUM
     values[200:232] = MINIMUM
     values[300] = MINIMUM
-    write_digital_rf(tmp_path, [(0, values)], continuous=True, is_complex=False)
+    values[400:500, 0] = MINIMUM if is_complex else 5  # padding has both components there
+    write_digital_rf(tmp_path, [(0, values)], continuous=True, is_complex=is_complex)
     samples, missing = read(open_path(tmp_path, "recording"))
     assert np.flatnonzero(missing).tolist() == list(range(200, 232))
-    assert (samples[100:131] == -1).all()
+    assert (samples[100:131] == (-1 - 1j if is_complex else -1)).all()
 
 
+@pytest.mark.parametrize("compression", [0, 1])
+def test_noise_that_clips_has_no_gap(tmp_path: Path, compression: int) -> None:
+    """Of a deviation of 70, in 8 bits: both components are at the minimum in one of 850 samples."""
+    noise = np.random.default_rng(5).normal(0, 70, (200_000, 2)).round().clip(-128, 127).astype(np.int8)
+    clipped = (noise == -128).all(axis=1)
+    assert clipped.sum() > 150
+    noise[[0, -1]] = 1
+    write_digital_rf(tmp_path, [(0, noise)], dtype="i1", continuous=True, compression=compression)
+    recording = open_path(tmp_path, "recording")
+    assert recording.description.length == len(noise)
+    for size in (len(noise), 1777):
+        reader, samples = recording.reader(), np.empty(size, np.complex64)
+        for start in range(0, len(noise) - size + 1, size):
+            assert reader.read(start, samples) is None
+            np.testing.assert_array_equal(samples, scaled(noise[start : start + size]))
+        reader.close()
+
+
+@pytest.mark.parametrize("length", [1, 2, 31])
+def test_a_fill_may_be_short_where_a_file_begins_or_ends(tmp_path: Path, length: int) -> None:
+    """Files of 1000 samples; what is as short inside of one is data."""
+    pairs = integer_pairs(10_000)
+    short = slice(500, 500 + length)
+    pairs[short] = pairs[3000 : 3000 + length] = pairs[5000 - length : 5000] = MINIMUM
+    pairs[7000 - length : 7000 + length] = MINIMUM
+    pairs[:length] = pairs[10_000 - length :] = MINIMUM
+    write_digital_rf(tmp_path, [(0, pairs)], continuous=True, file_milliseconds=1)
+    recording = open_path(tmp_path, "recording")
+    assert recording.description.length == 10_000 - 2 * length
+    _, whole = read(recording)
+    found = np.flatnonzero(whole) + length
+    filled = (range(3000, 3000 + length), range(5000 - length, 5000), range(7000 - length, 7000 + length))
+    assert found.tolist() == [sample for fill in filled for sample in fill]
+    for size in (1, 7, 40, 250):
+        pieces = range(0, recording.description.length, size)
+        cut = [read(recording, start, min(size, recording.description.length - start))[1] for start in pieces]
+        np.testing.assert_array_equal(np.concatenate(cut), whole)
+
+
+@pytest.mark.parametrize("is_complex", [True, False])
 @pytest.mark.parametrize("size", [1, 5, 31, 32, 33, 250])
-def test_a_run_is_padding_wherever_reads_cut_it(tmp_path: Path, size: int) -> None:
-    values = np.ones((1000, 1), np.int16)
+def test_a_run_is_padding_wherever_reads_cut_it(tmp_path: Path, size: int, is_complex: bool) -> None:
+    values = np.ones((1000, 2 if is_complex else 1), np.int16)
     values[100:131] = MINIMUM
     values[400:440] = MINIMUM
     values[500:532] = MINIMUM
-    write_digital_rf(tmp_path, [(0, values)], continuous=True, is_complex=False)
+    write_digital_rf(tmp_path, [(0, values)], continuous=True, is_complex=is_complex)
     recording = open_path(tmp_path, "recording")
     _, whole = read(recording)
     pieces = [read(recording, start, min(size, 1000 - start))[1] for start in range(0, 1000, size)]

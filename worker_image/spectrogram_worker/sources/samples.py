@@ -68,10 +68,8 @@ class SampleType:
 
     @property
     def padding_run(self) -> int:
-        """How many minima in a row are padding: one for complex samples, 32 for real ones; 0 where none are."""
-        if not self.padded or self.component.kind == "f":
-            return 0
-        return 1 if self.is_complex else MINIMUM_PADDING_RUN
+        """How many minima in a row are padding, and not clipped samples; 0 where none are."""
+        return MINIMUM_PADDING_RUN if self.padded and self.component.kind != "f" else 0
 
     def fits(self, samples: NDArray[Any]) -> bool:
         """True when the bytes of the file are those of `samples`: nothing to convert."""
@@ -175,11 +173,15 @@ def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleT
     return SampleType(component=component, is_complex=match[1] == "c", channels=channels, channel=channel)
 
 
-def long_runs(flags: NDArray[np.bool_], minimum: int) -> NDArray[np.bool_]:
-    """`flags` (n,) without the runs of True that are shorter than `minimum`."""
+def long_runs(flags: NDArray[np.bool_], minimum: int, edges: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`flags` (n,) without the runs of True that are shorter than `minimum` and touch none of the edges.
+
+    edges: places between two flags, ascending; 0 is before the first.
+    """
     stretches, kept = runs(flags), flags.copy()
-    lengths = stretches[:, 1] - stretches[:, 0]
-    kept[flags] = np.repeat(lengths >= minimum, lengths)
+    first, last = stretches.T
+    touches = np.searchsorted(edges, last, side="right") > np.searchsorted(edges, first)
+    kept[flags] = np.repeat((last - first >= minimum) | touches, last - first)
     return kept
 
 

@@ -41,7 +41,7 @@ class SegmentReader(ABC):
     def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Fill `samples` from sample index `start` on; returns what is missing, see `Reader.read`."""
         absent, suspect = self._join(start, samples)
-        if suspect is not None and self._type.padding_run > 1:
+        if suspect is not None and self._type.padding_run:
             suspect = self._padding(start, suspect)
         missing = _union(absent, suspect)
         if missing is None or not missing.any():
@@ -50,15 +50,28 @@ class SegmentReader(ABC):
         return missing
 
     def _padding(self, start: int, suspect: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which suspects are of a run that is long enough, wherever a read happens to cut it."""
+        """Which suspects are of a run that is long enough, wherever a read happens to cut it.
+
+        Where a segment begins or ends a complex one may be alone: a writer that starts one sample after its file does
+        pads one. Of real samples, which have no second component, too many would be clipped ones.
+        """
         margin = self._type.padding_run - 1
-        before = min(margin, start)
-        around = (self._suspects(start - before, before), suspect, self._suspects(start + len(suspect), margin))
-        return long_runs(np.concatenate(around), self._type.padding_run)[before : before + len(suspect)]
+        before, after = min(margin, start) * int(suspect[0]), margin * int(suspect[-1])
+        begin, stop = start - before, start + len(suspect) + after
+        around = (self._suspects(begin, before), suspect, self._suspects(stop - after, after))
+        edges = self._edges(begin, stop) if self._type.is_complex else np.empty(0, np.int64)
+        return long_runs(np.concatenate(around), margin + 1, edges - begin)[before : before + len(suspect)]
 
     def _suspects(self, start: int, count: int) -> NDArray[np.bool_]:
-        _, suspect = self._join(start, np.empty(count, np.float32))
+        _, suspect = self._join(start, np.empty(count, np.complex64 if self._type.is_complex else np.float32))
         return np.zeros(count, np.bool_) if suspect is None else suspect
+
+    def _edges(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Where segments begin or end, from `start` to `stop`, ascending."""
+        segments = slice(
+            np.searchsorted(self._stops, start, side="left"), np.searchsorted(self._starts, stop, side="right")
+        )
+        return np.sort(np.concatenate((self._starts[segments], self._stops[segments])))
 
     def _join(self, start: int, samples: NDArray[Any]) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
         """Fill `samples`; returns (outside every segment, suspect in its value), each (n,) or None for nowhere."""
