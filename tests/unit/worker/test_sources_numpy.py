@@ -72,6 +72,43 @@ def test_two_columns_of_real_numbers_are_i_and_q(tmp_path: Path, dtype: str) -> 
     np.testing.assert_array_equal(samples * scale, (pairs[:, 0] - float(zero)) + 1j * (pairs[:, 1] - float(zero)))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "columns", "fields", "expected"),
+    [
+        ("<i2", 2, {"iq_channels": (1, 0)}, lambda a: a[:, 1] + 1j * a[:, 0]),
+        ("<i2", 2, {"channel": "1"}, lambda a: a[:, 1]),
+        ("<f4", 4, {"iq_channels": (2, 3)}, lambda a: a[:, 2] + 1j * a[:, 3]),
+        ("<f8", 3, {"channel": "2"}, lambda a: a[:, 2]),
+        ("<c8", 2, {"channel": "1"}, lambda a: a[:, 1]),
+        ("<f4", 1, {"channel": "0"}, lambda a: a[:, 0]),
+    ],
+)
+def test_columns_are_channels_where_the_job_says_which(
+    tmp_path: Path, dtype: str, columns: int, fields: dict[str, Any], expected: Any
+) -> None:
+    stored = np.random.default_rng(1).normal(0, 1000, (2000, columns)).astype(dtype)
+    save(tmp_path, stored)
+    scaled = stored / 2.0**15 if stored.dtype.kind == "i" else stored
+    np.testing.assert_array_equal(read(open_path(tmp_path, "array.npy", raw=SAID, **fields))[0], expected(scaled))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "columns", "fields", "words"),
+    [
+        ("<i2", 2, {"iq_channels": (2, 0)}, ("input.iqChannels", "no channel 2", "0 to 1")),
+        ("<i2", 3, {"channel": "3"}, ("input.channel", "no channel 3", "0 to 2")),
+        ("<c8", 2, {"iq_channels": (0, 1)}, ("input.iqChannels", "complex samples")),
+    ],
+)
+def test_a_column_that_is_not_there_is_named(
+    tmp_path: Path, dtype: str, columns: int, fields: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    save(tmp_path, np.zeros((10, columns), dtype))
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "array.npy", raw=SAID, **fields)
+    assert says(caught.value, ExitCode.INVALID_SPEC, "array.npy", *words)
+
+
 def test_samples_that_are_not_finite_are_missing(tmp_path: Path) -> None:
     values = np.ones(100, "<c8")
     values[[3, 50]] = np.nan, complex(0, np.inf)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.parameters import InputFormat, Raw
+from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources import open_recording
 from spectrogram_worker.sources.file_names import parameters_in_name
-from unit.worker.recordings import open_path, open_raw, read, says, write_raw
+from spectrogram_worker.storage.claim_store import ClaimStore
+from unit.worker.recordings import integer_pairs, open_path, open_raw, read, says, scaled, write_raw
 from unit.worker.rights import obeying_permissions
 
 KINDS = {
@@ -55,11 +57,81 @@ def test_every_datatype_reads_with_full_scale_one(tmp_path: Path, datatype: str,
     assert not missing.any()
 
 
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("kind", ["i8", "u8", "i16_be", "u16_le", "f32_le", "f64_be"])
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (3, 1), (0, 2)])
+def test_two_of_several_channels_are_i_and_q_in_the_order_that_the_job_says(
+    tmp_path: Path, kind: str, pair: tuple[int, int], double: bool
+) -> None:
+    order = ">" if kind.endswith("_be") else "<"
+    dtype = np.dtype(KINDS[kind.split("_")[0]]).newbyteorder(order)
+    channels = max(pair) + 1
+    stored = np.random.default_rng(1).normal(100, 20, (90_000, channels)).astype(dtype)
+    write_raw(tmp_path, stored)
+    raw = Raw(datatype=f"r{kind}", sample_rate=1000, channels=channels)
+    recording = open_path(tmp_path, "noise.raw", raw=raw, iq_channels=pair)
+    bits = 8 * dtype.itemsize
+    zero, scale = (2.0 ** (bits - 1) - 0.5 if dtype.kind == "u" else 0), (1 if dtype.kind == "f" else 2.0 ** (1 - bits))
+    real = ((stored - zero) * scale).astype(np.float64 if double else np.float32)
+    samples, missing = read(recording, double=double)
+    np.testing.assert_array_equal(samples, real[:, pair[0]] + 1j * real[:, pair[1]])
+    assert recording.description.sample_type == f"c{kind}"
+    assert (recording.description.length, recording.description.bytes_per_sample) == (90_000, 2 * dtype.itemsize)
+    assert not missing.any()
+
+
+@pytest.mark.parametrize("datatype", ["ri16_le", "ci16_le"])
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_one_of_several_channels_is_read(tmp_path: Path, datatype: str, channel: int) -> None:
+    parts = 2 if datatype[0] == "c" else 1
+    stored = np.random.default_rng(1).integers(-999, 999, (1000, 3, parts)).astype("<i2")
+    write_raw(tmp_path, stored)
+    raw = Raw(datatype=datatype, sample_rate=1000, channels=3)
+    samples, _ = read(open_path(tmp_path, "noise.raw", raw=raw, channel=str(channel)))
+    expected = stored[:, channel] / 2.0**15 @ ([1, 1j] if parts == 2 else [1])
+    np.testing.assert_array_equal(samples, expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"raw": {"datatype": "ri8", "channels": 2}}, ("input.channel is missing", "iqChannels")),
+        ({"raw": {"datatype": "ri8", "channels": 2}, "channel": "2"}, ("no channel 2", "0 to 1")),
+        ({"raw": {"datatype": "ri8", "channels": 2}, "channel": "left"}, ("no channel left",)),
+        ({"raw": {"datatype": "ri8"}, "channel": "1"}, ("no channel 1", "one channel, which is 0")),
+        ({"raw": {"datatype": "ri8"}, "iqChannels": [0, 1]}, ("input.iqChannels", "one channel, which is 0")),
+        ({"raw": {"datatype": "ri8", "channels": 2}, "iqChannels": [2, 1]}, ("input.iqChannels", "no channel 2")),
+        ({"raw": {"datatype": "ci8"}, "iqChannels": [1, 0]}, ("raw.datatype: ri8 and raw.channels: 2",)),
+    ],
+)
+def test_a_channel_that_is_not_there_is_named(tmp_path: Path, fields: dict[str, Any], words: tuple[str, ...]) -> None:
+    write_raw(tmp_path, integer_pairs(100, dtype="i1"))
+    fields["raw"]["sampleRate"] = 1000
+    with pytest.raises(WorkerError) as caught:
+        open_recording(ClaimStore(tmp_path), RecordingSelection.model_validate({"path": "noise.raw"} | fields))
+    assert says(caught.value, ExitCode.INVALID_SPEC, *words)
+
+
+def test_the_advice_for_complex_samples_whose_halves_are_swapped_holds(tmp_path: Path) -> None:
+    pairs = integer_pairs(100, dtype="i1")
+    write_raw(tmp_path, pairs)
+    raw = Raw(datatype="ri8", sample_rate=1000, channels=2)
+    samples, _ = read(open_path(tmp_path, "noise.raw", raw=raw, iq_channels=(1, 0)))
+    np.testing.assert_array_equal(samples, scaled(pairs[:, ::-1]))
+
+
+def test_bytes_of_rtl_sdr_have_their_zero_between_two_codes(tmp_path: Path) -> None:
+    """127 and 128 are as far from zero as each other: a receiver without a constant shows none."""
+    write_raw(tmp_path, np.array([127, 128, 0, 255], np.uint8))
+    samples, _ = read(open_raw(tmp_path, "cu8"), double=False)
+    assert samples.tolist() == [-1 / 256 + 1j / 256, -255 / 256 + 255j / 256]
+
+
 def test_u32_keeps_small_values_in_single_precision(tmp_path: Path) -> None:
     """2³¹ + 5 rounds to 2³¹ in float32: the offset must go before the conversion."""
     write_raw(tmp_path, np.array([2**31 + 5, 2**31 - 3], "<u4"))
     samples, _ = read(open_raw(tmp_path, "ru32_le"), double=False)
-    np.testing.assert_array_equal(samples, np.array([5, -3]) / 2**31)
+    np.testing.assert_array_equal(samples, np.array([5.5, -2.5]) / 2**31)
 
 
 @pytest.mark.parametrize("datatype", ["cf32_le", "ci16_be", "ru8", "cf64_le"])

@@ -1,4 +1,4 @@
-"""WAV, RF64, BW64 and W64 as recorders leave them: lengths that are not true, several data chunks, odd places of samples."""
+"""WAV, RF64, BW64 and W64 as recorders leave them: lengths that are not true, several data chunks, odd places."""
 
 import os
 import struct
@@ -258,7 +258,7 @@ AUXI_START = struct.pack("<8H", 2026, 1, 6, 31, 19, 45, 3, 250)
 AUXI = (
     AUXI_START + struct.pack("<8H", 2026, 1, 6, 31, 19, 45, 4, 0) + struct.pack("<9I", 7_100_000, *8 * [0]) + bytes(96)
 )
-XML = '<?xml version="1.0"?><SDR-XML-Root><Definition RadioCenterFreq="10489750000" UTCSeconds="1769888703"/></SDR-XML-Root>'
+XML = '<?xml version="1.0"?><SDR-XML-Root><Definition RadioCenterFreq="10489750000" UTCSeconds="1769888703"/>'
 NAMED = "SDRSharp_20150804_204000Z_100000000Hz_IQ.wav"
 SAID = {
     "structure": (AUXI, 7.1e6, datetime(2026, 1, 31, 19, 45, 3, 250_000, UTC)),

@@ -67,7 +67,8 @@ def container(head: bytes) -> str | None:
 class Layout:
     """How chunks lie in a file of `size` bytes of this kind."""
 
-    def __init__(self, read: ReadBytes, size: int, kind: str) -> None:
+    def __init__(self, name: str, read: ReadBytes, size: int, kind: str) -> None:
+        self._name = name
         self._read = read
         self._size = size
         self._kind = kind
@@ -91,7 +92,7 @@ class Layout:
             data = self._data(chunk) if chunk.name == b"data" else None
             yield chunk, data
             position = self._next(chunk.offset + (chunk.size if data is None else data.size))
-        raise input_invalid(f"it has more than {MAXIMUM_CHUNKS} chunks: write it again with fewer")
+        raise input_invalid(f"{self._name} has {MAXIMUM_CHUNKS} chunks or more: write it again with fewer")
 
     def _chunk(self, position: int) -> Chunk | None:
         """The chunk that begins at this byte; None where the file has no room for its head."""
@@ -130,7 +131,7 @@ class Layout:
 
     def _ends_at(self, end: int) -> bool:
         """Whether samples can end at this byte: there the file ends, or a chunk or a tag begins."""
-        if end + 8 > self._size or self._is_chain(self._aligned(end)) or self._is_chain(end):
+        if end + 8 > self._size or self._is_chain(self._aligned(end)) or (end % 2 and self._is_chain(end)):
             return True
         return self._read(end, 8).startswith(_TAGS)
 

@@ -40,7 +40,7 @@ class WaveHeader:
 def read_header(file: SampleFile, kind: str) -> WaveHeader:
     """The header of a file of this kind. Raises WorkerError 65 where it does not say what the samples are."""
     read = _windowed(file)
-    layout = Layout(read, file.size, kind)
+    layout = Layout(file.name, read, file.size, kind)
     format_content, said, data = b"", Tuning(), []
     for chunk, samples in layout.chunks():
         if samples is not None:
