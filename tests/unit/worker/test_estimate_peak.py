@@ -79,6 +79,7 @@ CASES = (
     Case(64, "npz", "drf compressed", 16 * MEBI, threads=4),
     Case(1024, "npz", "sigmf annotated", MEBI),
     Case(1024, "npz", "drf tuned", MEBI),
+    Case(1024, "npz", "wav 24"),
     *(
         Case(fft, "png npz", name, samples)
         for name in ("sigmf", "numpy", "wav", "flac", "drf", "drf compressed")
@@ -145,11 +146,12 @@ def write_numpy(folder: Path, noise: NDArray[Any], repeats: int) -> Fields:
     return {"path": "signal.npy", "raw": {"sampleRate": RATE}}
 
 
-def write_sound(folder: Path, noise: NDArray[Any], repeats: int, kind: str) -> Fields:
-    with soundfile.SoundFile(folder / kind, "w", 48_000, 2, "PCM_16", format=kind) as file:
+def write_sound(folder: Path, noise: NDArray[Any], repeats: int, kind: str, subtype: str = "PCM_16") -> Fields:
+    name = f"{kind} {subtype}"
+    with soundfile.SoundFile(folder / name, "w", 48_000, 2, subtype, format=kind) as file:
         for _ in range(repeats):
             file.write(noise)
-    return {"path": kind, "audio": {"iq": True}}
+    return {"path": name, "audio": {"iq": True}}
 
 
 def write_files(folder: Path, noise: NDArray[Any], repeats: int, compression: int) -> Fields:
@@ -168,6 +170,7 @@ WRITERS: dict[str, Callable[[Path, NDArray[Any], int], Fields]] = {
     "drf tuned": write_tuned,
     "numpy": write_numpy,
     "wav": partial(write_sound, kind="WAV"),
+    "wav 24": partial(write_sound, kind="WAV", subtype="PCM_24"),
     "flac": partial(write_sound, kind="FLAC"),
     "drf": partial(write_files, compression=0),
     "drf compressed": partial(write_files, compression=1),

@@ -118,9 +118,7 @@ def cells_of(
     spectra: NDArray[np.float32], reduction: Reduction, width: int, height: int, frames: int = 1
 ) -> PictureCells:
     """The cells of columns, (T, F) in dB, of `frames` frames each; NaN is a column without any."""
-    cells = PictureCells(
-        bins=spectra.shape[1], columns=len(spectra), width=width, height=height, reduction=reduction
-    )
+    cells = PictureCells(bins=spectra.shape[1], columns=len(spectra), width=width, height=height, reduction=reduction)
     for index, spectrum in enumerate(spectra):
         cells.add(index, spectrum, 0 if np.isnan(spectrum).all() else frames)
     return cells

@@ -19,6 +19,8 @@ from spectrogram_worker.contract.parameters import (
 DEFAULT_READ_BYTES = 8 * 2**20
 MAXIMUM_READ_BYTES = 16 * 2**20
 READER_BUFFER_BYTES = 512 * 1024
+WIDENED_BYTES = 128 * 1024
+"""What a reader of integers of an odd width (24 bits) turns into ordinary ones at once."""
 INFLATED_PIECE_BYTES = 128 * 1024
 INFLATED_PIECES = 8
 """What a reader of compressed Digital RF keeps of what it has inflated."""
@@ -198,11 +200,11 @@ _WITH_LIBRARY = (InputFormat.AUTO, InputFormat.DIGITAL_RF, InputFormat.AUDIO)
 
 
 def _reader(known: Known) -> int:
-    """One thread's reader: a buffer, and what inflates Digital RF, or the library's own state for audio."""
+    """One thread's reader: a buffer, and what inflates Digital RF or widens a WAV's integers."""
     inflating = known.format is InputFormat.DIGITAL_RF and known.is_compressed is not False
     if inflating or known.format is InputFormat.AUTO:
         return READER_BUFFER_BYTES + (INFLATED_PIECES + 4) * INFLATED_PIECE_BYTES
-    return READER_BUFFER_BYTES
+    return READER_BUFFER_BYTES + (WIDENED_BYTES if known.format is InputFormat.AUDIO else 0)
 
 
 def read_ahead_bytes(blocks: int) -> int:

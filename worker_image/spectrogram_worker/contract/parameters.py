@@ -91,7 +91,7 @@ class Raw(Model):
     """Samples per second, in Hz."""
     center_frequency: Frequency | None = None
     """Frequency at the centre of the band, in Hz. Default: 0."""
-    channels: Annotated[int, Field(ge=1, le=65_536)] = 1
+    channels: Annotated[int, Field(ge=1, le=4096)] = 1
     """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Default: 1."""
     rules = (
         Rule(
@@ -112,7 +112,7 @@ class Audio(Model):
     iq: bool = False
     """true: the two channels are I and Q of one complex signal. Default: false, each channel is a signal of its own."""
     center_frequency: Frequency | None = None
-    """I/Q: frequency at the centre of the band, in Hz. Default: what the file's name says, else 0."""
+    """I/Q: frequency at the centre of the band, in Hz. Default: what the header or else the file's name says, else 0."""
     rules = (
         Rule(
             cel="!has(self.centerFrequency) || (has(self.iq) && self.iq)",
@@ -175,7 +175,7 @@ class RecordingOptions(Model):
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
     channel: ChannelName | None = None
-    """Digital RF: the channel's name. SigMF and audio: the channel's index, from 0. Default: the only one there is."""
+    """Digital RF: the channel's name. Others: the channel's index, from 0. Default: the only one there is."""
     subchannel: Annotated[int, Field(ge=0, le=4095)] = 0
     """Digital RF: index of the subchannel, from 0. Default: 0."""
     capture: Annotated[int, Field(ge=0, le=1_000_000)] | None = None

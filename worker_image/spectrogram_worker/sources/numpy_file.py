@@ -25,7 +25,7 @@ from spectrogram_worker.sources.store import RecordingStore
 
 MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 16 * 1024
-_MAXIMUM_CHANNELS = 65_536
+_MAXIMUM_CHANNELS = 4096
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,

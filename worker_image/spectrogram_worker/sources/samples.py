@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrogram_worker.contract.memory import WIDENED_BYTES
+
 _DATATYPE = re.compile(r"([rc])(?:([iu])(8)|([fiu])(16|32|64)_(le|be))")
 _PERMITTED = {"f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32"}
 MINIMUM_PADDING_RUN = 32
@@ -83,8 +85,9 @@ class SampleType:
         """
         target = _real(samples).reshape(len(samples), self.parts)
         if self.stored is not None:
-            for first in range(0, len(samples), _PIECE_SAMPLES):
-                piece = slice(first, min(first + _PIECE_SAMPLES, len(samples)))
+            most = WIDENED_BYTES // (self.parts * self.component.itemsize)
+            for first in range(0, len(samples), most):
+                piece = slice(first, min(first + most, len(samples)))
                 parts = self._widened(content[piece.start * self.stride : piece.stop * self.stride], self.stored)
                 np.multiply(parts, self._step(target.dtype), out=target[piece])
             return None

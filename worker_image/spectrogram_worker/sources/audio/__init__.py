@@ -1,1 +1,1 @@
-"""WAV, RF64, W64 and FLAC, read by libsndfile."""
+"""WAV, RF64, BW64 and W64, read here; FLAC, µ-law and A-law, read by libsndfile."""
