@@ -254,6 +254,10 @@ def test_three_redirections_are_followed_and_each_is_checked(job: Job, server: S
         "https://169.254.169.254/latest/meta-data",
         f"https://user@{HOST}/x",
         "file:///etc/passwd",
+        "https://[x",
+        "//]",
+        "https://[::1]/x",
+        "https://[v1.x]/x",
     ],
 )
 def test_a_redirection_elsewhere_is_refused(job: Job, server: Server, network: Network, location: str) -> None:

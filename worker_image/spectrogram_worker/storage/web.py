@@ -134,7 +134,7 @@ class WebFile:
     @contextmanager
     def _ask(self, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
         """The answer of the server that has the file, after redirections: 200, or 206 to a request for a part."""
-        address, target = self._address, self._check(self._address, first=True)
+        address, target = self._address, self._first_target()
         for _ in range(MOST_REDIRECTIONS + 1):
             with (
                 closing(_Connection(target, self._connect(target))) as connection,
@@ -145,19 +145,20 @@ class WebFile:
                     self._require_usable(answer, is_part="Range" in headers)
                     yield answer
                     return
-            address = redirected(address, location)
-            target = self._check(address)
+            try:
+                address = redirected(address, location)
+                target = check_url(address, self._allowed)
+            except ValueError as error:
+                raise input_invalid(f"{self.title} leads to {error}: name another address") from None
         raise input_invalid(
             f"{self.title} leads through more than {MOST_REDIRECTIONS} redirections: name the address they end at"
         )
 
-    def _check(self, address: str, *, first: bool = False) -> WebAddress:
+    def _first_target(self) -> WebAddress:
         try:
-            return check_url(address, self._allowed)
+            return check_url(self._address, self._allowed)
         except ValueError as error:
-            if first:
-                raise invalid_spec(f"input.url names {error}: {self.title}") from None
-            raise input_invalid(f"{self.title} leads to {error}: name another address") from None
+            raise invalid_spec(f"input.url names {error}: {self.title}") from None
 
     def _connect(self, target: WebAddress) -> ssl.SSLSocket:
         """A connection to one of the host's addresses, after all of them were checked."""

@@ -64,5 +64,8 @@ def check_url(address: str, allowed_hosts: Iterable[str]) -> WebAddress:
 
 
 def redirected(address: str, location: str) -> str:
-    """The address that the header Location names, seen from `address`."""
-    return urljoin(address, quote(location.encode("latin-1"), safe=_SAFE_IN_URL)).partition("#")[0]
+    """The address that the header Location names, seen from `address`. Raises ValueError as `check_url` does."""
+    try:
+        return urljoin(address, quote(location.encode("latin-1"), safe=_SAFE_IN_URL)).partition("#")[0]
+    except ValueError:  # of brackets in the host, which are no IPv6 address
+        raise ValueError("what is no address") from None
