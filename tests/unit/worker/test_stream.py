@@ -1,9 +1,12 @@
 """The stream: scaling, reductions, axes, frames, and what it refuses."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -18,7 +21,7 @@ from spectrogram_worker.contract.parameters import (
     WindowName,
 )
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.spectrum.axes import transform_warnings
+from spectrogram_worker.spectrum.axes import choose_bins, transform_warnings
 from unit.worker.recordings import says
 from unit.worker.signals import ALL, RATE, MemoryRecording, frame_powers, hann, reduced, stream, taken
 
@@ -141,6 +144,36 @@ def test_samples_too_large_for_the_precision_are_refused(precision: Any) -> None
         taken(stream(MemoryRecording(samples), Transform(fft_size=64, precision="double")))
 
 
+@pytest.mark.parametrize("is_complex", [True, False])
+@pytest.mark.parametrize("time", ALL)
+@pytest.mark.parametrize(("fft_size", "detrend"), [(64, "none"), (60, "none"), (64, "constant")])
+def test_samples_too_small_for_the_precision_are_refused(
+    time: Reduction, fft_size: int, detrend: Any, is_complex: bool
+) -> None:
+    """Both kernels; double precision has a level for them, and a stretch of zeros has none to lose."""
+    samples = 1e-26 * np.random.default_rng(1).normal(size=(1000, 2 if is_complex else 1))
+    samples[:300] = 0
+    recording = MemoryRecording(samples.view(complex)[:, 0] if is_complex else samples[:, 0])
+    single = Transform(fft_size=fft_size, hop_size=16, detrend=detrend)
+    with pytest.raises(WorkerError) as caught:
+        taken(stream(recording, single, Reduce(time=(time,), columns=4)))
+    assert says(caught.value, ExitCode.INPUT_INVALID, "too small", "transform.precision")
+    double = single.model_copy(update={"precision": "double"})
+    values = taken(stream(recording, double, Reduce(time=(time,), columns=4)))
+    assert (np.median(values[0, :, 2:], axis=0) > -600).all()
+
+
+@pytest.mark.parametrize("detrend", ["none", "constant"])
+def test_bins_and_frames_of_zeros_are_not_too_small(detrend: Any) -> None:
+    """A constant has nothing in all bins but one; without its mean, in none; samples before it are zero."""
+    samples = np.r_[np.zeros(300), np.full(700, 0.5)]
+    transform = Transform(fft_size=64, hop_size=16, window=BOXCAR, detrend=detrend, scaling="spectrum")
+    values = taken(stream(MemoryRecording(samples), transform, Reduce(time=(Reduction.NONE,))))
+    assert np.isneginf(values[0, :, 0]).all()
+    assert (values[0, 1:, -1] < -300).all()
+    assert values[0, 0, -1] == pytest.approx(-6.02, abs=0.01) if detrend == "none" else np.isneginf(values[0, 0, -1])
+
+
 # Reductions
 
 
@@ -213,6 +246,30 @@ def test_frequency_range_keeps_both_ends() -> None:
     part = stream(recording, Transform(fft_size=64), band=FrequencyRange(lower=lower, upper=upper))
     np.testing.assert_array_equal(part.layout.frequencies, whole.layout.frequencies[20:46])
     np.testing.assert_array_equal(taken(part), taken(whole)[:, 20:46])
+
+
+@given(
+    rate=st.one_of(st.integers(1, 2_000_000), st.fractions(1, 10**6, max_denominator=1001)),
+    fft_size=st.integers(8, 5000),
+    center=st.sampled_from([0, 250, 1_420_405_751, 10**11]),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    is_complex=st.booleans(),
+)
+@example(rate=8000, fft_size=480, center=0, ends=(0.0, 15 / 240), is_complex=False)
+def test_a_frequency_range_has_the_bins_at_its_ends_however_they_round(
+    rate: Fraction | int, fft_size: int, center: int, ends: tuple[float, float], is_complex: bool
+) -> None:
+    steps = range(-(fft_size // 2), (fft_size + 1) // 2) if is_complex else range(fft_size // 2 + 1)
+    first, last = sorted(round(share * (len(steps) - 1)) for share in ends)
+    lower, upper = (float(center + steps[place] * Fraction(rate) / fft_size) for place in (first, last))
+    if lower == upper:
+        return
+    recording = MemoryRecording(
+        np.zeros(1, np.complex64 if is_complex else np.float32), center_frequency=center, rate=Fraction(rate)
+    )
+    bins = choose_bins(recording.description, Transform(fft_size=fft_size), FrequencyRange(lower=lower, upper=upper))
+    assert len(bins.order) == last - first + 1
+    assert bins.frequencies[[0, -1]] == pytest.approx([lower, upper], rel=1e-15)
 
 
 def test_a_frequency_range_without_bins_is_invalid() -> None:

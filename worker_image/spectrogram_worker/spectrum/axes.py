@@ -13,6 +13,9 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.windows import window_values
 
+_ROUNDING = 1e-6
+"""Share of a bin's width by which the end of a band may miss a centre."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -114,7 +117,9 @@ def choose_bins(description: Description, transform: Transform, band: FrequencyR
     frequencies = np.asarray(steps * (rate / size) + description.center_frequency, np.float64)
     kept = np.ones(len(steps), np.bool_)
     if band is not None:
-        kept = (frequencies >= band.lower) & (frequencies <= band.upper)
+        # An end that is a bin's centre, 250 Hz for 15 · 8000/480, may have been rounded otherwise than the bin.
+        rounding = _ROUNDING * rate / size + 2 * np.spacing(np.abs(frequencies).max())
+        kept = (frequencies >= band.lower - rounding) & (frequencies <= band.upper + rounding)
         if not kept.any():
             raise input_invalid(
                 f"frequencyRange {band.lower:.12g} to {band.upper:.12g} Hz holds no bin: the recording covers"

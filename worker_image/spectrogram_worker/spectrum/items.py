@@ -15,7 +15,7 @@ from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.spectrum.framing import frames_of
-from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, widest_lanes
+from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, require_large_enough, widest_lanes
 from spectrogram_worker.spectrum.windows import window_values
 
 
@@ -124,6 +124,7 @@ class ItemWorker:
             raise Stopped
         power = room[: last - first]
         counts = self._kernel.reduce(frames, blocks - begin, valid, self._reductions, power)
+        require_large_enough(self._items.plan, frames, blocks - begin, valid, power)
         return Result(first, power, counts, stop - begin - int(counts.sum()), missing, room)
 
     def _read(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:

@@ -97,6 +97,31 @@ def overflow() -> WorkerError:
     )
 
 
+def require_large_enough(
+    plan: PowerPlan,
+    frames: NDArray[Any],
+    blocks: NDArray[np.int64],
+    valid: NDArray[np.bool_] | None,
+    power: NDArray[Any],
+) -> None:
+    """Raise WorkerError 65 for samples whose power the precision takes for nothing; see `PowerKernel.reduce`.
+
+    A frame without a sample but zeros has zero power. What it has else, on the mean of all bins, is Σ|w·x|² (Parseval).
+    """
+    least = np.finfo(plan.power_dtype).tiny
+    for number in np.flatnonzero((power < least).all(axis=(1, 2))).tolist():
+        block = slice(*blocks[number].tolist())
+        faint = frames[block] if valid is None else frames[block][valid[block]]
+        if not faint.any():
+            continue
+        energy = (np.abs(faint.astype(np.complex128) * plan.window) ** 2).sum(axis=1)
+        if ((energy > 0) & (energy < least)).any():
+            raise input_invalid(
+                "samples are too small to square in this precision: set transform.precision to double, or scale"
+                " the recording so that full scale is 1"
+            )
+
+
 def widest_lanes() -> int:
     """Frames that the compiled kernel takes at a time, at most; 0 where it was not built."""
     from spectrogram_worker.spectrum import compiled_kernel
