@@ -13,8 +13,6 @@ from typing import cast
 
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.memory import (
-    DEFAULT_READ_BYTES,
-    MAXIMUM_READ_BYTES,
     REST_BYTES,
     Known,
     MemoryPlan,
@@ -139,8 +137,7 @@ class Attempt:
         chunked = chunking.mode == "always" or (
             chunking.mode == "auto" and files > chunking.threshold_megabytes * 1_000_000
         )
-        read_bytes = MAXIMUM_READ_BYTES if chunking.mode == "never" else DEFAULT_READ_BYTES
-        plan, output = self._plan_memory(recording.description, selection, reading_bytes, read_bytes)
+        plan, output = self._plan_memory(recording.description, selection, reading_bytes)
         self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
         # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
         # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
@@ -152,7 +149,6 @@ class Attempt:
             document.reduce,
             document.frequency_range,
             threads=document.limits.threads,
-            read_bytes=read_bytes,
             should_stop=self._stop.is_set,
             advanced=lambda samples: self._state.advance(samples=samples),
         )
@@ -168,7 +164,7 @@ class Attempt:
         return stream, output
 
     def _plan_memory(
-        self, description: Description, selection: Selection, reading_bytes: int, read_bytes: int
+        self, description: Description, selection: Selection, reading_bytes: int
     ) -> tuple[MemoryPlan, OutputSelection]:
         """The job's memory, with the kernel's libraries in place; and what to leave behind, with a picture that fits.
 
@@ -193,9 +189,7 @@ class Attempt:
 
         def plan_for(output: OutputSelection) -> MemoryPlan:
             threads = document.limits.threads
-            return plan_memory(
-                document.transform, document.reduce, output, known, threads=threads, read_bytes=read_bytes
-            )
+            return plan_memory(document.transform, document.reduce, output, known, threads=threads)
 
         output = self._fit_picture(plan_for)
         return plan_for(output), output
@@ -266,12 +260,13 @@ def _signal(description: Description, selection: Selection) -> Signal:
 
 def _source(stream: ColumnStream, description: Description, selection: Selection) -> Source:
     """What was transformed, as the manifest says it."""
-    counts = {"gaps": stream.gaps.count, "missing_samples": stream.gaps.missing_samples}
     return Source(
         format=str(description.format),
         sample_type=description.sample_type,
         first_sample=selection.start,
-        dataset=_dataset(description, selection, **counts),
+        dataset=_dataset(
+            description, selection, gaps=stream.gaps.count, missing_samples=stream.gaps.missing_samples
+        ).model_copy(update={"frames_without_data": stream.frames_without_data}),
         gaps=tuple((start - selection.start, end - selection.start) for start, end in stream.gaps.listed),
     )
 

@@ -161,7 +161,7 @@ class Finish:
             self._document,
             done.source,
             done.stream.layout,
-            columns_done=done.results.columns_done,
+            column_frames=done.results.frames,
             complete=stopped is None,
             reason=(stopped.code if stopped else ExitCode.DONE).reason,
             files=files,

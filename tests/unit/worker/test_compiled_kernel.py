@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.memory import (
-    DEFAULT_READ_BYTES,
+    READ_BYTES,
     compiled_lanes,
     compiled_points,
     compiled_rows,
@@ -188,7 +188,7 @@ def test_an_item_has_a_frame_for_each_lane(fft_size: int, columns: int) -> None:
     """With fewer frames at a time the kernel takes as long as for all: 65536 points took twice their time."""
     transform = Transform(fft_size=fft_size, hop_size=fft_size // 2)
     framing = frame(2**27, transform, Reduce(columns=columns))
-    items = cut(framing, transform, is_complex=True, reductions=2, read_bytes=DEFAULT_READ_BYTES)
+    items = cut(framing, transform, is_complex=True, reductions=2, read_bytes=READ_BYTES)
     assert items.blocks * framing.block_frames >= compiled_lanes(items.plan.shape, widest_lanes())
 
 

@@ -18,10 +18,12 @@ def written(folder: Path, *, count: int | None = None, reductions: tuple[str, ..
     folder.mkdir()
     place = Folder.root(str(folder))
     columns = ColumnFiles(place, shape)
-    for column in list(columns_of(values(shape)))[:count]:
+    taken = list(columns_of(values(shape)))[:count]
+    for column in taken:
         columns.append(column)
+    counts = np.array([column.frames for column in taken], np.int32)
     with place.create("out.npz") as file:
-        write_arrays(file, shape, columns, {"units": {"time": "s"}})
+        write_arrays(file, shape, columns, counts, {"units": {"time": "s"}})
     assert place.names() == ["out.npz"], "each temporary file is deleted once it is copied"
     place.close()
     return folder / "out.npz"
@@ -30,11 +32,12 @@ def written(folder: Path, *, count: int | None = None, reductions: tuple[str, ..
 def test_numpy_reads_back_what_was_written(tmp_path: Path) -> None:
     shape, content = layout(), values(layout())
     with np.load(written(tmp_path / "a"), allow_pickle=False) as arrays:
-        assert sorted(arrays) == ["frequency", "max", "mean", "metadata", "time"]
+        assert sorted(arrays) == ["frames", "frequency", "max", "mean", "metadata", "time"]
         np.testing.assert_array_equal(arrays["max"], content[0])
         np.testing.assert_array_equal(arrays["mean"], content[1])
         np.testing.assert_array_equal(arrays["frequency"], shape.frequencies)
         np.testing.assert_array_equal(arrays["time"], shape.times)
+        np.testing.assert_array_equal(arrays["frames"], [2, 0, 2, 2, 2, 2])
         assert arrays["max"].dtype == np.float32
         assert arrays["time"].dtype == arrays["frequency"].dtype == np.float64
         assert json.loads(str(arrays["metadata"])) == {"units": {"time": "s"}}

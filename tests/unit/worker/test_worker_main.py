@@ -202,6 +202,13 @@ def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> 
     assert manifest["parameters"]["transform"]["fftSize"] == 64
     assert manifest["columns"] == manifest["columnsDone"] <= 50
     assert manifest["frames"] == (SAMPLES - 64) // 32 + 1
+    touched = len([k for k in range(manifest["frames"]) if 32 * k < 4800 and 32 * k + 64 > 4000])
+    assert manifest["input"]["framesWithoutData"] == touched
+    with np.load(tmp_path / "output/fm-band/spectrogram.npz") as arrays:
+        frames, missing = arrays["frames"], np.isnan(arrays["mean"]).all(axis=0)
+    assert frames.sum() == manifest["frames"] - touched
+    assert (manifest["columnsWithoutData"], manifest["fewestFramesInColumn"]) == (missing.sum(), 0)
+    np.testing.assert_array_equal(frames == 0, missing)
     assert {"starting", "reading", "spectrogram", "writing"} <= set(manifest["stageSeconds"])
     assert {"python", "numpy", "matplotlib"} <= set(manifest["software"])
     assert manifest["software"]["kernel"] == "compiled"

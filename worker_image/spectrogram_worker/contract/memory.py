@@ -16,8 +16,8 @@ from spectrogram_worker.contract.parameters import (
     Transform,
 )
 
-DEFAULT_READ_BYTES = 8 * 2**20
-MAXIMUM_READ_BYTES = 16 * 2**20
+READ_BYTES = 8 * 2**20
+"""What a thread reads at a time, as converted samples, at most."""
 READER_BUFFER_BYTES = 512 * 1024
 WIDENED_BYTES = 128 * 1024
 """What a reader of integers of an odd width (24 bits) turns into ordinary ones at once."""
@@ -122,7 +122,7 @@ def plan_memory(
     known: Known = Known(),
     *,
     threads: int = 1,
-    read_bytes: int = DEFAULT_READ_BYTES,
+    read_bytes: int = READ_BYTES,
 ) -> MemoryPlan:
     """The plan of a job with `threads` threads that read about `read_bytes` at a time, as converted samples."""
     if known.is_complex is None:

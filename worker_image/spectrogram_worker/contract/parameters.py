@@ -398,7 +398,7 @@ class OutputSelection(Model):
 
 
 class Chunking(Model):
-    """How much is read at a time. Every mode gives the same result; the mode changes the read size and the log line."""
+    """How much is read at a time: never more than 8 MiB of samples. Every mode gives the same result; the mode changes the log line."""
 
     mode: Literal["auto", "always", "never"] = "auto"
     """auto (default): chunked above the threshold. always, never: regardless of size."""

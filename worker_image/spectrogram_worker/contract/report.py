@@ -122,6 +122,8 @@ class Dataset(ReportModel):
     """Gaps in the selected range."""
     missing_samples: Count | None = None
     """Samples that are missing in those gaps."""
+    frames_without_data: Count | None = None
+    """Frames that were left out because they touch missing samples."""
 
 
 class OutputFile(ReportModel):

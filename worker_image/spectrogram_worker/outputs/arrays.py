@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.outputs.attributes import ARRAY_NAMES
+from spectrogram_worker.outputs.attributes import ARRAY_NAMES, FRAMES_NAME
 from spectrogram_worker.spectrum.axes import Column, Layout
 from spectrogram_worker.storage.folders import Folder
 
@@ -38,7 +38,7 @@ class ColumnFiles:
     def bytes_needed(layout: Layout) -> int:
         """Bytes on disk at the worst moment: every reduction, and one of them once more while it is copied."""
         array = 4 * len(layout.frequencies) * len(layout.times)
-        return array * (len(layout.reductions) + 1) + 8 * (len(layout.frequencies) + len(layout.times)) + _BLOCK
+        return array * (len(layout.reductions) + 1) + 8 * len(layout.frequencies) + 12 * len(layout.times) + _BLOCK
 
     def append(self, column: Column) -> None:
         """Write the next column."""
@@ -70,11 +70,21 @@ class ColumnFiles:
             file.close()
 
 
-def write_arrays(file: BinaryIO, layout: Layout, columns: ColumnFiles, metadata: Mapping[str, Any]) -> None:
-    """Write the whole .npz to `file`: axes, one array per reduction, and `metadata` as a JSON string."""
+def write_arrays(
+    file: BinaryIO,
+    layout: Layout,
+    columns: ColumnFiles,
+    frames: NDArray[np.int32],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write the whole .npz to `file`: axes, one array per reduction, and `metadata` as a JSON string.
+
+    frames: (columns so far,) how many frames of each column have data.
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_array(archive, "frequency", layout.frequencies.astype("<f8", copy=False))
         _write_array(archive, "time", layout.times[: columns.columns].astype("<f8", copy=False))
+        _write_array(archive, FRAMES_NAME, frames.astype("<i4", copy=False))
         _write_array(archive, "metadata", np.array(json.dumps(metadata, ensure_ascii=False)))
         columns.move_into(archive)
 

@@ -12,6 +12,8 @@ from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.axes import Layout
 
 ARRAY_NAMES = {Reduction.MAX: "max", Reduction.MEAN: "mean", Reduction.MIN: "min", Reduction.NONE: "power"}
+FRAMES_NAME = "frames"
+"""The array of how many frames of each column have data."""
 _CELL_METHODS = {Reduction.MAX: "maximum", Reduction.MEAN: "mean", Reduction.MIN: "minimum"}
 _QUANTITIES = {"density": "power spectral density", "spectrum": "power"}
 
@@ -30,11 +32,13 @@ class Signal:
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
-    """CF attributes of the whole, of the two axes, and of the array of each reduction, in the layout's order."""
+    """CF attributes of the whole, of the two axes, of the count of frames, and of the array of each reduction, in the
+    layout's order."""
 
     whole: Texts
     frequency: Texts
     time: Texts
+    frames: Texts
     arrays: tuple[Texts, ...]
 
 
@@ -50,6 +54,7 @@ def describe_arrays(document: WorkerDocument, layout: Layout, signal: Signal) ->
         whole=whole,
         frequency=_frequency(signal),
         time=_time(signal),
+        frames={"units": "1", "long_name": "frames with data in each column"},
         arrays=tuple(_array(reduction, document, layout) for reduction in layout.reductions),
     )
 

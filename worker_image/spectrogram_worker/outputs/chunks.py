@@ -21,8 +21,11 @@ class ChunkWriter(Protocol):
     def write(self, reduction: int, number: int, values: NDArray[np.float32]) -> None:
         """Write chunk `number` of the reduction in that place of the layout: (F, columns of a chunk), C order, dB."""
 
-    def finish(self, columns: int) -> OutputFile:
-        """Write axes and attributes for the first `columns` columns, and have everything on disk."""
+    def finish(self, frames: NDArray[np.int32]) -> OutputFile:
+        """Write axes and attributes for as many columns as `frames` has, and have everything on disk.
+
+        frames: (columns so far,) how many frames of each column have data.
+        """
 
     def close(self) -> None:
         """Release everything; what is not finished is lost."""
@@ -61,13 +64,13 @@ class ChunkedColumns:
         if place + 1 == self._values.shape[2]:
             self._write()
 
-    def finish(self) -> tuple[OutputFile, ...]:
-        """Write the last chunk, filled up with NaN, and finish the files with the columns so far."""
+    def finish(self, frames: NDArray[np.int32]) -> tuple[OutputFile, ...]:
+        """Write the last chunk, filled up with NaN, and finish the files with the columns so far; see `ChunkWriter`."""
         place = self._columns % self._values.shape[2]
         if place:
             self._values[:, :, place:] = np.nan
             self._write()
-        return tuple(writer.finish(self._columns) for writer in self._writers)
+        return tuple(writer.finish(frames) for writer in self._writers)
 
     def _write(self) -> None:
         number = (self._columns - 1) // self._values.shape[2]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.report import OutputFile
-from spectrogram_worker.outputs.attributes import ARRAY_NAMES, Attributes, Texts
+from spectrogram_worker.outputs.attributes import ARRAY_NAMES, FRAMES_NAME, Attributes, Texts
 from spectrogram_worker.outputs.chunks import chunk_columns, chunk_count, chunked_bytes
 from spectrogram_worker.outputs.manifest import describe_file
 from spectrogram_worker.spectrum.axes import Layout
@@ -106,7 +106,7 @@ class Hdf5File:
     def bytes_needed(layout: Layout) -> int:
         """Bytes on disk."""
         index = _CHUNK_INDEX_BYTES * chunk_count(layout) * len(layout.reductions)
-        return chunked_bytes(layout) + 8 * (len(layout.frequencies) + len(layout.times)) + index + _REST_BYTES
+        return chunked_bytes(layout) + 8 * len(layout.frequencies) + 12 * len(layout.times) + index + _REST_BYTES
 
     def write(self, reduction: int, number: int, values: NDArray[np.float32]) -> None:
         """Write a chunk."""
@@ -115,17 +115,17 @@ class Hdf5File:
             array.resize(number * width + 1, axis=1)  # the rest follows at the end: to shrink, the chunk would be read
             array.id.write_direct_chunk((0, number * width), values)
 
-    def finish(self, columns: int) -> OutputFile:
-        """Write axes and attributes for the first `columns` columns."""
+    def finish(self, frames: NDArray[np.int32]) -> OutputFile:
+        """Write axes, counts of frames and attributes."""
         with self._written():
-            self._describe(columns)
+            self._describe(frames)
             self._library.close()
         synchronize(self._file.fileno())
         with self._parent.open(HDF5_NAME) as file:
             return describe_file(HDF5_NAME, HDF5_MEDIA_TYPE, file)
 
-    def _describe(self, columns: int) -> None:
-        described = self._attributes
+    def _describe(self, frames: NDArray[np.int32]) -> None:
+        described, columns = self._attributes, len(frames)
         _annotate(self._library, described.whole)
         axes = [
             self._axis("frequency", self._layout.frequencies, described.frequency),
@@ -137,6 +137,9 @@ class Hdf5File:
             array.attrs["_FillValue"] = np.array([np.nan], "<f4")
             for dimension, axis in zip(array.dims, axes, strict=True):
                 dimension.attach_scale(axis)
+        counts = self._library.create_dataset(FRAMES_NAME, data=frames, dtype="<i4")
+        _annotate(counts, described.frames)
+        counts.dims[0].attach_scale(axes[1])
 
     def _axis(self, name: str, values: NDArray[np.float64], texts: Texts) -> Any:
         axis = self._library.create_dataset(name, data=values, dtype="<f8")

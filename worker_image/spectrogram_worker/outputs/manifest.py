@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from io import BufferedRandom, BufferedReader
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -43,7 +45,7 @@ def manifest_bytes(
     source: Source,
     layout: Layout,
     *,
-    columns_done: int,
+    column_frames: NDArray[np.int32],
     complete: bool,
     reason: str,
     files: tuple[OutputFile, ...],
@@ -52,7 +54,10 @@ def manifest_bytes(
     kernel: str,
     warnings: tuple[str, ...],
 ) -> bytes:
-    """The manifest as JSON. Paths in `files` are relative to the folder that holds the manifest."""
+    """The manifest as JSON. Paths in `files` are relative to the folder that holds the manifest.
+
+    column_frames: (columns done,) how many frames of each have data.
+    """
     content = {
         "version": 1,
         "job": document.job.to_document(),
@@ -80,7 +85,9 @@ def manifest_bytes(
         "frames": layout.frames,
         "framesPerColumn": layout.frames_per_column,
         "columns": len(layout.times),
-        "columnsDone": columns_done,
+        "columnsDone": len(column_frames),
+        "columnsWithoutData": int(np.count_nonzero(column_frames == 0)),
+        "fewestFramesInColumn": int(column_frames.min(initial=layout.frames_per_column)),
         "warnings": list(warnings),
         "outputs": [file.to_document() for file in files],
         "peakMemoryBytes": peak_memory_bytes,

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spectrogram_worker.contract.document import WorkerDocument
 from spectrogram_worker.contract.memory import pixels_drawn_in
 from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection, Reduction, Transform, WindowName
@@ -33,6 +36,7 @@ class Results:
         self._folder, self._document, self._layout, self._signal = folder, document, layout, signal
         formats, image = document.output.formats, document.output.image
         self.columns_done = 0
+        self._frames = np.zeros(len(layout.times), np.int32)
         self._columns = ColumnFiles(folder, layout) if OutputFormat.NPZ in formats else None
         writers = self._chunk_writers()
         self._chunks = ChunkedColumns(layout, writers) if writers else None
@@ -51,7 +55,13 @@ class Results:
             self._chunks.append(column)
         if self._cells is not None:
             self._cells.add(column.index, column.values[0], column.frames)
+        self._frames[column.index] = column.frames
         self.columns_done = column.index + 1
+
+    @property
+    def frames(self) -> NDArray[np.int32]:
+        """How many frames of each column so far have data."""
+        return self._frames[: self.columns_done]
 
     def write_arrays(self) -> tuple[OutputFile, ...]:
         """Write or finish spectrogram.npz, .zarr and .h5, those that the job asks for."""
@@ -61,11 +71,11 @@ class Results:
             metadata = array_metadata(self._document, self._layout, self._signal)
 
             def write(file: BufferedRandom) -> None:
-                write_arrays(file, self._layout, columns, metadata)
+                write_arrays(file, self._layout, columns, self.frames, metadata)
 
             files += (self._write(ARRAYS_NAME, ARRAYS_MEDIA_TYPE, write),)
         if self._chunks is not None:
-            files += self._chunks.finish()
+            files += self._chunks.finish(self.frames)
             self._chunks.close()
             self._chunks = None  # its memory is the picture's now
         return files

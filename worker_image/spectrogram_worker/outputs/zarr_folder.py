@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.report import OutputFile
-from spectrogram_worker.outputs.attributes import ARRAY_NAMES, Attributes, Texts
+from spectrogram_worker.outputs.attributes import ARRAY_NAMES, FRAMES_NAME, Attributes, Texts
 from spectrogram_worker.outputs.chunks import chunk_columns, chunk_count, chunked_bytes
 from spectrogram_worker.outputs.manifest import describe_folder
 from spectrogram_worker.spectrum.axes import Layout
@@ -32,27 +32,28 @@ class ZarrFolder:
         self._names = [ARRAY_NAMES[reduction] for reduction in layout.reductions]
         self._folder = parent.folder(ZARR_NAME, create=True)
         self._arrays: dict[str, Folder] = {}
-        for name in (*self._names, "frequency", "time"):
+        for name in (*self._names, FRAMES_NAME, "frequency", "time"):
             self._arrays[name] = self._folder.folder(name, create=True)
 
     @staticmethod
     def bytes_needed(layout: Layout) -> int:
         """Bytes on disk."""
         files = chunk_count(layout) * len(layout.reductions) + 32
-        axes = 8 * (len(layout.frequencies) + len(layout.times))
+        axes = 8 * len(layout.frequencies) + 12 * len(layout.times)
         return chunked_bytes(layout) + axes + _FILE_BYTES * files
 
     def write(self, reduction: int, number: int, values: NDArray[np.float32]) -> None:
         """Write a chunk."""
         self._write(self._arrays[self._names[reduction]], f"0.{number}", values.data)
 
-    def finish(self, columns: int) -> OutputFile:
-        """Write axes and metadata for the first `columns` columns."""
-        layout, described = self._layout, self._attributes
+    def finish(self, frames: NDArray[np.int32]) -> OutputFile:
+        """Write axes, counts of frames and metadata."""
+        layout, described, columns = self._layout, self._attributes, len(frames)
         frequencies, times = layout.frequencies, layout.times[:columns]
         parts = [
-            self._axis("frequency", frequencies, described.frequency),
-            self._axis("time", times, described.time),
+            self._whole("frequency", "frequency", frequencies, "<f8", described.frequency),
+            self._whole("time", "time", times, "<f8", described.time),
+            self._whole(FRAMES_NAME, "time", frames, "<i4", described.frames),
         ]
         shape, chunks = (len(frequencies), columns), (len(frequencies), chunk_columns(layout))
         for name, texts in zip(self._names, described.arrays, strict=True):
@@ -65,10 +66,11 @@ class ZarrFolder:
         self._write_json(self._folder, ".zmetadata", {"metadata": group, "zarr_consolidated_format": 1})
         return describe_folder(ZARR_NAME, ZARR_MEDIA_TYPE, self._folder)
 
-    def _axis(self, name: str, values: NDArray[np.float64], texts: Texts) -> dict[str, Any]:
-        content = np.ascontiguousarray(values, "<f8")
+    def _whole(self, name: str, dimension: str, values: NDArray[Any], dtype: str, texts: Texts) -> dict[str, Any]:
+        """Write an array of one dimension, in one chunk."""
+        content = np.ascontiguousarray(values, dtype)
         self._write(self._arrays[name], "0", content.data)
-        return self._describe(name, (name,), content.shape, content.shape, "<f8", None, texts)
+        return self._describe(name, (dimension,), content.shape, content.shape, dtype, None, texts)
 
     def _describe(
         self,

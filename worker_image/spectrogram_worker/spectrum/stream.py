@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.memory import DEFAULT_READ_BYTES, ITEMS_PER_THREAD, MAXIMUM_READ_BYTES
+from spectrogram_worker.contract.memory import ITEMS_PER_THREAD, READ_BYTES
 from spectrogram_worker.contract.parameters import FrequencyRange, Reduce, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Recording
@@ -38,7 +38,7 @@ class ColumnStream:
     layout: known at once. gaps, frames_without_data: exact once all columns have been taken (samples that no frame
     covers because of a hop much larger than the window are not looked at). stopped: True when `should_stop` ended it.
 
-    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 16 MiB, at least one batch.
+    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
     Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads. advanced is
     told after every item how many samples are done.
     """
@@ -52,7 +52,7 @@ class ColumnStream:
         band: FrequencyRange | None = None,
         *,
         threads: int = 1,
-        read_bytes: int = DEFAULT_READ_BYTES,
+        read_bytes: int = READ_BYTES,
         should_stop: Callable[[], bool] = lambda: False,
         advanced: Callable[[int], None] = lambda samples: None,
     ) -> None:
@@ -71,7 +71,7 @@ class ColumnStream:
             transform,
             is_complex=description.is_complex,
             reductions=len(reduce.time),
-            read_bytes=min(read_bytes, MAXIMUM_READ_BYTES),
+            read_bytes=min(read_bytes, READ_BYTES),
         )
         self._builder = ColumnBuilder(self._framing, bins, reduce.time)
         self._threads = min(threads, self._items.count)
