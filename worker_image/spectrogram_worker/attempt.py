@@ -92,7 +92,7 @@ class Attempt:
         self._state.enter("reading")
         with (
             closing(open_input(self._document, os.environ, self._state, self._raise_if_stopped)) as store,
-            closing(open_recording(store, self._document.input)) as recording,
+            closing(open_recording(store, self._document.input, self._document.transform.fft_size)) as recording,
         ):
             selection = select(recording.description, self._document.input.range)
             self._describe(recording.description, selection)

@@ -185,7 +185,7 @@ def test_only_what_a_range_needs_is_copied(tmp_path: Path, store: ObjectStore) -
             job = job_of(tmp_path, "range/recording", fields=fields, places=in_bucket(store))
             with opened(job) as (_, remote):
                 copied = [file for file in in_scratch(tmp_path) if "rf@" in file]
-                assert 4 < len(copied) < 14
+                assert 4 <= len(copied) <= 6  # the first, the last, and those of the range
                 assert (remote.description.length, remote.description.start_time, remote.description.gaps) == (
                     local.description.length,
                     local.description.start_time,

@@ -23,10 +23,12 @@ _OPEN = {
 }
 
 _OF_REAL_CHANNELS = (InputFormat.AUDIO, InputFormat.NUMPY, InputFormat.RAW)
+_TUNED_AGAIN = (InputFormat.DIGITAL_RF,)
+"""Formats that say the centre frequency several times: what differs by less than a bin is one."""
 
 
-def open_recording(store: RecordingStore, selection: RecordingSelection) -> Recording:
-    """Open the recording that `selection` names; reads headers only.
+def open_recording(store: RecordingStore, selection: RecordingSelection, fft_size: int | None = None) -> Recording:
+    """Open the recording that `selection` names; reads headers only. Of a transform of `fft_size` bins, see formats.
 
     Raises WorkerError: 64 where the job lacks what the file does not say, 65 where the recording cannot be used, 66
     where there is none, 74 or 75 where the system cannot read it.
@@ -35,5 +37,6 @@ def open_recording(store: RecordingStore, selection: RecordingSelection) -> Reco
     if selection.iq_channels is not None and chosen not in _OF_REAL_CHANNELS:
         raise invalid_spec(f"input.iqChannels: {chosen} says itself which samples are complex: remove it")
     module, function = _OPEN[chosen]
-    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection)
+    resolution = (fft_size,) if chosen in _TUNED_AGAIN else ()
+    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection, *resolution)
     return recording

@@ -11,21 +11,27 @@ from spectrogram_worker.contract.parameters import InputFormat
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class Extent:
+    """What a range counts in: the rate, the number of samples, the time of the first one where that is known."""
+
+    sample_rate: Fraction
+    length: int
+    start_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description(Extent):
     """What a recording is, known before any sample is read.
 
     `length` is the number of samples from the first to the last, gaps included. `gaps` are the gaps that are known
-    without reading samples: half-open (start, stop) sample indices from the recording's first sample, in order.
-    `warnings` are lines for people.
+    without reading samples: half-open (start, stop) sample indices from the recording's first sample, in order; some
+    formats know only those of the selected range. `warnings` are lines for people.
     """
 
     format: InputFormat
     name: str
-    sample_rate: Fraction
     center_frequency: float
-    start_time: datetime | None
     is_complex: bool
-    length: int
     bytes_per_sample: int
     sample_type: str
     gaps: tuple[tuple[int, int], ...] = ()

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from spectrogram_worker.contract.parameters import Range, duration_seconds
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.recording import Description, Extent
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -21,7 +21,7 @@ class Selection:
     warnings: tuple[str, ...] = ()
 
 
-def select(description: Description, wanted: Range | None) -> Selection:
+def select(description: Extent, wanted: Range | None) -> Selection:
     """The samples that `wanted` names.
 
     Times become the nearest sample. What reaches past the end is clipped with a warning. Raises WorkerError 65 for a
@@ -64,7 +64,7 @@ def sample_time(description: Description, sample: int) -> datetime | None:
         return None
 
 
-def _sample_at(description: Description, time: datetime) -> int:
+def _sample_at(description: Extent, time: datetime) -> int:
     if description.start_time is None:
         raise input_invalid("input.range.startTime: the recording does not say when it started: use range.start")
     time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -3,19 +3,17 @@
 Recognition looks here at every recording: the HDF5 library is loaded only for those that are Digital RF.
 """
 
-import math
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.parameters import Range, duration_seconds
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.store import RecordingStore
 
@@ -85,42 +83,59 @@ class SampleFiles:
         return map(self.path, range(len(self)))
 
 
-def sample_files(store: RecordingStore, channel: PurePosixPath) -> SampleFiles:
-    """The channel's sample files, without those still being written (tmp.rf@…)."""
-    folders = tuple(sorted(filter(SUBDIRECTORY.fullmatch, store.names(channel))))
-    times, places = array("q"), array("i")
-    for place, folder in enumerate(folders):
-        for name in store.names(channel / folder):
-            if match := _SAMPLE_FILE.fullmatch(name):
-                times.append(int(match[1]) * 1000 + int(match[2]))
-                places.append(place)
-    order = np.argsort(times, kind="stable")
-    return SampleFiles(channel, folders, np.array(times, np.int64)[order], np.array(places, np.int32)[order])
+class SampleFolders:
+    """The folders of a channel's sample files, in the order of time. Each is listed when it is first asked for.
 
-
-def files_near(files: SampleFiles, wanted: Range, sample_rate: Fraction, file_milliseconds: int) -> SampleFiles:
-    """Of `sample_files`, those that may hold samples of a range, with a file to spare on each side.
-
-    The first and the last are always among them: they say where the recording begins and ends. The recording's first
-    sample lies in the first file, anywhere; so a range that counts from it is known to the length of a file.
+    A folder is called as the time from which on its files are: what a range needs is found by names alone.
     """
-    begin = int(files.times[0])
-    if wanted.start_time is not None:
-        start = wanted.start_time if wanted.start_time.tzinfo is not None else wanted.start_time.replace(tzinfo=UTC)
-        begin = (start - _EPOCH) // timedelta(milliseconds=1)
-    elif wanted.start is not None:
-        begin += math.floor(1000 * Fraction(duration_seconds(wanted.start)))
-    else:
-        begin += math.floor(1000 * (wanted.start_sample or 0) / sample_rate)
-    length: float = math.inf
-    if wanted.samples is not None:
-        length = math.ceil(1000 * wanted.samples / sample_rate)
-    elif wanted.duration is not None:
-        length = math.ceil(1000 * Fraction(duration_seconds(wanted.duration)))
-    low, high = begin - 2 * file_milliseconds, begin + length + 2 * file_milliseconds
-    near = (files.times > low) & (files.times < high)
-    near[[0, -1]] = True
-    return replace(files, times=files.times[near], places=files.places[near])
+
+    def __init__(self, store: RecordingStore, channel: PurePosixPath) -> None:
+        self._store, self.channel = store, channel
+        self._names = tuple(sorted(filter(SUBDIRECTORY.fullmatch, store.names(channel))))
+        self._times: dict[int, NDArray[np.int64]] = {}
+
+    def from_end(self, *, backwards: bool) -> Iterator[SampleFiles]:
+        """The files one by one, from the first on or from the last."""
+        turn = -1 if backwards else 1
+        for place in range(len(self._names))[::turn]:
+            times = self._listed(place)
+            for number in range(len(times))[::turn]:
+                yield self._files(times[number : number + 1], np.array([place], np.int32))
+
+    def between(self, begin: int, stop: int) -> SampleFiles:
+        """Files that hold the times between two, in milliseconds since 1970 and both included, by their names.
+
+        Begins with the last file that begins no later than `begin`, if its folder has one.
+        """
+        first = max(0, bisect_right(self._names, time_name(begin)) - 1)
+        places = range(first, bisect_right(self._names, time_name(stop)))
+        listed = [self._listed(place) for place in places]
+        times = np.concatenate([np.empty(0, np.int64), *listed])
+        order = np.argsort(times, kind="stable")
+        times, numbers = times[order], np.repeat(np.array(places, np.int32), [len(found) for found in listed])[order]
+        kept = slice(max(0, np.searchsorted(times, begin, "right") - 1), np.searchsorted(times, stop, "right"))
+        return self._files(times[kept], numbers[kept])
+
+    def _files(self, times: NDArray[np.int64], places: NDArray[np.int32]) -> SampleFiles:
+        return SampleFiles(self.channel, self._names, times, places)
+
+    def _listed(self, place: int) -> NDArray[np.int64]:
+        """What the names of a folder's files say, sorted; without those still being written (tmp.rf@…)."""
+        if place not in self._times:
+            found = array("q")
+            for name in self._store.names(self.channel / self._names[place]):
+                if match := _SAMPLE_FILE.fullmatch(name):
+                    found.append(int(match[1]) * 1000 + int(match[2]))
+            self._times[place] = np.sort(np.array(found, np.int64))
+        return self._times[place]
+
+
+def time_name(milliseconds: int) -> str:
+    """How a folder is called that begins then; such names sort as their times do."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=max(0, milliseconds))).strftime("%Y-%m-%dT%H-%M-%S")
+    except OverflowError:
+        return "9999-99-99T99-99-99"
 
 
 def properties_file(store: RecordingStore, channel: PurePosixPath) -> PurePosixPath | None:

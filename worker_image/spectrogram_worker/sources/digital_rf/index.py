@@ -1,16 +1,18 @@
-"""Where the samples of a Digital RF channel lie: built once from the index of every file, shared by all readers.
+"""Where the samples of a Digital RF channel lie: built once from the index of each file, shared by all readers.
 
 It costs 20 bytes for each file, and 32 for each stretch of samples; no sample is read.
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.errors import input_invalid
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.digital_rf.chunks import find_chunks
 from spectrogram_worker.sources.digital_rf.folders import SampleFiles
 from spectrogram_worker.sources.digital_rf.hdf5 import (
@@ -45,37 +47,56 @@ class Index:
     offsets: NDArray[np.int64]
     sample_type: SampleType
 
-    def file_of(self, sample: int) -> int:
-        """Number of the file that holds a sample, or else of the next one after it."""
-        return int(self.files[np.searchsorted(self.stops, sample, side="right")])
+    @property
+    def is_compressed(self) -> bool:
+        """Whether samples lie in several pieces, or compressed."""
+        return bool((self.offsets[self.files] < 0).any())
 
 
-def build_index(store: RecordingStore, files: SampleFiles, properties: Properties, subchannel: int) -> Index:
-    """Look at these sample files. Raises WorkerError 65 for one that is damaged or points elsewhere."""
+def build_index(
+    store: RecordingStore,
+    files: SampleFiles,
+    properties: Properties,
+    subchannel: int,
+    *,
+    spare: NDArray[np.bool_] | None = None,
+    otherwise: SampleType | None = None,
+) -> Index:
+    """Look at these sample files. Raises WorkerError 65 for one that is damaged or points elsewhere.
+
+    spare: (files,) True for a file beside those that are needed, which is left out where it cannot be used. The samples
+    are of the type `otherwise` where there is no file.
+    """
     table = [array("q") for _ in range(4)]
     offsets = np.full(len(files), -1, np.int64)
     sample_type: SampleType | None = None
-    for number, path in enumerate(files.paths()):
-        name = store.shown(path)
-        with hdf5_errors(name), open_hdf5(store, path) as file:
-            data = checked_dataset(file, name, "rf_data")
-            found = stored_type(data, name, properties, subchannel)
-            if sample_type is not None and found != sample_type:
-                raise input_invalid(f"{name} holds {found.name}, the files before it {sample_type.name}: separate them")
-            sample_type = found
-            chunks = find_chunks(file, data, name)
-            offsets[number] = -1 if chunks.plain_offset is None else chunks.plain_offset
-            for column, values in zip(table, _stretches(file, name, number, chunks.length), strict=True):
+    beside = [] if spare is None else np.flatnonzero(spare).tolist()
+    for number in range(len(files)):
+        if number not in beside:
+            look = _look(store, files, number, properties, subchannel, sample_type)
+            sample_type, offsets[number] = look.sample_type, look.offset
+            for column, values in zip(table, look.stretches, strict=True):
                 column.frombytes(values.tobytes())
-    if sample_type is None:
-        raise input_invalid(f"{store.shown(files.channel)} is empty: it has no rf@….h5 file")
-    starts, stops, numbers, rows = (np.frombuffer(column, np.int64) for column in table)
-    if len(starts) == 0:
-        raise input_invalid(f"{store.shown(files.channel)} is empty: its files hold no sample")
-    overlaps = np.flatnonzero(starts[1:] < stops[:-1])
-    if len(overlaps):
-        name = store.shown(files.path(int(numbers[overlaps[0] + 1])))
+    columns = [np.frombuffer(column, np.int64) for column in table]
+    repeating = _repeating(columns)
+    if len(repeating):
+        name = store.shown(files.path(int(columns[2][repeating[0] + 1])))
         raise input_invalid(f"{name} repeats samples of an earlier stretch: two recordings were mixed, separate them")
+    for number in beside if len(columns[0]) else ():
+        try:
+            look = _look(store, files, number, properties, subchannel, sample_type)
+        except WorkerError as error:
+            if error.code is not ExitCode.INPUT_INVALID:
+                raise
+            continue
+        both = (look.stretches, columns) if number < columns[2][0] else (columns, look.stretches)
+        joined = [np.concatenate(pair) for pair in zip(*both, strict=True)]
+        if not len(_repeating(joined)):
+            columns, offsets[number] = joined, look.offset
+    sample_type = sample_type or otherwise
+    if sample_type is None:
+        raise input_invalid(f"{store.shown(files.channel)} has no rf@….h5 file here that can be read: copy it again")
+    starts, stops, numbers, rows = columns
     return Index(
         sample_files=files,
         starts=starts,
@@ -85,6 +106,40 @@ def build_index(store: RecordingStore, files: SampleFiles, properties: Propertie
         offsets=offsets,
         sample_type=sample_type,
     )
+
+
+class _Look(NamedTuple):
+    """What a file holds: its samples' type, the byte from which they lie in one piece or −1, its stretches (4, n)."""
+
+    sample_type: SampleType
+    offset: int
+    stretches: NDArray[np.int64]
+
+
+def _look(
+    store: RecordingStore,
+    files: SampleFiles,
+    number: int,
+    properties: Properties,
+    subchannel: int,
+    before: SampleType | None,
+) -> _Look:
+    """Look at a file. Raises WorkerError 65, also where its samples are not of the type of those `before`."""
+    path = files.path(number)
+    name = store.shown(path)
+    with hdf5_errors(name), open_hdf5(store, path) as file:
+        data = checked_dataset(file, name, "rf_data")
+        found = stored_type(data, name, properties, subchannel)
+        if before is not None and found != before:
+            raise input_invalid(f"{name} holds {found.name}, the files before it {before.name}: separate them")
+        chunks = find_chunks(file, data, name)
+        offset = -1 if chunks.plain_offset is None else chunks.plain_offset
+        return _Look(found, offset, _stretches(file, name, number, chunks.length))
+
+
+def _repeating(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.intp]:
+    """Which stretches are followed by one that begins before they end."""
+    return np.flatnonzero(columns[0][1:] < columns[1][:-1])
 
 
 def _stretches(file: Any, name: str, number: int, length: int) -> NDArray[np.int64]:

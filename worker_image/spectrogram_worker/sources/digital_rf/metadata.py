@@ -5,6 +5,7 @@ Format: `metadata/<YYYY-MM-DDTHH-MM-SS>/<name>@<seconds>.h5`, one group per chan
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.digital_rf.folders import SUBDIRECTORY
+from spectrogram_worker.sources.digital_rf.folders import SUBDIRECTORY, time_name
 from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     hdf5_errors,
@@ -28,22 +29,29 @@ _MAXIMUM_VALUES = 4096
 
 
 def center_frequency(
-    store: RecordingStore, channel: PurePosixPath, begin: int, stop: int, properties: Properties, subchannel: int
+    store: RecordingStore,
+    channel: PurePosixPath,
+    begin: int,
+    stop: int,
+    properties: Properties,
+    subchannel: int,
+    tolerance: float,
 ) -> float | None:
     """Centre frequency in Hz of the samples [begin, stop) since 1970, or None where the metadata does not say.
 
-    Raises WorkerError 65 where it changes within them: one spectrogram has one frequency axis.
+    Raises WorkerError 65 where it changes within them by more than `tolerance` (Hz): one spectrogram has one frequency
+    axis. Some recorders write the same one again and again, and round it.
     """
     found: list[float] = []
-    for path in reversed(_files_before(store, channel / "metadata", stop, properties)):
+    for path in _files_before(store, channel / "metadata", stop, properties):
         name = store.shown(path)
         with hdf5_errors(name), open_hdf5(store, path) as file:
             samples = sorted((int(key) for key in file if key.isdecimal() and int(key) < stop), reverse=True)
             for sample in samples:
                 value = _value(file, name, str(sample), subchannel)
-                if value is not None and value not in found:
+                if value is not None and all(abs(value - known) > tolerance for known in found):
                     found.append(value)
-                if value is not None and sample <= begin:
+                if len(found) > _LISTED_FREQUENCIES or (value is not None and sample <= begin):
                     return _only(found, store.shown(channel))
     return _only(found, store.shown(channel)) if found else None
 
@@ -61,18 +69,16 @@ def _only(frequencies: list[float], name: str) -> float:
 
 def _files_before(
     store: RecordingStore, folder: PurePosixPath, stop: int, properties: Properties
-) -> list[PurePosixPath]:
-    """The metadata files that begin before the sample `stop`, in the order of time."""
-    found: list[tuple[int, PurePosixPath]] = []
+) -> Iterator[PurePosixPath]:
+    """The metadata files that begin before the sample `stop`, the last first; folders are listed one by one."""
     if not store.is_folder(folder):
-        return []
-    for subdirectory in store.names(folder):
-        if SUBDIRECTORY.fullmatch(subdirectory):
-            for name in store.names(folder / subdirectory):
-                match = _METADATA_FILE.fullmatch(name)
-                if match and int(match[1]) * properties.sample_rate < stop:
-                    found.append((int(match[1]), folder / subdirectory / name))
-    return [file for _, file in sorted(found)]
+        return
+    last = (stop - 1) // properties.sample_rate
+    names = filter(SUBDIRECTORY.fullmatch, store.names(folder))
+    for subdirectory in sorted((name for name in names if name <= time_name(1000 * last)), reverse=True):
+        matches = filter(None, map(_METADATA_FILE.fullmatch, store.names(folder / subdirectory)))
+        found = [(int(match[1]), match[0]) for match in matches if int(match[1]) <= last]
+        yield from (folder / subdirectory / name for _, name in sorted(found, reverse=True))
 
 
 def _value(file: Any, name: str, sample: str, subchannel: int) -> float | None:
