@@ -22,6 +22,8 @@ from spectrogram_worker.sources.store import SampleFile
 
 _KEPT_BYTES = INFLATED_PIECES * INFLATED_PIECE_BYTES
 _MAXIMUM_CHUNKS = 1_000_000
+_FEW_CHUNKS = 1 << 14
+"""Up to here a file may have chunks that were never written, of which nothing is on disk: they cost little."""
 _CHUNK_ENTRY_BYTES = 16
 """What the file itself holds at least to say where a chunk is."""
 _CHECKSUM_BYTES, _CHECKSUM_MODULUS = 4, 65_535
@@ -77,7 +79,7 @@ def find_chunks(file: Any, dataset: Any, name: str) -> Chunks:
         names = ", ".join(_FILTERS.get(number, f"filter {number}") for number in filters)
         raise _unusual(name, f"went through {names}, where digital_rf uses deflate and fletcher32")
     count = -(-length // chunk[0])
-    if count * _CHUNK_ENTRY_BYTES > file.id.get_filesize():
+    if count > _FEW_CHUNKS and count * _CHUNK_ENTRY_BYTES > file.id.get_filesize():
         raise input_invalid(f"{name}: rf_data has {count} chunks, more than the file has room for: record it again")
     if count > _MAXIMUM_CHUNKS:
         raise input_invalid(f"{name}: rf_data has {count} chunks: rewrite it in larger ones, with h5repack -l CHUNK=…")
