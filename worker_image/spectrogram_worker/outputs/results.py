@@ -43,9 +43,13 @@ class Results:
         self._cells: PictureCells | None = None
         if OutputFormat.PNG in formats:
             axes = plan_geometry(image.width, image.height, with_utc=signal.start_time is not None).axes
-            shape = {"bins": len(layout.frequencies), "columns": len(layout.times)}
-            reduction = cell_reduction(image, layout.reductions[0])
-            self._cells = PictureCells(**shape, width=axes.width, height=axes.height, reduction=reduction)
+            self._cells = PictureCells(
+                bins=len(layout.frequencies),
+                columns=len(layout.times),
+                width=axes.width,
+                height=axes.height,
+                reduction=cell_reduction(image, layout.reductions[0]),
+            )
 
     def add(self, column: Column) -> None:
         """Take the next column."""
