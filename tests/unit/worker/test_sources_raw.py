@@ -63,8 +63,7 @@ def test_every_datatype_reads_with_full_scale_one(tmp_path: Path, datatype: str,
 def test_two_of_several_channels_are_i_and_q_in_the_order_that_the_job_says(
     tmp_path: Path, kind: str, pair: tuple[int, int], double: bool
 ) -> None:
-    order = ">" if kind.endswith("_be") else "<"
-    dtype = np.dtype(KINDS[kind.split("_")[0]]).newbyteorder(order)
+    dtype = np.dtype(KINDS[kind.split("_")[0]]).newbyteorder(">" if kind.endswith("_be") else "<")
     channels = max(pair) + 1
     stored = np.random.default_rng(1).normal(100, 20, (90_000, channels)).astype(dtype)
     write_raw(tmp_path, stored)
@@ -72,7 +71,7 @@ def test_two_of_several_channels_are_i_and_q_in_the_order_that_the_job_says(
     recording = open_path(tmp_path, "noise.raw", raw=raw, iq_channels=pair)
     bits = 8 * dtype.itemsize
     zero, scale = (2.0 ** (bits - 1) - 0.5 if dtype.kind == "u" else 0), (1 if dtype.kind == "f" else 2.0 ** (1 - bits))
-    real = ((stored - zero) * scale).astype(np.float64 if double else np.float32)
+    real: Any = ((stored - zero) * scale).astype(np.float64 if double else np.float32)
     samples, missing = read(recording, double=double)
     np.testing.assert_array_equal(samples, real[:, pair[0]] + 1j * real[:, pair[1]])
     assert recording.description.sample_type == f"c{kind}"
