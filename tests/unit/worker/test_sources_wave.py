@@ -205,6 +205,15 @@ def test_integers_in_four_bytes_are_found_where_they_lie(
     assert recording.description.bytes_per_sample == 8
 
 
+def test_values_that_fit_in_two_ways_are_taken_as_the_standard_has_them_with_a_warning(tmp_path: Path) -> None:
+    """Quiet values in the highest three bytes, or such in the lowest whose last 8 bits are all 0."""
+    for values, warns in ((VALUES >> 8, True), (VALUES * 0, False)):
+        content = riff(chunk(b"fmt ", fmt(bits=24, align=8)), chunk(b"data", (values << 8).astype("<i4").tobytes()))
+        recording = opened(tmp_path, content, audio=IQ)
+        np.testing.assert_array_equal(read(recording)[0], (values[:, 0] + 1j * values[:, 1]) / 2.0**23)
+        assert ["calibrationOffsetDb: 48.16" in text for text in recording.description.warnings] == [True] * warns
+
+
 def test_three_of_four_bytes_that_are_all_in_use_are_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, 80_000).astype("u1").tobytes()
     with pytest.raises(WorkerError) as caught:

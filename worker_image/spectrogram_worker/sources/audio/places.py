@@ -18,27 +18,31 @@ _PIECES = 16
 _PIECE_BYTES = 64 * 1024
 
 
-def find_place(file: SampleFile, header: WaveHeader, width: int) -> Stored:
+def find_place(file: SampleFile, header: WaveHeader, width: int) -> tuple[Stored, bool]:
     """Where an integer of `header.valid_bits` lies in the `width` bytes of a sample of one channel.
+
+    Also whether that is a guess: values that use neither the lowest nor the highest byte fit in two ways, and the
+    standard's is taken.
 
     Raises WorkerError 65 where it lies in none of the ways that are known.
     """
     size = -(-header.valid_bits // 8)
     if size == width:
-        return Stored(0, width, width)
-    is_low, is_high = True, True
+        return Stored(0, width, width), False
+    is_low, is_high, is_zero = True, True, True
     for samples in _pieces(file, header, width):
         is_low &= _fits_low(samples, size)
         is_high &= not samples[:, : width - size].any()
+        is_zero &= not samples.any()
     low = Stored(width - size if header.is_big_endian else 0, size, width)
     high = Stored(0 if header.is_big_endian else width - size, size, width)
-    says_width = -(-header.bits // 8) == width  # the header knows the wider sample: then the standard holds
-    if is_low and is_high:
-        return high if says_width else low
-    if is_low or is_high:
-        return low if is_low else high
-    if says_width:
-        return Stored(0, width, width)
+    knows_width = -(-header.bits // 8) == width  # the header knows the wider sample: then the standard holds
+    if is_high:
+        return high, is_low and not is_zero
+    if is_low:
+        return low, False
+    if knows_width:
+        return Stored(0, width, width), False
     raise input_invalid(
         f"{file.name} holds {header.valid_bits}-bit samples in {width} bytes each, all of them in use, so it cannot"
         f" be told where the value lies: write it again with {size} bytes for each sample"

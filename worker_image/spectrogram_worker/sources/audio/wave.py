@@ -1,5 +1,6 @@
 """WAV, RF64, BW64 and W64 files of integers and floating-point samples: bytes behind a header."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -57,10 +58,16 @@ def read_wave(file: SampleFile, header: WaveHeader) -> Wave:
         )
     if width == 1:
         return Wave(np.dtype("u1"), None, width, "PCM_U8")
-    place = find_place(file, header, width)
+    place, is_guess = find_place(file, header, width)
     component = np.dtype(f"{order}i{2 if place.size <= 2 else 4 if place.size <= 4 else 8}")
     is_plain = place == Stored(0, component.itemsize, component.itemsize)
     name = f"PCM_{8 * place.size}" + (f" in {width} bytes" if place.size < width else "")
+    if is_guess:
+        offset = f"{20 * math.log10(256 ** (width - place.size)):.2f}"
+        guess = f"its {header.valid_bits}-bit samples use neither the lowest nor the highest of {width} bytes: they are"
+        guess += " taken to lie in the highest; if they lie in the lowest, all levels are"
+        guess += f" {offset} dB too low, which transform.calibrationOffsetDb: {offset} makes good"
+        return Wave(component, None if is_plain else place, width, name, (guess,))
     warnings = (_QUIET,) if (width, header.valid_bits) == (4, 32) and is_quiet(file, header) else ()
     return Wave(component, None if is_plain else place, width, name, warnings)
 
