@@ -187,32 +187,77 @@ def test_nothing_is_mapped_into_memory(tmp_path: Path) -> None:
     reader.close()
 
 
-NAMES = {
-    "gqrx_20230806_151838_428000000_200000_fc.raw": (
-        "cf32_le",
-        200e3,
-        428e6,
-        datetime(2023, 8, 6, 15, 18, 38, tzinfo=UTC),
-    ),
-    "2023-08-05_08-02-00_16000000SPS_2274000000Hz.s8": ("ci8", 16e6, 2274e6, None),
-    "2023-08-17_11-41-14-373_1000000SPS_100000000Hz.f32": ("cf32_le", 1e6, 100e6, None),
-    "2023-08-05_18-02-45-1691258565.534000_8000000SPS_2284000000Hz.cs16": ("ci16_le", 8e6, 2284e6, None),
-    "03-Aug-2023 181711.798 137.912MHz.raw": (None, None, 137.912e6, None),
-    "SDRSharp_20150804_204000Z_100000000Hz_IQ.cu8": ("cu8", None, 100e6, datetime(2015, 8, 4, 20, 40, tzinfo=UTC)),
-    "noise.cf32": ("cf32_le", None, None, None),
-    "noise.raw": (None, None, None, None),
-    "gqrx_20231306_151838_428000000_200000_fc.raw": ("cf32_le", 200e3, 428e6, None),
+EVENING = datetime(2026, 1, 31, 19, 45, 3, tzinfo=UTC)
+BEFORE = datetime(2023, 8, 5, 18, 2, 45, 534_000, tzinfo=UTC)
+UHF, HF = 433.92e6, 7.1e6
+NAMES: dict[str, tuple[str | None, float | None, float | None, datetime | None, bool]] = {
+    "gqrx_20260131_194503_433920000_250000_fc.raw": ("cf32_le", 250e3, UHF, EVENING, True),
+    "gqrx_20260131_194503_433920000_250000_fc (1).raw": ("cf32_le", 250e3, UHF, EVENING, True),
+    "meteor-gqrx_20260131_194503_433920000_250000_fc.raw": ("cf32_le", 250e3, UHF, EVENING, True),
+    "gqrx_20260131_194503_433920000_250000_fc_door-open.raw": ("cf32_le", 250e3, UHF, EVENING, True),
+    "gqrx_20231306_151838_428000000_200000_fc.raw": ("cf32_le", 200e3, 428e6, None, True),
+    "2026-01-31_19-45-03_250000SPS_433920000Hz.cf32": ("cf32_le", 250e3, UHF, EVENING, True),
+    "NOAA-19-2026-01-31_19-45-03_250000SPS_433920000Hz.cf32": ("cf32_le", 250e3, UHF, EVENING, True),
+    "2026-01-31_19-45-03_250000SPS_433920000Hz (2).s8": ("ci8", 250e3, UHF, EVENING, True),
+    "2026-01-31_19-45-03_2.5e+05SPS_433920000Hz.cf32": ("cf32_le", 250e3, UHF, EVENING, True),
+    "2023-08-05_18-02-45-534_1000000SPS_100000000Hz.f32": ("cf32_le", 1e6, 100e6, BEFORE, True),
+    "2023-08-05_18-02-45-1691258565.534000_8000000SPS_2284000000Hz.cs16": ("ci16_le", 8e6, 2284e6, BEFORE, True),
+    "HDSDR_20260131_194503Z_7100kHz_RF.wav": (None, None, HF, EVENING, True),
+    "HDSDR_20260131_194503_7100kHz_RF.wav": (None, None, HF, EVENING, False),
+    "SDRuno_20260131_194503Z_7100kHz.wav": (None, None, HF, EVENING, True),
+    "evening-SDRuno_20260131_194503Z_7100kHz (1).wav": (None, None, HF, EVENING, True),
+    "SDRconnect_IQ_20260131_194503_7100000HZ.wav": (None, None, HF, EVENING, False),
+    "SDRSharp_20260131_194503Z_7100000Hz_IQ.cu8": ("cu8", None, HF, EVENING, True),
+    "baseband_7100000Hz_19-45-03_31-01-2026.wav": (None, None, HF, EVENING, False),
+    "my baseband_7100000Hz_19-45-03_31-01-2026 (3).wav": (None, None, HF, EVENING, False),
+    "31-Jan-2026 194503.000 7.100MHz.wav": (None, None, HF, EVENING, False),
+    "31-Jan-2026 194503.000 7.100MHz 000.wav": (None, None, HF, EVENING, False),
+    "31-Abc-2026 194503.000 7.100MHz.raw": (None, None, HF, None, True),
+    "g001_433.92M_250k.cu8": ("cu8", 250e3, UHF, None, True),
+    "g001_tamper-close_433.92M_250k.cu8": ("cu8", 250e3, UHF, None, True),
+    "g001_433.92M_250k (1).cu8": ("cu8", 250e3, UHF, None, True),
+    "433.92M_2.4M.cs16": ("ci16_le", 2.4e6, UHF, None, True),
+    "HackRF-20260131_194503-433_92MHz-250KSps-250KHz.complex": ("cf32_le", 250e3, UHF, EVENING, False),
+    "HackRF-20260131_194503-868MHz-2MSps-2MHz.complex16s": ("ci8", 2e6, 868e6, EVENING, False),
+    "noise.cf32": ("cf32_le", None, None, None, True),
+    "REC.CF32": ("cf32_le", None, None, None, True),
+    "noise.raw": (None, None, None, None, True),
+    "433_250k.cu8": ("cu8", None, None, None, True),
+    "take 12M_3.cs8": ("ci8", None, None, None, True),
+    "9e99M_250k.cu8": ("cu8", 250e3, None, None, True),
+    "0" * 250: (None, None, None, None, True),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_receivers_write_parameters_into_names(name: str) -> None:
+    """Also with something before and after, as people rename and browsers number them."""
+    datatype, rate, center, time, is_utc = NAMES[name]
     found = parameters_in_name(name)
-    expected = NAMES[name]
-    assert found.datatype == expected[0]
-    assert found.sample_rate == expected[1]
-    assert found.center_frequency == (None if expected[2] is None else pytest.approx(expected[2]))
-    assert found.start_time == expected[3]
+    assert (found.datatype, found.start_time, found.is_utc) == (datatype, time, is_utc)
+    assert found.sample_rate == pytest.approx(rate)
+    assert found.center_frequency == pytest.approx(center)
+
+
+def test_a_time_of_a_zone_that_nobody_says_is_taken_as_utc_with_a_warning(tmp_path: Path) -> None:
+    name = "HackRF-20260131_194503-433_92MHz-250KSps-250KHz.complex"
+    write_raw(tmp_path, np.ones(5, "<c8"), name)
+    found = open_path(tmp_path, name).description
+    assert found.start_time == EVENING
+    (warning,) = found.warnings
+    assert "does not say its zone: taken to be UTC" in warning
+
+
+def test_a_portapack_writes_rate_and_centre_into_a_file_beside(tmp_path: Path) -> None:
+    write_raw(tmp_path, np.ones(8, "<i2"), "BBD_0010.C16")
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "BBD_0010.C16")
+    assert says(caught.value, ExitCode.INVALID_SPEC, "input.raw.sampleRate")
+    (tmp_path / "BBD_0010.TXT").write_bytes(b"sample_rate=250000\r\ncenter_frequency=433920000\r\n\xff=7" + bytes(9000))
+    found = open_path(tmp_path, "BBD_0010.C16").description
+    assert (found.sample_type, float(found.sample_rate), found.center_frequency) == ("ci16_le", 250_000, UHF)
+    found = open_path(tmp_path, "BBD_0010.C16", raw=Raw(sample_rate=5.0, datatype="cu8")).description
+    assert (found.sample_type, float(found.sample_rate), found.center_frequency) == ("cu8", 5, UHF)
 
 
 def test_a_name_is_enough(tmp_path: Path) -> None:

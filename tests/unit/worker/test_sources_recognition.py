@@ -1,9 +1,12 @@
 """Auto: the format by content first, by name second; formats that are known but not read are named."""
 
 import logging
+import struct
 import subprocess
 import sys
 import tarfile
+import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +107,71 @@ def test_the_claim_itself_is_a_recording(tmp_path: Path) -> None:
         with pytest.raises(WorkerError) as caught:
             open_path(tmp_path, ".", format=format_, raw=Raw(sample_rate=1.0, datatype="cf32_le"))
         assert caught.value.code in (ExitCode.INPUT_INVALID, ExitCode.INPUT_NOT_FOUND, ExitCode.INVALID_SPEC)
+
+
+def sdriq(bits: int = 16) -> bytes:
+    head = struct.pack("<IQQII", 250_000, 433_920_000, 1_769_888_703_000, bits, 0)
+    return head + struct.pack("<I", zlib.crc32(head))
+
+
+FOREIGN = {
+    "ZIQ": ("2026-01-31_19-45-03_250000SPS_433920000Hz.ziq", b"ZIQ_\1\x08", "SatDump (ZIQ)"),
+    "ZIQ that is called something else": ("noise.cf32", b"ZIQ_\1\x08", "SatDump (ZIQ)"),
+    "sdriq": ("test.sdriq", sdriq(), "sdriq file of SDRangel"),
+    "sdriq of 24 bits": ("noise.cf32", sdriq(24), "sdriq file of SDRangel"),
+    "BLUE": ("prefile.tmp", b"BLUEEEEIEEEI", "X-Midas BLUE"),
+    "BLUE of a large machine": ("noise.cf32", b"BLUEIEEEIEEE", "X-Midas BLUE"),
+    "collection": ("array.sigmf-collection", b'{"collection": {"core:streams": []}}', "SigMF collection"),
+    "indented collection": ("array.json", b'{\n  "collection" : {}}', "SigMF collection"),
+    "iq.tar": ("rec.iq.tar", b"rec.xml", "iq.tar file of Rohde & Schwarz"),
+}
+
+
+@pytest.mark.parametrize("format_", [InputFormat.AUTO, InputFormat.RAW])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_samples_behind_a_header_of_another_program_are_not_read_as_noise(
+    tmp_path: Path, kind: str, format_: InputFormat
+) -> None:
+    """Whatever the job says of them."""
+    name, head, words = FOREIGN[kind]
+    (tmp_path / name).write_bytes(head + bytes(1000))
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, name, raw=Raw(datatype="ci16_le", sample_rate=1.0), format=format_)
+    assert says(caught.value, ExitCode.INPUT_INVALID, name, words, "which is not read")
+
+
+def test_an_archive_of_rohde_schwarz_is_named_whatever_it_is_called(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "rec.tar", "w") as archive:
+        for member in ("rec.xml", "rec.complex.1ch.float32"):
+            (tmp_path / member).write_bytes(bytes(80))
+            archive.add(tmp_path / member, member)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "rec.tar")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "iq.tar file of Rohde & Schwarz")
+
+
+def test_zeros_have_no_header(tmp_path: Path) -> None:
+    for size in (0, 31, 32, 33, 600):
+        (tmp_path / "noise.cs8").write_bytes(bytes(size))
+        with nullcontext() if size else pytest.raises(WorkerError, match="empty"):
+            assert open_path(tmp_path, "noise.cs8", raw=Raw(sample_rate=1.0)).description.length == size // 2
+
+
+@pytest.mark.parametrize("format_", [InputFormat.AUTO, InputFormat.SIGMF])
+def test_a_file_that_metadata_beside_it_names_is_its_samples(tmp_path: Path, format_: InputFormat) -> None:
+    captures = [{"core:sample_start": 0, "core:frequency": 433.92e6}]
+    write_sigmf(tmp_path, b"", captures=captures, name="capture", datatype="ci16_le", dataset="capture.ci16").unlink()
+    (tmp_path / "capture.ci16").write_bytes(bytes(80))
+    found = open_path(tmp_path, "capture.ci16", format=format_).description
+    assert (found.format, found.length, found.center_frequency) == (InputFormat.SIGMF, 20, 433.92e6)
+
+
+@pytest.mark.parametrize("metadata", [b"{", b'{"global": {"core:dataset": "other.ci16"}}', b'{"global": {}}'])
+def test_metadata_that_does_not_name_the_file_says_nothing_of_it(tmp_path: Path, metadata: bytes) -> None:
+    (tmp_path / "capture.sigmf-meta").write_bytes(metadata)
+    (tmp_path / "capture.ci16").write_bytes(bytes(80))
+    found = open_path(tmp_path, "capture.ci16", raw=Raw(datatype="ci16_le", sample_rate=1.0)).description
+    assert (found.format, found.length) == (InputFormat.RAW, 20)
 
 
 def test_a_folder_without_a_recording_is_invalid(tmp_path: Path) -> None:

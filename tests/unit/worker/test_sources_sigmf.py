@@ -101,9 +101,9 @@ def test_a_channel_that_is_not_there_is_named(tmp_path: Path, channel: str | Non
 
 
 def retuned(root: Path) -> None:
-    """100 samples at 100 MHz, 100 at 200 MHz, 100 at 100 MHz again."""
+    """100 samples at 100 MHz, 100 at 200 MHz, 100 at 100 MHz again: each lasts 100 µs."""
     captures = [
-        {"core:sample_start": start, "core:frequency": frequency, "core:datetime": f"2024-01-01T00:00:0{place}Z"}
+        {"core:sample_start": start, "core:frequency": frequency, "core:datetime": f"2024-01-01T00:00:00.000{place}Z"}
         for place, (start, frequency) in enumerate(((0, 100e6), (100, 200e6), (200, 100e6)))
     ]
     write_sigmf(root, np.arange(300).astype("<f4").tobytes(), captures=captures, datatype="rf32_le")
@@ -121,7 +121,7 @@ def test_a_capture_can_be_chosen(tmp_path: Path) -> None:
     retuned(tmp_path)
     recording = open_path(tmp_path, "signal", capture=1)
     assert (recording.description.center_frequency, recording.description.length) == (200e6, 100)
-    assert recording.description.start_time == datetime(2024, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert recording.description.start_time == datetime(2024, 1, 1, 0, 0, 0, 100, tzinfo=UTC)
     np.testing.assert_array_equal(read(recording)[0], np.arange(100, 200))
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "signal", capture=3)

@@ -20,7 +20,7 @@ from spectrogram_worker.sources.audio import chunks
 from unit.worker.recordings import integer_pairs, open_path, read, says, scaled
 
 RATE = 48_000
-IQ = Audio(iq=True)
+IQ = Audio(iq=True, center_frequency=0)
 PAIRS = integer_pairs(4000, dtype="<i2")
 CONTENT = PAIRS.tobytes()
 TENTH = len(CONTENT) // 10
@@ -286,7 +286,7 @@ def test_the_job_beats_the_auxi_chunk_and_that_the_name(
     tmp_path: Path, auxi: bytes, centre: float, start: datetime
 ) -> None:
     content = wav(len(CONTENT), before=chunk(b"auxi", auxi))
-    found = opened(tmp_path, content, NAMED, audio=IQ).description
+    found = opened(tmp_path, content, NAMED, audio=Audio(iq=True)).description
     assert (found.center_frequency, found.start_time) == (centre, start)
     told = Audio(iq=True, center_frequency=5)
     assert opened(tmp_path, content, NAMED, audio=told).description.center_frequency == 5

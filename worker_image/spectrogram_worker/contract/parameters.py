@@ -83,14 +83,14 @@ class OutputFormat(StrEnum):
 
 
 class Raw(Model):
-    """What a raw file does not say of its samples, as it has no header; and a NumPy file not of their rate and centre."""
+    """What a recording does not say of its samples, as a raw file that has no header, or says wrongly: the job is right."""
 
     datatype: Annotated[str, StringConstraints(max_length=32)] | None = None
-    """SigMF name of the sample type: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
+    """Raw and SigMF: the sample type by its SigMF name: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
     sample_rate: Annotated[float, Field(le=1e15), at_least_rule(1e-6, "Hz")] | None = None
-    """Samples per second, in Hz."""
+    """Samples per second, in Hz. Default: what the recording says."""
     center_frequency: Frequency | None = None
-    """Frequency at the centre of the band, in Hz. Default: 0."""
+    """Frequency at the centre of the band, in Hz. Default: what the recording or its name says, else 0, with a warning."""
     channels: Annotated[int, Field(ge=1, le=4096)] = 1
     """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Default: 1."""
     rules = (
@@ -175,17 +175,17 @@ class RecordingOptions(Model):
     format: InputFormat = InputFormat.AUTO
     """Format of the recording. Auto (default) recognises it by its content, then by its name."""
     channel: ChannelName | None = None
-    """Digital RF: the channel's name. Others: the channel's index, from 0. Default: the only one there is."""
-    subchannel: Annotated[int, Field(ge=0, le=4095)] = 0
-    """Digital RF: index of the subchannel, from 0. Default: 0."""
+    """Digital RF: the channel's name. Other formats: the channel's index, from 0. Default: the only one there is."""
+    subchannel: Annotated[int, Field(ge=0, le=4095)] | None = None
+    """Digital RF: index of the subchannel, from 0. Refused for other formats. Default: 0."""
     capture: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    """SigMF with several captures: the index of the one to process. Default: all, if they share one centre frequency."""
+    """SigMF: the capture to process, as an index from 0 into the metadata's captures. Refused for other formats. Default: all, if they share one centre frequency and sample rate."""
     iq_channels: Annotated[tuple[ChannelIndex, ...], Field(min_length=2, max_length=2), unique_rule()] | None = None
     """Audio, raw and NumPy files of real channels: the two that are I and Q, in this order, from 0. Example: [1, 0] where Q comes first."""
     audio: Audio | None = None
-    """Whether the two channels of an audio file are I and Q. Default: they are not."""
+    """Audio: whether the two channels are I and Q. Refused for other formats. Default: they are not."""
     raw: Raw | None = None
-    """Sample type, rate and centre frequency of a raw file, rate and centre of a NumPy file; what stands here beats what the file's name says."""
+    """Sample type, rate and centre frequency, where the recording does not say them or says them wrongly: what stands here beats the recording, with a warning, and its name."""
     range: Range | None = None
     """The part of the recording to process. Default: all of it."""
     rules: ClassVar[tuple[Rule, ...]] = (

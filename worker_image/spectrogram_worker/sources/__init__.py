@@ -5,11 +5,12 @@ than a short job takes.
 """
 
 from importlib import import_module
+from pathlib import PurePosixPath
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
-from spectrogram_worker.errors import invalid_spec
-from spectrogram_worker.sources.recognition import recognised
+from spectrogram_worker.sources.recognition import recognised, require_no_foreign_header
 from spectrogram_worker.sources.recording import Description, Reader, Recording
+from spectrogram_worker.sources.said import require_usable
 from spectrogram_worker.sources.store import RecordingStore
 
 __all__ = ["Description", "Reader", "Recording", "open_recording"]
@@ -22,7 +23,6 @@ _OPEN = {
     InputFormat.RAW: ("raw", "open_raw"),
 }
 
-_OF_REAL_CHANNELS = (InputFormat.AUDIO, InputFormat.NUMPY, InputFormat.RAW)
 _TUNED_AGAIN = (InputFormat.DIGITAL_RF,)
 """Formats that say the centre frequency several times: what differs by less than a bin is one."""
 
@@ -33,9 +33,12 @@ def open_recording(store: RecordingStore, selection: RecordingSelection, fft_siz
     Raises WorkerError: 64 where the job lacks what the file does not say, 65 where the recording cannot be used, 66
     where there is none, 74 or 75 where the system cannot read it.
     """
-    chosen = recognised(store, selection) if selection.format is InputFormat.AUTO else selection.format
-    if selection.iq_channels is not None and chosen not in _OF_REAL_CHANNELS:
-        raise invalid_spec(f"input.iqChannels: {chosen} says itself which samples are complex: remove it")
+    path, chosen = PurePosixPath(selection.path), selection.format
+    if chosen is InputFormat.AUTO:
+        chosen = recognised(store, selection)
+    elif chosen is InputFormat.RAW:
+        require_no_foreign_header(store, path)
+    require_usable(store.shown(path), chosen, selection)
     module, function = _OPEN[chosen]
     resolution = (fft_size,) if chosen in _TUNED_AGAIN else ()
     recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection, *resolution)

@@ -20,6 +20,7 @@ from spectrogram_worker.sources.channels import channel_index, with_iq_channels
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.said import Corrections
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
@@ -61,17 +62,19 @@ def open_numpy(store: RecordingStore, selection: RecordingSelection) -> FileReco
     sample_rate = said.sample_rate or named.sample_rate
     if sample_rate is None:
         raise invalid_spec(f"input.raw.sampleRate is missing: {file.name} does not say its sample rate, write it in Hz")
+    corrections = Corrections(file.name)
     center = said.center_frequency if said.center_frequency is not None else named.center_frequency
     description = Description(
         format=InputFormat.NUMPY,
         name=file.name,
         sample_rate=Fraction(sample_rate),
-        center_frequency=center or 0.0,
-        start_time=named.start_time,
+        center_frequency=corrections.center(center, None, is_complex=sample_type.is_complex),
+        start_time=corrections.time(named),
         is_complex=sample_type.is_complex,
         length=shape[0],
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
+        warnings=corrections.notes,
     )
     return FileRecording(store, path, description, sample_type, [Segment(0, shape[0], offset)])
 

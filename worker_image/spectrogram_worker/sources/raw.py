@@ -1,8 +1,13 @@
 """Raw recordings: a file of samples without a header. The job says what they are, or else the file's name does."""
 
+import re
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
@@ -10,8 +15,13 @@ from spectrogram_worker.sources.channels import channel_index, with_iq_channels
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.file_recording import FileRecording, Segment
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.said import Corrections
 from spectrogram_worker.sources.samples import parse_datatype
 from spectrogram_worker.sources.store import RecordingStore
+
+_WITH_NOTE = (".c16", ".c8")
+_MAXIMUM_NOTE_BYTES = 4096
+_NOTE_LINE = re.compile(r"^(sample_rate|center_frequency)=(\d{1,15})\s*$", re.MULTILINE)
 
 
 def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
@@ -22,7 +32,7 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
     path = PurePosixPath(selection.path)
     with closing(store.open(path)) as file:
         name, size = file.name, file.size
-    said, named = selection.raw or Raw(), parameters_in_name(path.name)
+    said, named = selection.raw or Raw(), replace(parameters_in_name(path.name), **_in_note(store, path))
     datatype = said.datatype or named.datatype
     sample_rate = said.sample_rate or named.sample_rate
     if datatype is None:
@@ -42,16 +52,32 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
     length = size // sample_type.stride
     if length == 0:
         raise input_invalid(f"{name} is empty: it holds {size} bytes, less than one {sample_type.name} sample")
+    corrections = Corrections(name)
     center = said.center_frequency if said.center_frequency is not None else named.center_frequency
     description = Description(
         format=InputFormat.RAW,
         name=name,
         sample_rate=Fraction(sample_rate),
-        center_frequency=center or 0.0,
-        start_time=named.start_time,
+        center_frequency=corrections.center(center, None, is_complex=sample_type.is_complex),
+        start_time=corrections.time(named),
         is_complex=sample_type.is_complex,
         length=length,
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
+        warnings=corrections.notes,
     )
     return FileRecording(store, path, description, sample_type, [Segment(0, length, 0)])
+
+
+def _in_note(store: RecordingStore, path: PurePosixPath) -> dict[str, Any]:
+    """Rate and centre frequency from the text file that a PortaPack writes beside a recording (.C16, .C8)."""
+    if path.suffix.lower() not in _WITH_NOTE:
+        return {}
+    note = next((note for end in (".TXT", ".txt") if store.is_file(note := path.with_suffix(end))), None)
+    if note is None:
+        return {}
+    with closing(store.open(note)) as file:
+        content = np.empty(min(file.size, _MAXIMUM_NOTE_BYTES), np.uint8)
+        file.read(0, content)
+    found = dict(_NOTE_LINE.findall(content.tobytes().decode(errors="replace")))
+    return {field: float(value) for field, value in found.items() if float(value) > 0}

@@ -1,6 +1,8 @@
 """Which format a recording has: by its content first, by its name second."""
 
 import logging
+import re
+import zlib
 from contextlib import closing
 from pathlib import PurePosixPath
 
@@ -14,11 +16,14 @@ from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,
     DATA_EXTENSION,
     METADATA_EXTENSION,
+    describing,
     metadata_path,
 )
 from spectrogram_worker.sources.store import RecordingStore
 
 _HEAD_BYTES = 512
+_SDRIQ_BYTES = 32
+_COLLECTION = re.compile(rb'\s*\{\s*"collection"\s*:')
 _OTHER_FORMATS = (
     (b"RIFF", "a RIFF file, but no WAV file"),
     (b"RF64", "an RF64 file, but no WAV file"),
@@ -32,6 +37,13 @@ _OTHER_FORMATS = (
     (b"\xfd7zXZ\x00", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
 )
+_BEHIND_HEADERS = (
+    (b"ZIQ_", "a compressed baseband of SatDump (ZIQ)", "record it as cs16 or cf32, or convert it with SatDump"),
+    (b"ZIQ2", "a compressed baseband of SatDump (ZIQ)", "record it as cs16 or cf32, or convert it with SatDump"),
+    (b"BLUEEEEI", "an X-Midas BLUE file", "convert it to SigMF"),
+    (b"BLUEIEEE", "an X-Midas BLUE file", "convert it to SigMF"),
+)
+"""What is noise where it is read as samples from the first byte on; and what mends it."""
 _EXTENSIONS = {
     METADATA_EXTENSION: InputFormat.SIGMF,
     DATA_EXTENSION: InputFormat.SIGMF,
@@ -69,7 +81,7 @@ def _look(store: RecordingStore, path: PurePosixPath, *, says_datatype: bool) ->
         raise input_invalid(
             f"{name} is a folder without a Digital RF channel (<channel>/drf_properties.h5): name the recording itself"
         )
-    head = _head(store, path)
+    head = require_no_foreign_header(store, path)
     if (kind := container(head)) is not None:
         return InputFormat.AUDIO, f"it begins as a {kind} file does"
     if head.startswith(b"\x93NUMPY"):
@@ -84,11 +96,26 @@ def _look(store: RecordingStore, path: PurePosixPath, *, says_datatype: bool) ->
     extension = path.suffix.lower()
     if extension in _EXTENSIONS and not says_datatype:
         return _EXTENSIONS[extension], f"its name ends in {extension}, and its content says nothing else"
+    if (named_in := describing(store, path)) is not None:
+        return InputFormat.SIGMF, f"{named_in.name} names it as its samples"
     return InputFormat.RAW, "its content has no header that is known"
 
 
-def _head(store: RecordingStore, path: PurePosixPath) -> bytes:
+def require_no_foreign_header(store: RecordingStore, path: PurePosixPath) -> bytes:
+    """The file's first bytes. Raises WorkerError 65 where they, or its name, say that no format fits, not even Raw."""
     with closing(store.open(path)) as file:
         content = np.empty(min(file.size, _HEAD_BYTES), np.uint8)
         file.read(0, content)
-    return content.tobytes()
+    head, name = content.tobytes(), path.name.lower()
+    if name.endswith(".sigmf-collection") or _COLLECTION.match(head):
+        what, mend = "a SigMF collection, which holds no samples", "name one of its recordings"
+    elif name.endswith(".iq.tar"):
+        what, mend = "an iq.tar file of Rohde & Schwarz", "convert it to SigMF"
+    elif len(head) > _SDRIQ_BYTES and int.from_bytes(head[28:32], "little") == zlib.crc32(head[:28]):
+        what, mend = "an sdriq file of SDRangel", "record it as SigMF or WAV, or convert it"
+    else:
+        found = next((known for known in _BEHIND_HEADERS if head.startswith(known[0])), None)
+        if found is None:
+            return head
+        _, what, mend = found
+    raise input_invalid(f"{store.shown(path)} is {what}, which is not read: {mend}")

@@ -31,7 +31,7 @@ def select(description: Extent, wanted: Range | None) -> Selection:
     rate, length = description.sample_rate, description.length
     start = wanted.start_sample or 0
     if wanted.start is not None:
-        start = _nearest(Fraction(duration_seconds(wanted.start)) * rate)
+        start = nearest(Fraction(duration_seconds(wanted.start)) * rate)
     elif wanted.start_time is not None:
         start = _sample_at(description, wanted.start_time)
     if start >= length:
@@ -43,7 +43,7 @@ def select(description: Extent, wanted: Range | None) -> Selection:
     if wanted.samples is not None:
         count = wanted.samples
     elif wanted.duration is not None:
-        count = _nearest(Fraction(duration_seconds(wanted.duration)) * rate)
+        count = nearest(Fraction(duration_seconds(wanted.duration)) * rate)
     if count > length - start:
         warning = (
             f"input.range reaches {count - (length - start)} samples past the end of the recording"
@@ -58,7 +58,7 @@ def sample_time(description: Description, sample: int) -> datetime | None:
     if description.start_time is None:
         return None
     try:
-        time = description.start_time + _nearest(sample * 1_000_000 / description.sample_rate) * _MICROSECOND
+        time = description.start_time + nearest(sample * 1_000_000 / description.sample_rate) * _MICROSECOND
         return time.astimezone(UTC)
     except OverflowError:
         return None
@@ -69,7 +69,7 @@ def _sample_at(description: Extent, time: datetime) -> int:
         raise input_invalid("input.range.startTime: the recording does not say when it started: use range.start")
     time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     since = Fraction((time - description.start_time) // _MICROSECOND, 1_000_000)
-    sample = _nearest(since * description.sample_rate)
+    sample = nearest(since * description.sample_rate)
     if sample < 0:
         raise input_invalid(
             f"input.range.startTime is {float(-since):.6g} s before the recording, which starts at"
@@ -78,5 +78,6 @@ def _sample_at(description: Extent, time: datetime) -> int:
     return sample
 
 
-def _nearest(value: Fraction) -> int:
+def nearest(value: Fraction) -> int:
+    """The whole number next to `value`; a half goes up."""
     return math.floor(value + Fraction(1, 2))

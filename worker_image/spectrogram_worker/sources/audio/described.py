@@ -3,36 +3,46 @@
 from fractions import Fraction
 from pathlib import PurePosixPath
 
-from spectrogram_worker.contract.parameters import Audio, InputFormat, RecordingSelection
+from spectrogram_worker.contract.parameters import Audio, InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.audio.auxi import Tuning
 from spectrogram_worker.sources.channels import channel_index, iq_pair
 from spectrogram_worker.sources.file_names import parameters_in_name
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.said import Corrections
 
 _MAXIMUM_RATE = 2**31 - 1
 
 
 def described(
-    name: str, selection: RecordingSelection, rate: int, chosen: tuple[int, ...], said: Tuning
+    name: str, selection: RecordingSelection, rate: int, chosen: tuple[int, ...], stated: Tuning
 ) -> Description:
     """What is known before the samples are: the job says the centre, or the header, or the file's name."""
     if not 0 < rate <= _MAXIMUM_RATE:
         raise input_invalid(f"{name} says that its sample rate is {rate} Hz: repair its header")
-    named = parameters_in_name(PurePosixPath(selection.path).name)
-    wanted = (selection.audio or Audio()).center_frequency
-    centers = (wanted, said.center_frequency, named.center_frequency)
-    center = next((center for center in centers if center is not None), 0.0)
+    named, is_iq = parameters_in_name(PurePosixPath(selection.path).name), len(chosen) == 2
+    said, corrections = selection.raw or Raw(), Corrections(name)
+    field, center = "raw.centerFrequency", said.center_frequency
+    if selection.audio is not None and selection.audio.center_frequency is not None:
+        if center is not None:
+            raise invalid_spec(
+                "input.raw.centerFrequency, input.audio.centerFrequency say the same: remove one of them"
+            )
+        field, center = "audio.centerFrequency", selection.audio.center_frequency
+    known = stated.center_frequency
+    if known is None and center is None:
+        known = named.center_frequency
     return Description(
         format=InputFormat.AUDIO,
         name=name,
-        sample_rate=Fraction(rate),
-        center_frequency=center if len(chosen) == 2 else 0.0,
-        start_time=said.start_time or named.start_time,
-        is_complex=len(chosen) == 2,
+        sample_rate=Fraction(corrections.take("raw.sampleRate", said.sample_rate, float(rate)) or rate),
+        center_frequency=corrections.center(center, known if is_iq else None, is_complex=is_iq, field=field),
+        start_time=stated.start_time or corrections.time(named),
+        is_complex=is_iq,
         length=0,
         bytes_per_sample=0,
         sample_type="",
+        warnings=corrections.notes,
     )
 
 

@@ -55,11 +55,12 @@ def _open_wave(
     wave = read_wave(file, header)
     chosen = chosen_channels(file.name, selection, header.channels)
     sample_type = wave_type(wave, header.channels, chosen)
+    description = described(file.name, selection, header.rate, chosen, header.tuning)
     description = replace(
-        described(file.name, selection, header.rate, chosen, header.tuning),
+        description,
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=f"{wave.name} I/Q" if sample_type.is_complex else wave.name,
-        warnings=tuple(f"{file.name}: {warning}" for warning in wave.warnings),
+        warnings=(*description.warnings, *(f"{file.name}: {warning}" for warning in wave.warnings)),
     )
     description = checked(file, description, selection, header.data, sample_type.stride)
     return FileRecording(store, path, description, sample_type, wave_segments(header.data, sample_type.stride))

@@ -1,10 +1,11 @@
 """Digital RF recordings (MIT Haystack): folders of HDF5 files, with gaps, padding and metadata."""
 
+from fractions import Fraction
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
+from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import invalid_spec
 from spectrogram_worker.sources.digital_rf.bounds import files_of, find_bounds, time_of
 from spectrogram_worker.sources.digital_rf.folders import SampleFolders, choose_channel
@@ -13,6 +14,7 @@ from spectrogram_worker.sources.digital_rf.index import Index, build_index
 from spectrogram_worker.sources.digital_rf.metadata import center_frequency
 from spectrogram_worker.sources.digital_rf.reader import DigitalRfReader
 from spectrogram_worker.sources.recording import Description, Extent
+from spectrogram_worker.sources.said import Corrections
 from spectrogram_worker.sources.segments import gaps_between
 from spectrogram_worker.sources.selection import select
 from spectrogram_worker.sources.store import RecordingStore
@@ -31,12 +33,16 @@ def open_digital_rf(
     channel = choose_channel(store, PurePosixPath(selection.path), selection.channel)
     name = store.shown(channel)
     properties = read_properties(store, channel)
-    if selection.subchannel >= properties.subchannels:
+    subchannel = selection.subchannel or 0
+    if subchannel >= properties.subchannels:
         raise invalid_spec(f"input.subchannel: {name} has {properties.subchannels} subchannels, counted from 0")
+    said, corrections = selection.raw or Raw(), Corrections(name)
+    stated = float(properties.sample_rate)
+    rate = corrections.take("raw.sampleRate", said.sample_rate, stated)
     folders = SampleFolders(store, channel)
-    bounds = find_bounds(store, folders, properties, selection.subchannel)
+    bounds = find_bounds(store, folders, properties, subchannel)
     extent = Extent(
-        sample_rate=properties.sample_rate,
+        sample_rate=properties.sample_rate if rate is None or rate == stated else Fraction(rate),
         length=bounds.stop - bounds.first,
         start_time=time_of(bounds.first, properties.sample_rate),
     )
@@ -44,16 +50,15 @@ def open_digital_rf(
     begin, stop = bounds.first + selected.start, bounds.first + selected.start + selected.count
     files, spare = files_of(folders, begin, stop, properties)
     store.fetch(files.paths())
-    index = build_index(store, files, properties, selection.subchannel, spare=spare, otherwise=bounds.sample_type)
+    index = build_index(store, files, properties, subchannel, spare=spare, otherwise=bounds.sample_type)
     tolerance = 0.0 if fft_size is None else float(properties.sample_rate / fft_size / 2)
-    center = center_frequency(store, channel, begin, stop, properties, selection.subchannel, tolerance)
-    if center is None and selection.raw is not None:
-        center = selection.raw.center_frequency
+    center = center_frequency(store, channel, begin, stop, properties, subchannel, tolerance)
+    center = corrections.center(said.center_frequency, center, is_complex=index.sample_type.is_complex)
     description = Description(
         format=InputFormat.DIGITAL_RF,
         name=name,
         sample_rate=extent.sample_rate,
-        center_frequency=center or 0.0,
+        center_frequency=center,
         start_time=extent.start_time,
         is_complex=index.sample_type.is_complex,
         length=extent.length,
@@ -61,7 +66,7 @@ def open_digital_rf(
         sample_type=index.sample_type.name,
         is_compressed=index.is_compressed,
         gaps=_within(index, begin, stop, bounds.first),
-        warnings=bounds.warnings,
+        warnings=(*bounds.warnings, *corrections.notes),
     )
     return DigitalRfRecording(store, index, bounds.first, description)
 

@@ -6,6 +6,7 @@ one has gigabytes. Members that are not plain files, or whose names lead out of 
 
 import io
 import os
+import re
 import tarfile
 from contextlib import closing
 from pathlib import PurePosixPath
@@ -26,6 +27,7 @@ _MAXIMUM_MEMBERS = 1000
 _LONGEST_NAME = 4096
 _MAXIMUM_READ = 64 * 1024
 _MAXIMUM_READS = 20_000
+_OF_ROHDE_SCHWARZ = re.compile(r"[.](complex|polar|real)[.]\d+ch[.](float|int)\d+$")
 
 
 def open_archive(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, Stored]:
@@ -36,6 +38,10 @@ def open_archive(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, 
     with closing(store.open(path)) as file:
         members = _members(file, path)
         described = [name for name in members if name.endswith(METADATA_EXTENSION)]
+        if not described and any(_OF_ROHDE_SCHWARZ.search(name) for name in members):
+            raise input_invalid(
+                f"{file.name} is an iq.tar file of Rohde & Schwarz, which is not read: convert it to SigMF"
+            )
         if len(described) != 1:
             found = f"{len(described)} recordings: extract it and name one" if described else "no .sigmf-meta file"
             raise input_invalid(f"{file.name} is a tar archive that holds {found}")

@@ -1,9 +1,10 @@
 """The metadata of a SigMF recording. It is somebody else's: what is used of it is checked here, field by field."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -22,23 +23,46 @@ ARCHIVE_EXTENSION = ".sigmf"
 MAXIMUM_METADATA_BYTES = 16 * 2**20
 _MAXIMUM_CAPTURES = 100_000
 _MAXIMUM_INDEX = 2**62
+_SAMPLE_RATE = ":sample_rate"
+_RESOLUTIONS = (
+    (re.compile(r"\d\d:\d\d:\d\d|[T ]\d{6}"), Fraction(1)),
+    (re.compile(r"\d\d:\d\d|[T ]\d{4}"), Fraction(60)),
+    (re.compile(""), Fraction(86_400)),
+)
+"""What a time without a fraction is written to, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capture:
-    """One entry of `captures`; sample_start counts from the first sample in the file."""
+    """One entry of `captures`; sample_start counts from the first sample in the file.
+
+    sample_rate: where the entry has one of its own, which SigMF does not know but SDRangel writes. time_resolution: the
+    last digit of `time` as written, in seconds.
+    """
 
     sample_start: int
     header_bytes: int = 0
     global_index: int | None = None
     frequency: float | None = None
+    sample_rate: float | None = None
     time: datetime | None = None
+    time_resolution: Fraction = Fraction(1)
 
 
 def metadata_path(path: PurePosixPath) -> PurePosixPath:
     """The .sigmf-meta file that goes with `path`: itself, its data file, or their common name."""
     stem = path.name.removesuffix(METADATA_EXTENSION).removesuffix(DATA_EXTENSION)
     return path.parent / (stem + METADATA_EXTENSION)  # a folder that is called "." has no name
+
+
+def describing(store: RecordingStore, path: PurePosixPath) -> PurePosixPath | None:
+    """The .sigmf-meta file beside `path`, of the same stem, that names it as its samples (core:dataset)."""
+    if not path.suffix or not store.is_file(beside := path.with_suffix(METADATA_EXTENSION)):
+        return None
+    try:
+        return beside if load_metadata(store, beside).dataset_name == path.name else None
+    except WorkerError:  # then it does not say so, and is none of the job's business
+        return None
 
 
 def load_metadata(store: RecordingStore, path: PurePosixPath) -> "Metadata":
@@ -98,19 +122,19 @@ class Metadata:
         """Bytes after the last sample."""
         return self._count(self._global, "core:trailing_bytes") or 0
 
-    def sample_rate(self, otherwise: float | None) -> Fraction:
-        """Samples per second; `otherwise` (input.raw.sampleRate) where the metadata does not say."""
-        rate = self._number(self._global, "core:sample_rate")
-        if rate is None:
-            rate = otherwise
-        if rate is None:
-            raise invalid_spec(f"{self.name} does not say core:sample_rate: write it in Hz as input.raw.sampleRate")
-        if not 0 < rate <= 1e15:
-            raise self._wrong("core:sample_rate", rate, "a number of Hz greater than 0")
-        return Fraction(rate)
+    @property
+    def sample_rate(self) -> float | None:
+        """Samples per second, where the metadata says so for all captures."""
+        return self._rate(self._global, "core:sample_rate")
 
-    def sample_type(self, channel: str | None) -> SampleType:
-        """The samples of the channel with this index. Raises WorkerError 64 for a channel that is not there."""
+    @property
+    def datatype(self) -> str | None:
+        """The type of the samples as the metadata has it, where that is one."""
+        datatype = self._global.get("core:datatype")
+        return datatype if isinstance(datatype, str) and parse_datatype(datatype) is not None else None
+
+    def sample_type(self, datatype: str | None, channel: str | None) -> SampleType:
+        """The samples, of this type, of the channel with this index. Raises WorkerError 64 where that is not there."""
         channels = self._count(self._global, "core:num_channels")
         channels = 1 if channels is None else channels
         if not 1 <= channels <= 4096:
@@ -119,22 +143,25 @@ class Metadata:
             raise invalid_spec(f"input.channel is missing: {self.name} has channels 0 to {channels - 1}, name one")
         if channel is not None and (not channel.isdecimal() or int(channel) >= channels):
             raise invalid_spec(f"input.channel: {self.name} has no channel {channel}, but 0 to {channels - 1}")
-        datatype = self._global.get("core:datatype")
-        index = int(channel or 0)
-        found = parse_datatype(datatype, channels=channels, channel=index) if isinstance(datatype, str) else None
+        found = parse_datatype(datatype or "", channels=channels, channel=int(channel or 0))
         if found is None:
-            raise self._wrong("core:datatype", datatype, "a SigMF sample type such as cf32_le or ci8")
+            raise self._wrong(
+                "core:datatype", self._global.get("core:datatype"), "a SigMF sample type such as cf32_le or ci8"
+            )
         return found
 
     def captures(self) -> list[Capture]:
-        """The captures in order; one at sample 0 where the metadata has none there."""
-        # All indices of a recording that was split over files count from its first sample, not from the file's.
-        first = self._count(self._global, "core:offset") or 0
-        captures = [self._capture(entry, first) for entry in self._entries()]
+        """The captures in order, numbered as in the metadata; one at sample 0 where it has none."""
+        captures = [self._capture(entry) for entry in self._entries()] or [Capture(sample_start=0)]
         starts = [capture.sample_start for capture in captures]
-        if starts != sorted(starts) or (starts and starts[0] < 0):
+        if starts != sorted(starts):
             raise input_invalid(f"{self.name}: captures are not in the order of core:sample_start: sort them")
-        return captures if starts and starts[0] == 0 else [Capture(sample_start=0), *captures]
+        # All indices of a recording that was split over files count from its first sample, not from the file's. What
+        # counts from the file's, as many write it, is below core:offset.
+        first = self._count(self._global, "core:offset") or 0
+        if starts[0] < first:
+            return captures
+        return [replace(capture, sample_start=capture.sample_start - first) for capture in captures]
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         if self._captures is None:
@@ -153,17 +180,27 @@ class Metadata:
     def _not_captures(self) -> WorkerError:
         return input_invalid(f"{self.name}: captures is not a list of objects: write it again")
 
-    def _capture(self, entry: dict[str, Any], first: int) -> Capture:
+    def _capture(self, entry: dict[str, Any]) -> Capture:
         start = self._count(entry, "core:sample_start")
         if start is None:
             raise input_invalid(f"{self.name}: a capture has no core:sample_start: add it")
+        own_rate = next((field for field in entry if field.endswith(_SAMPLE_RATE)), None)
+        time = entry.get("core:datetime")
         return Capture(
-            sample_start=start - first,
+            sample_start=start,
             header_bytes=self._count(entry, "core:header_bytes") or 0,
             global_index=self._count(entry, "core:global_index"),
             frequency=self._number(entry, "core:frequency"),
-            time=self._time(entry.get("core:datetime")),
+            sample_rate=None if own_rate is None else self._rate(entry, own_rate),
+            time=_time(time),
+            time_resolution=_resolution(str(time)),
         )
+
+    def _rate(self, entry: dict[str, Any], field: str) -> float | None:
+        rate = self._number(entry, field)
+        if rate is not None and not 0 < rate <= 1e15:
+            raise self._wrong(field, rate, "a number of Hz greater than 0")
+        return rate
 
     def _count(self, entry: dict[str, Any], field: str) -> int | None:
         value = entry.get(field)
@@ -181,18 +218,24 @@ class Metadata:
             raise self._wrong(field, value, "a number")
         return float(value)
 
-    @staticmethod
-    def _time(value: Any) -> datetime | None:
-        """UTC time of ISO 8601; a time that cannot be read is unknown: the spectrogram does not need it."""
-        try:
-            time = datetime.fromisoformat(value)
-            return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
-        except (TypeError, ValueError, OverflowError):
-            return None
-
     def _wrong(self, field: str, value: Any, right: str) -> WorkerError:
         said = f"of the type {type(value).__name__}" if isinstance(value, dict | list) else json.dumps(value)[:60]
         return input_invalid(f"{self.name}: {field} is {said}, but must be {right}")
+
+
+def _time(value: Any) -> datetime | None:
+    """UTC time of ISO 8601; a time that cannot be read is unknown: the spectrogram does not need it."""
+    try:
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _resolution(text: str) -> Fraction:
+    if (fraction := re.search(r"[.,](\d{1,6})", text)) is not None:
+        return Fraction(1, 10 ** len(fraction[1]))
+    return next(seconds for pattern, seconds in _RESOLUTIONS if pattern.search(text))
 
 
 def _is_file_name(name: str) -> bool:

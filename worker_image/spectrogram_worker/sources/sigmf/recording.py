@@ -1,7 +1,9 @@
 """SigMF recordings: a .sigmf-meta file (JSON) and a file of samples beside it, or both in an archive (SigMF 1.2)."""
 
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -10,6 +12,7 @@ from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSe
 from spectrogram_worker.errors import input_invalid, invalid_spec
 from spectrogram_worker.sources.file_recording import FileRecording, Segment, Stored
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.said import Corrections
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import gaps_between
 from spectrogram_worker.sources.selection import select
@@ -19,41 +22,65 @@ from spectrogram_worker.sources.sigmf.metadata import (
     METADATA_EXTENSION,
     Capture,
     Metadata,
+    describing,
     load_metadata,
     metadata_path,
 )
+from spectrogram_worker.sources.sigmf.timeline import listed_captures, place
 from spectrogram_worker.sources.store import RecordingStore
 
-_LISTED_FREQUENCIES = 5
+_LISTED_VALUES = 5
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The samples of one capture, which is entry `number` of the metadata: `count` of them from `offset` on."""
+
+    number: int
+    capture: Capture
+    offset: int
+    count: int
 
 
 def open_sigmf(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
     """Open a SigMF recording, named by either file, by their common name, or by its archive.
 
     Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
-    (among them several centre frequencies in the range), 66 where a file is missing.
+    (among them several centre frequencies in the range, or several sample rates), 66 where a file is missing.
     """
-    path = PurePosixPath(selection.path)
-    metadata, stored, name = _find(store, path)
-    sample_type = metadata.sample_type(selection.channel)
-    captures, segments = _layout(metadata, sample_type, stored)
+    metadata, stored, name = _find(store, PurePosixPath(selection.path))
+    said, corrections = selection.raw or Raw(), Corrections(metadata.name)
+    datatype = corrections.take("raw.datatype", said.datatype, metadata.datatype)
+    sample_type = metadata.sample_type(datatype, selection.channel)
+    parts = _parts(metadata, sample_type, stored)
+    warnings: tuple[str, ...] = ()
     if selection.capture is not None:
-        if selection.capture >= len(captures):
-            raise invalid_spec(f"input.capture: {metadata.name} has {len(captures)} captures, counted from 0")
-        captures = [captures[selection.capture]]
-        segments = [replace(segments[selection.capture], start=0)]
-    held = [segment for segment in segments if segment.count > 0]
-    if not held:
+        if selection.capture >= len(parts):
+            raise invalid_spec(f"input.capture: {metadata.name} has {len(parts)} captures, counted from 0")
+        parts = [parts[selection.capture]]
+    elif (unused := parts[0].capture.sample_start) > 0:
+        warnings = (f"{metadata.name}: no capture describes the {unused} samples before the first: they are left out",)
+    parts = [part for part in parts if part.count > 0]
+    if not parts:
         raise input_invalid(f"{stored.name} is empty: it holds no {sample_type.name} sample here")
-    starts = np.array([segment.start for segment in held], np.int64)
-    stops = starts + np.array([segment.count for segment in held], np.int64)
-    raw = selection.raw or Raw()
+    rate = corrections.take("raw.sampleRate", said.sample_rate, _sample_rate(metadata, parts))
+    if rate is None:
+        raise invalid_spec(f"{metadata.name} does not say core:sample_rate: write it in Hz as input.raw.sampleRate")
+    timeline = place(
+        [part.capture for part in parts],
+        [part.count for part in parts],
+        Fraction(rate),
+        metadata.name,
+        [part.number for part in parts],
+    )
+    starts = np.array(timeline.starts, np.int64)
+    stops = starts + np.array([part.count for part in parts], np.int64)
     description = Description(
         format=InputFormat.SIGMF,
         name=name,
-        sample_rate=metadata.sample_rate(raw.sample_rate),
-        center_frequency=raw.center_frequency or 0.0,
-        start_time=captures[segments.index(held[0])].time,
+        sample_rate=Fraction(rate),
+        center_frequency=0.0,
+        start_time=timeline.began,
         is_complex=sample_type.is_complex,
         length=int(stops[-1]),
         bytes_per_sample=sample_type.sample_bytes,
@@ -61,28 +88,62 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection) -> FileReco
         gaps=gaps_between(starts, stops),
     )
     selected = select(description, selection.range)
-    frequencies: list[float] = []
-    for capture, segment in zip(captures, segments, strict=True):
-        overlaps = segment.start < selected.start + selected.count and selected.start < segment.start + segment.count
-        if overlaps and capture.frequency is not None and capture.frequency not in frequencies:
-            frequencies.append(capture.frequency)
-    if len(frequencies) > 1:
-        listed = ", ".join(f"{frequency:.12g}" for frequency in frequencies[:_LISTED_FREQUENCIES])
-        more = " …" if len(frequencies) > _LISTED_FREQUENCIES else ""
+    held = (starts < selected.start + selected.count) & (stops > selected.start)
+    chosen = [part for part, is_held in zip(parts, held, strict=True) if is_held]
+    stated, untold = _center_frequency(metadata, chosen)
+    center = corrections.center(said.center_frequency, stated, is_complex=sample_type.is_complex)
+    warnings += timeline.warnings + corrections.notes
+    if untold is not None and said.center_frequency is None:
+        warnings += (untold,)
+    segments = [
+        Segment(start, part.count, stored.offset + part.offset)
+        for start, part in zip(timeline.starts, parts, strict=True)
+    ]
+    description = replace(description, center_frequency=center, warnings=warnings)
+    return FileRecording(store, stored.path, description, sample_type, segments)
+
+
+def _sample_rate(metadata: Metadata, parts: Sequence[_Part]) -> float | None:
+    """Samples per second of these captures, or None where nothing says it."""
+    rates = [part.capture.sample_rate or metadata.sample_rate for part in parts]
+    different = list(dict.fromkeys(rate for rate in rates if rate is not None))
+    if len(different) > 1:
         raise input_invalid(
-            f"{metadata.name} has captures at several centre frequencies in this range ({listed}{more} Hz):"
+            f"{metadata.name} has captures of several sample rates ({_in_hertz(different)}):"
+            " choose one with input.capture"
+        )
+    return different[0] if different else None
+
+
+def _center_frequency(metadata: Metadata, parts: Sequence[_Part]) -> tuple[float | None, str | None]:
+    """Centre frequency of these captures in Hz, and a warning where not all of them say it."""
+    said = list(dict.fromkeys(part.capture.frequency for part in parts if part.capture.frequency is not None))
+    if len(said) > 1:
+        raise input_invalid(
+            f"{metadata.name} has captures at several centre frequencies in this range ({_in_hertz(said)}):"
             " choose one with input.capture, or a range within one"
         )
-    if frequencies:
-        description = replace(description, center_frequency=frequencies[0])
-    return FileRecording(store, stored.path, description, sample_type, held)
+    silent = [part.number for part in parts if part.capture.frequency is None]
+    if not said or not silent:
+        return (said[0] if said else None), None
+    return said[0], (
+        f"{metadata.name}, {listed_captures(silent)}: core:frequency is not there: taken to be {_in_hertz(said)} as in"
+        " the others"
+    )
+
+
+def _in_hertz(values: Sequence[float]) -> str:
+    more = " …" if len(values) > _LISTED_VALUES else ""
+    return ", ".join(f"{value:.12g}" for value in values[:_LISTED_VALUES]) + f"{more} Hz"
 
 
 def _find(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, Stored, str]:
     """The metadata of the recording at `path`, where its samples lie, and the recording's name."""
     beside = metadata_path(path)
     is_half = path.name.endswith((METADATA_EXTENSION, DATA_EXTENSION))
-    if not store.is_file(beside) and not is_half and (store.is_file(path) or path.name.endswith(ARCHIVE_EXTENSION)):
+    if not is_half and not store.is_file(beside) and (named := describing(store, path)) is not None:
+        beside = named
+    elif not store.is_file(beside) and not is_half and (store.is_file(path) or path.name.endswith(ARCHIVE_EXTENSION)):
         from spectrogram_worker.sources.sigmf.archive import open_archive  # tarfile is loaded for archives only
 
         return *open_archive(store, path), store.shown(path)
@@ -92,16 +153,12 @@ def _find(store: RecordingStore, path: PurePosixPath) -> tuple[Metadata, Stored,
         return metadata, Stored(data, file.name, 0, file.size), metadata.name.removesuffix(METADATA_EXTENSION)
 
 
-def _layout(metadata: Metadata, sample_type: SampleType, stored: Stored) -> tuple[list[Capture], list[Segment]]:
-    """Where the samples of each capture lie, in the file and in time.
-
-    Each capture may have header bytes before its samples (core:header_bytes). Where two neighbours know their place in
-    the original stream (core:global_index), what was not recorded between them is a gap.
-    """
+def _parts(metadata: Metadata, sample_type: SampleType, stored: Stored) -> list[_Part]:
+    """Where the samples of each capture lie in the file; each may have bytes before them (core:header_bytes)."""
     captures = metadata.captures()
     end = stored.size - metadata.trailing_bytes
-    segments: list[Segment] = []
-    headers, position = 0, 0
+    parts: list[_Part] = []
+    headers = 0
     for number, capture in enumerate(captures):
         headers += capture.header_bytes
         offset = headers + capture.sample_start * sample_type.stride
@@ -110,14 +167,9 @@ def _layout(metadata: Metadata, sample_type: SampleType, stored: Stored) -> tupl
                 f"{stored.name} has {stored.size} bytes, but capture {number} of {metadata.name} starts at byte"
                 f" {offset}: the file was cut off, copy it again"
             )
-        if number:
-            before = captures[number - 1]
-            if capture.global_index is not None and before.global_index is not None:
-                position = max(position, segments[-1].start + capture.global_index - before.global_index)
         last = number + 1 == len(captures)
         count = (
             (end - offset) // sample_type.stride if last else captures[number + 1].sample_start - capture.sample_start
         )
-        segments.append(Segment(position, count, stored.offset + offset))
-        position += count
-    return captures, segments
+        parts.append(_Part(number, capture, offset, count))
+    return parts
