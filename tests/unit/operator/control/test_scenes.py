@@ -1,4 +1,4 @@
-"""Scenes in which one thing goes wrong for the operator: what it does then, and two in which it does wrong today."""
+"""Scenes in which one thing goes wrong for the operator: what it does then, and where it does wrong today."""
 
 import asyncio
 
