@@ -127,8 +127,9 @@ def test_a_file_outside_the_range_is_not_judged(tmp_path: Path, harm: Any, place
     assert not missing.any()
     assert described.gaps == ()
     assert described.length == 10 * SPEED
-    assert len(described.warnings) == (place in (0, 9))
-    assert all(files[place].name in warning for warning in described.warnings)
+    told = [warning for warning in described.warnings if "relative to the centre" not in warning]
+    assert len(told) == (place in (0, 9))
+    assert all(files[place].name in warning for warning in told)
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "recording")
     assert caught.value.code is ExitCode.INPUT_INVALID

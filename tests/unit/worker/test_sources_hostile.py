@@ -17,6 +17,7 @@ READ = {
     "metadata_of_small_objects",
     "metadata_of_nested_objects",
     "captures_of_small_objects",
+    "captures_without_anything_else",
     "archive_of_much_metadata",
     "global_as_large_as_may_be",
 }
