@@ -24,6 +24,7 @@ spec:
 NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 QUANTITY = "is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi"
 DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
+IQ_CHANNELS = "channel names one signal, and the two iqChannels are one: remove channel or iqChannels"
 CHANNEL = "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
 ADDRESS = "is no address of a file: write https://HOST/PATH/FILE, without user and without #"
 ONE_SOURCE = "input is in one place: write one of claimName, store and url, and remove the others"
@@ -58,6 +59,7 @@ input: {format: Raw, raw: {datatype: cf32_le, sampleRate: 2.4e+6, centerFrequenc
 input: {raw: {datatype: ru8, sampleRate: 0.000001, centerFrequency: -5}}
 input: {format: Audio, audio: {iq: true, centerFrequency: 1.0e+8}}
 input: {format: Audio, channel: '1', audio: {iq: false}}
+input: {format: Raw, raw: {datatype: ri16_le, sampleRate: 1, channels: 4}, iqChannels: [3, 1]}
 input: {format: NumPy, raw: {sampleRate: 1000}}
 input: {range: {start: 10s, duration: 1.5m}}
 input: {range: {startSample: 4611686018427387904, samples: 1}}
@@ -161,6 +163,11 @@ REFUSED: dict[str, str] = {
     "input: {audio: {centerFrequency: 1.0e+8}}": AUDIO_CENTER,
     "input: {audio: {iq: false, centerFrequency: 1.0e+8}}": AUDIO_CENTER,
     "input: {channel: '0', audio: {iq: true}}": AUDIO_CHANNEL,
+    "input: {channel: '0', iqChannels: [0, 1]}": IQ_CHANNELS,
+    "input: {iqChannels: [1, 1]}": "names an entry twice: remove one of them",
+    "input: {iqChannels: [0]}": "should have at least 2 items",
+    "input: {iqChannels: [0, 1, 2]}": "must have at most 2 items",
+    "input: {raw: {channels: 0}}": "greater than or equal to 1",
     "input: {channel: ../x}": CHANNEL,
     "input: {channel: 0}": "must be of type string",
     "input: {subchannel: -1}": "greater than or equal to 0",
@@ -305,7 +312,7 @@ def test_every_rule_is_in_the_table() -> None:
 def test_six_lines_make_a_job_and_the_rest_is_filled_in(api: Api) -> None:
     stored = api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
     assert stored["spec"] == {
-        "input": {"claimName": "recordings", "path": "2026-11/fm.drf", "format": "Auto", "subchannel": 0},
+        "input": {"claimName": "recordings", "path": "2026-11/fm.drf", "format": "Auto"},
         "output": {
             "claimName": "results",
             "formats": ["png", "npz"],
