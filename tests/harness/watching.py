@@ -1,6 +1,6 @@
 """One operator's two watches over an ApiStore, as kopf keeps them: indexes that lag, lose, repeat and relist.
 
-As measured of kopf (faults.md I2): an index is updated before the handler hears of the same event; a relist tells of
+As measured of kopf: an index is updated before the handler hears of the same event; a relist tells of
 all that exists and of nothing that is gone, so what vanished meanwhile stays in the index.
 """
 
