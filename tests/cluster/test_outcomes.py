@@ -11,7 +11,7 @@ from harness.waiting import wait_until
 from pods.shapes import Body
 from pods.statuses import deadline_exceeded, ended, failed, oom_killed, succeeded
 from spectrogram_operator.api.quantity import parse_bytes
-from spectrogram_operator.core.conditions import find_condition, holds
+from spectrogram_operator.core.status import find_condition, holds
 from spectrogram_worker.contract import ExitCode
 
 GIBIBYTE = 2**30

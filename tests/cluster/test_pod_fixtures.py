@@ -3,7 +3,7 @@
 from typing import Any
 
 from cluster.workspace import Workspace
-from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.core.judging.pod import read_pod
 from unit.operator.core.fixtures import NAMES, body
 
 

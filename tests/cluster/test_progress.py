@@ -6,7 +6,7 @@ from cluster.workspace import Workspace
 from harness.waiting import wait_until
 from pods.reports import report_of
 from pods.statuses import ended, succeeded
-from spectrogram_operator.core.conditions import find_condition, holds
+from spectrogram_operator.core.status import find_condition, holds
 
 
 def test_the_progress_of_a_running_job_is_in_its_status(workspace: Workspace, operator: Operator) -> None:

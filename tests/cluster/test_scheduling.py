@@ -1,7 +1,7 @@
 """Which nodes a queue's pods land on: the real scheduler decides, by the pools' labels and taints."""
 
 from cluster.workspace import POOL_LABEL, Workspace, pools
-from spectrogram_operator.core.conditions import holds
+from spectrogram_operator.core.status import holds
 
 
 def test_each_queue_has_its_nodes(workspace: Workspace) -> None:

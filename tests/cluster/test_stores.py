@@ -8,7 +8,7 @@ import pytest
 from cluster.workspace import Workspace
 from pods.shapes import Body
 from pods.statuses import succeeded, waiting
-from spectrogram_operator.core.conditions import holds
+from spectrogram_operator.core.status import holds
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, Bucket, Places
 

@@ -4,7 +4,7 @@ from cluster.operator_process import Operator
 from cluster.workspace import Workspace, pools
 from harness.waiting import wait_until
 from pods.statuses import failed, succeeded
-from spectrogram_operator.core.conditions import find_condition, holds
+from spectrogram_operator.core.status import find_condition, holds
 from spectrogram_worker.contract import ExitCode
 
 ONE = pools(default={"maxConcurrent": 1})

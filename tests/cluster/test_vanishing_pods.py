@@ -14,7 +14,7 @@ from harness.waiting import wait_until
 from pods.statuses import ended, failed, succeeded
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.core.podspec import pod_name
+from spectrogram_operator.core.building.podspec import pod_name
 from spectrogram_worker.contract import ExitCode
 
 

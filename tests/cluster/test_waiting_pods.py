@@ -8,7 +8,7 @@ from harness.waiting import wait_until
 from pods.shapes import Body
 from pods.statuses import ended, succeeded, waiting
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
-from spectrogram_operator.core.conditions import find_condition, holds
+from spectrogram_operator.core.status import find_condition, holds
 
 NOWHERE = pools(default={"nodeSelector": {POOL_LABEL: "nowhere"}})
 PULL_ERROR = 'rpc error: code = NotFound desc = failed to pull image "spectrogram-worker:latest": not found'

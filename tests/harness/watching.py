@@ -13,7 +13,7 @@ from harness.api_store import PODS, ApiError, ApiStore, Body, Change
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.control.handlers import WatchView
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 
 SELECTORS = {PLURAL: "", PODS: LABEL_JOB_UID}
 Entry = TypeVar("Entry")

@@ -4,7 +4,7 @@ from typing import Any
 
 from pods.jobs import CREATED, job
 from spectrogram_operator.api.status import Attempt, AttemptState
-from spectrogram_operator.core.podspec import build_pod, pod_name
+from spectrogram_operator.core.building.podspec import build_pod, pod_name
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 
 Body = dict[str, Any]

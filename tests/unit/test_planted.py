@@ -34,7 +34,7 @@ def test_there_are_enough_of_them(package: str) -> None:
 
 
 def test_a_bug_that_no_longer_fits_is_named(tmp_path: Path) -> None:
-    name = "operator/spectrogram_operator/core/plan.py"
+    name = "operator/spectrogram_operator/core/planning/plan.py"
     patch = bug(tmp_path, f"{HEAD}--- a/{name}\n+++ b/{name}\n@@ -1,2 +1,2 @@\n-no such line\n+another\n here\n")
     with pytest.raises(PlantError, match=r"a-bug\.patch does not apply .* patch failed"):
         plant(read_bug(patch), ROOT, "--check")

@@ -12,3 +12,6 @@ LABEL_JOB_UID = f"{GROUP}/job-uid"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_QUEUE = f"{GROUP}/queue"
 ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
+
+MAIN_CONTAINER = "worker"
+"""The container of a pod that runs the worker; others are injected."""

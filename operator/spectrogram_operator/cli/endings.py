@@ -2,7 +2,7 @@
 
 from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
-from spectrogram_operator.core.ending import ZOMBIE_PREFIX
+from spectrogram_operator.core.planning.ending import ZOMBIE_PREFIX
 from spectrogram_worker.contract import ExitCode
 
 FAILED_WITHOUT_CODE = 1

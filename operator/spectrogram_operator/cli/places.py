@@ -9,8 +9,8 @@ from pathlib import Path
 
 from spectrogram_operator.api.spec import Input, Output, SpectrogramJobSpec
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
+from spectrogram_operator.core.building.stores import title_of_host
 from spectrogram_operator.core.policy import Policy, Store
-from spectrogram_operator.core.stores import title_of_host
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.addresses import is_allowed, without_query
 

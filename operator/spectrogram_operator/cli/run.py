@@ -28,8 +28,8 @@ from spectrogram_operator.cli.summary import print_summary
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.control.workqueue import WorkQueue, cancelled
-from spectrogram_operator.core.conditions import is_over
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import WORKER_COMMAND, LocalCluster
 from spectrogram_operator.local.machine import policy_of_this_machine
 from spectrogram_operator.settings import SettingsError, read_settings

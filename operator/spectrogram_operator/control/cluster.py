@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.core.observed import Event
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import Event
 
 Body = Mapping[str, Any]
 

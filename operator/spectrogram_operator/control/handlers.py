@@ -15,7 +15,7 @@ import kopf
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import GROUP, LABEL_JOB_UID, PLURAL, VERSION
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.settings import Settings
 
 JOBS = (GROUP, VERSION, PLURAL)

@@ -17,8 +17,8 @@ from kubernetes.aio import client, config
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
 from spectrogram_operator.control.cluster import Body, ClusterError
-from spectrogram_operator.core.observed import Event
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.document import PROGRESS_PORT
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.core.observed import Refusal
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.judging.refusals import Refusal
 
 
 @dataclass

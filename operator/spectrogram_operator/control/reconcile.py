@@ -16,15 +16,15 @@ from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.memory import Recollection
-from spectrogram_operator.core.conditions import active_attempt, holds, is_over
-from spectrogram_operator.core.observed import CreatePod, DeletePod, Observed, Plan
-from spectrogram_operator.core.plan import plan
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.building.sizing import current_queue
+from spectrogram_operator.core.building.stores import claims
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.judging.refusals import refusal
+from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
+from spectrogram_operator.core.planning.plan import plan
+from spectrogram_operator.core.planning.queueing import Contender, Turn, contender, take_turn, waiting_order
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.queueing import Contender, Turn, contender, take_turn, waiting_order
-from spectrogram_operator.core.refusals import refusal
-from spectrogram_operator.core.sizing import current_queue
-from spectrogram_operator.core.stores import claims
+from spectrogram_operator.core.status import active_attempt, holds, is_over
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 from spectrogram_worker.contract import Report, parse_report
 

@@ -14,7 +14,7 @@ from spectrogram_operator.control.cluster import Cluster, View
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.control.sweep import sweep
 from spectrogram_operator.control.workqueue import WorkQueue, cancelled
-from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_operator.settings import Settings
 from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition
 from spectrogram_operator.telemetry.metrics import JobPlace, Metrics

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from spectrogram_operator.control.cluster import Cluster, ClusterError, View
 from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.core.conditions import is_over
-from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.core.judging.pod import read_pod
+from spectrogram_operator.core.status import is_over
 from spectrogram_operator.telemetry.logs import CHECKING
 
 logger = logging.getLogger(__name__)

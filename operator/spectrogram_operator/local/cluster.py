@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from spectrogram_operator.api.job import Job, read_job
-from spectrogram_operator.core.observed import Event
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.planning.observed import Event
 from spectrogram_operator.local.pod import LocalPod
 from spectrogram_operator.local.progress import get_progress
 from spectrogram_operator.local.worker_log import LogLine

@@ -5,8 +5,8 @@ from dataclasses import replace
 import psutil
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
+from spectrogram_operator.core.building.sizing import requested_memory
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import requested_memory
 
 _LOOK_SECONDS = 0.5
 """Between two looks at a worker: nothing is shared here that polling could wear out, and a person watches."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from spectrogram_operator.core.pod import MAIN_CONTAINER
+from spectrogram_operator.api.names import MAIN_CONTAINER
 
 ADDRESS = "127.0.0.1"
 _SIGNALS = 128

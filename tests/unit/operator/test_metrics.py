@@ -193,7 +193,7 @@ def test_reasons_of_the_planner_are_known_here() -> None:
 
 def _reasons_in_core() -> set[str]:
     found: set[str] = set()
-    for file in Path(inspect.getfile(spectrogram_operator.core)).parent.glob("*.py"):
+    for file in Path(inspect.getfile(spectrogram_operator.core)).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue

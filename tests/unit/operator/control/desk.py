@@ -19,7 +19,7 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.handlers import WatchView
 from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.policy import Policy
 from unit.operator.core.fixtures import body as fixture
 

@@ -10,8 +10,8 @@ from harness import virtual_time
 from harness.api_store import ApiStore
 from harness.memory_cluster import Heard
 from spectrogram_operator.control import kubernetes_cluster
-from spectrogram_operator.core.conditions import is_over
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import is_over
 from unit.operator.control.chances import Chances
 from unit.operator.control.process import STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules

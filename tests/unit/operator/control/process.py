@@ -15,7 +15,7 @@ from harness.virtual_time import now
 from harness.watching import Watches, Weather
 from spectrogram_operator.control.cluster import Cluster
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings
 from unit.operator.control.story import Story

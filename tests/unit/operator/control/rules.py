@@ -8,10 +8,10 @@ from harness.memory_cluster import Heard
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass
-from spectrogram_operator.core.conditions import holds, is_over
-from spectrogram_operator.core.evidence import ended_by_operator
-from spectrogram_operator.core.pod import Pod, read_pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.planning.record import ended_by_operator
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import holds, is_over
 from unit.operator.control.process import OperatorProcess
 from unit.operator.control.story import Story, ViolationError
 from unit.operator.core.schema import check_status

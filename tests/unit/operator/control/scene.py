@@ -11,7 +11,7 @@ from harness.api_store import ApiStore
 from harness.memory_cluster import Fate, Heard
 from harness.watching import Weather
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from unit.operator.control.history import POLICY
 from unit.operator.control.process import NEVER, STUCK, Listener, OperatorProcess, heard_logs

@@ -11,7 +11,7 @@ import pytest
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.control.handlers import WatchView, build_registry
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.core.play import build_job
 
 

@@ -15,8 +15,8 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.control import kubernetes_cluster
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.kubernetes_cluster import KubernetesCluster
-from spectrogram_operator.core.observed import Event
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 from unit.operator.core.play import build_job
 

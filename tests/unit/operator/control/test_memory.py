@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spectrogram_operator.control.memory import Recollection
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
 
 RUNNING = Pod(namespace="radio", name="fm-band-1", uid="pod-1", phase="Running")
 ENDED = replace(RUNNING, phase="Succeeded")

@@ -10,7 +10,7 @@ from pods.shapes import Body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.core.judging.pod import read_pod
 from unit.operator.control.desk import Desk, in_virtual_time
 
 KEY = "radio/fm-band"

@@ -8,7 +8,7 @@ from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.core.conditions import is_over
+from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK
 from unit.operator.control.scene import Misfortune, Scene, limited, scene
 from unit.operator.control.story import ViolationError

@@ -12,7 +12,7 @@ from pods.jobs import CREATED, JOB_UID, job_body
 from pods.reports import report
 from pods.shapes import FINISHED, STARTED, disruption
 from spectrogram_operator.api.names import PLURAL
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story
 from unit.operator.core.fixtures import body as fixture

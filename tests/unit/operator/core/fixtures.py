@@ -7,8 +7,8 @@ from typing import Any
 
 from pods.jobs import job
 from pods.shapes import POD_UID
-from spectrogram_operator.core.pod import Pod, read_pod
-from spectrogram_operator.core.podspec import pod_name
+from spectrogram_operator.core.building.podspec import pod_name
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 
 FOLDER = Path(__file__).parents[3] / "pods"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

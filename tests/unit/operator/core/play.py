@@ -7,11 +7,11 @@ from typing import Any
 from pods.jobs import job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import Attempt, Condition, SpectrogramJobStatus
-from spectrogram_operator.core.conditions import active_attempt, find_condition
-from spectrogram_operator.core.observed import CreatePod, DeletePod, Observed, Plan
-from spectrogram_operator.core.plan import plan
+from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
+from spectrogram_operator.core.planning.plan import plan
+from spectrogram_operator.core.planning.queueing import Turn
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.queueing import Turn
+from spectrogram_operator.core.status import active_attempt, find_condition
 from unit.operator.core.fixtures import pod as fixture
 from unit.operator.core.schema import check_status
 

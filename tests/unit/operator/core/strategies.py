@@ -20,12 +20,13 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.evidence import OPERATOR_ENDINGS
-from spectrogram_operator.core.observed import Observed, Refusal
-from spectrogram_operator.core.pod import Pod, read_pod
-from spectrogram_operator.core.podspec import pod_name
+from spectrogram_operator.core.building.podspec import pod_name
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.judging.refusals import Refusal
+from spectrogram_operator.core.planning.observed import Observed
+from spectrogram_operator.core.planning.queueing import Turn
+from spectrogram_operator.core.planning.record import OPERATOR_ENDINGS
 from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
-from spectrogram_operator.core.queueing import Turn
 from spectrogram_worker.contract import Report
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import Bucket

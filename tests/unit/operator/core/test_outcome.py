@@ -8,8 +8,8 @@ from kubernetes.client import V1Pod
 
 from pods.generate import CASES, FOLDER, as_text
 from spectrogram_operator.api.status import RetryClass
-from spectrogram_operator.core.outcome import DISRUPTIONS, WORKER_EXITS, assess, evidence
-from spectrogram_operator.core.pod import read_pod
+from spectrogram_operator.core.judging.outcome import DISRUPTIONS, WORKER_EXITS, assess, evidence
+from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_worker.contract import ExitCode
 from unit.operator.core.fixtures import NAMES, body, pod
 

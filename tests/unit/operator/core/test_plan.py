@@ -7,8 +7,9 @@ import pytest
 
 from pods.shapes import POD_UID
 from spectrogram_operator.api.status import AttemptState, Phase
-from spectrogram_operator.core.observed import Observed, Refusal
-from spectrogram_operator.core.plan import plan
+from spectrogram_operator.core.judging.refusals import Refusal
+from spectrogram_operator.core.planning.observed import Observed
+from spectrogram_operator.core.planning.plan import plan
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 from unit.operator.core.fixtures import pod
 from unit.operator.core.play import (

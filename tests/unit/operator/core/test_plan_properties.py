@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import AttemptState, SpectrogramJobStatus
-from spectrogram_operator.core.conditions import active_attempt, holds, is_over
-from spectrogram_operator.core.observed import CreatePod, DeletePod, Observed, Plan
-from spectrogram_operator.core.plan import plan
+from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
+from spectrogram_operator.core.planning.plan import plan
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import active_attempt, holds, is_over
 from unit.operator.core.schema import check_status
 from unit.operator.core.strategies import MOST_MEMORY, observations, policies, times
 

@@ -11,7 +11,7 @@ from kubernetes.client import V1Pod
 from spectrogram_operator.api.quantity import parse_quantity
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, AttemptState
-from spectrogram_operator.core.podspec import build_pod, pod_name, spec_hash, time_limits, worker_document
+from spectrogram_operator.core.building.podspec import build_pod, pod_name, spec_hash, time_limits, worker_document
 from spectrogram_operator.core.policy import GIBIBYTE, Policy, Pool, Store
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Bucket, Places

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.queueing import Contender, contender, take_turn, waiting_order
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.queueing import Contender, contender, take_turn, waiting_order
 from unit.operator.core.fixtures import pod
 from unit.operator.core.play import START, Play, build_job
 

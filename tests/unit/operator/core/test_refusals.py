@@ -2,7 +2,7 @@
 
 import pytest
 
-from spectrogram_operator.core.refusals import refusal
+from spectrogram_operator.core.judging.refusals import refusal
 
 
 @pytest.mark.parametrize(

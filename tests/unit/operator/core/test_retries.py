@@ -7,8 +7,8 @@ import pytest
 
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, AttemptState, Retries, RetryClass
+from spectrogram_operator.core.planning.retries import Retry, Stop, backoff_seconds, next_attempt
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
-from spectrogram_operator.core.retries import Retry, Stop, backoff_seconds, next_attempt
 from unit.operator.core.play import START, build_job
 
 POLICY = Policy()

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, AttemptState, SpectrogramJobStatus
-from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool
-from spectrogram_operator.core.sizing import (
+from spectrogram_operator.core.building.sizing import (
     OUT_OF_MEMORY_REASONS,
     attempt_cpu,
     attempt_memory,
@@ -21,6 +20,7 @@ from spectrogram_operator.core.sizing import (
     refused_memory,
     transform_threads,
 )
+from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool
 from unit.operator.core.play import SPEC, build_job
 
 DEFAULT, LARGE = QueueName.DEFAULT, QueueName.LARGE_JOBS

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from spectrogram_operator.api.status import Phase, RetryClass
+from spectrogram_operator.core.building.stores import claims, refused_places
 from spectrogram_operator.core.policy import Policy, Store
-from spectrogram_operator.core.stores import claims, refused_places
 from spectrogram_worker.contract.document import Bucket
 from unit.operator.core.play import REFUSED, Play, build_job, created, events
 

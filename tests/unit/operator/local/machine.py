@@ -14,8 +14,8 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.reconcile import Reconciler
 from spectrogram_operator.control.workqueue import WorkQueue, cancelled
-from spectrogram_operator.core.conditions import is_over
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import LocalCluster
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))

@@ -10,7 +10,7 @@ import pytest
 
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster import Cluster, View
-from spectrogram_operator.core.conditions import is_over
+from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local import memory_group
 from spectrogram_operator.local.memory_group import MemoryGroup
 from unit.operator.local.machine import PATIENCE, POLICY, alive, exists, job, run, running

@@ -11,9 +11,9 @@ import pytest
 
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.status import Attempt, AttemptState
-from spectrogram_operator.core.outcome import assess
-from spectrogram_operator.core.pod import read_pod
-from spectrogram_operator.core.podspec import build_pod
+from spectrogram_operator.core.building.podspec import build_pod
+from spectrogram_operator.core.judging.outcome import assess
+from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_operator.local.pod import LocalPod
 from spectrogram_worker.contract import WorkerDocument

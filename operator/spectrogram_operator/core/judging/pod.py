@@ -7,10 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from spectrogram_operator.api.names import LABEL_QUEUE
+from spectrogram_operator.api.names import LABEL_QUEUE, MAIN_CONTAINER
 from spectrogram_worker.contract.report import clean_text
 
-MAIN_CONTAINER = "worker"
 _optional_time = TypeAdapter(datetime | None)
 
 

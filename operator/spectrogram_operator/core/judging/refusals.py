@@ -1,6 +1,7 @@
 """Why the API server did not create a pod, and whether trying again can help (faults.md rows 36, 37, 42–45)."""
 
-from spectrogram_operator.core.observed import Refusal
+from dataclasses import dataclass
+
 from spectrogram_worker.contract.report import clean_text
 
 _FINAL = (
@@ -10,6 +11,15 @@ _FINAL = (
     ("maximum memory usage", "PodRejected", "a LimitRange allows less memory"),
     ("maximum cpu usage", "PodRejected", "a LimitRange allows less CPU"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The API server did not create the pod. `final`: trying again cannot help; else Policy.refusal_seconds later."""
+
+    reason: str
+    message: str
+    final: bool
 
 
 def refusal(code: int, reason: str, message: str) -> Refusal:

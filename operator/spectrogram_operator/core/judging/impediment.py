@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
-from spectrogram_operator.core.conditions import changed, find_condition, with_condition
-from spectrogram_operator.core.pod import Container, Pod
+from spectrogram_operator.core.judging.pod import Container, Pod
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import changed, find_condition, with_condition
 from spectrogram_worker.contract.report import clean_text
 
 WAITING = {

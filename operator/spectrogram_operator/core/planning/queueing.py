@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.core.conditions import active_attempt, holds, is_over
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.building.sizing import current_queue, named_queue
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import current_queue, named_queue
+from spectrogram_operator.core.status import active_attempt, holds, is_over
 
 
 @dataclass(frozen=True, kw_only=True)

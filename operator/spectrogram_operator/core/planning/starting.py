@@ -13,7 +13,14 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.conditions import (
+from spectrogram_operator.core.building.podspec import build_pod, pod_name
+from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, refused_memory
+from spectrogram_operator.core.building.stores import claims, refused_places
+from spectrogram_operator.core.judging.outcome import Outcome
+from spectrogram_operator.core.planning.ending import conclude, end_job, suspended, tries
+from spectrogram_operator.core.planning.observed import CreatePod, Event, Observed, Plan
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import (
     active_attempt,
     changed,
     find_condition,
@@ -21,13 +28,6 @@ from spectrogram_operator.core.conditions import (
     with_attempt,
     with_condition,
 )
-from spectrogram_operator.core.ending import conclude, end_job, suspended, tries
-from spectrogram_operator.core.observed import CreatePod, Event, Observed, Plan
-from spectrogram_operator.core.outcome import Outcome
-from spectrogram_operator.core.podspec import build_pod, pod_name
-from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import attempt_memory, current_queue, refused_memory
-from spectrogram_operator.core.stores import claims, refused_places
 
 LOOK_AGAIN_SECONDS = 30.0
 CLAIM_SECONDS = 60.0

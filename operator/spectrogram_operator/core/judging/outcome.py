@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from spectrogram_operator.api.status import RetryClass
-from spectrogram_operator.core.pod import Container, Pod
+from spectrogram_operator.core.judging.pod import Container, Pod
 from spectrogram_worker.contract import ExitCode, Report, parse_report
 from spectrogram_worker.contract.report import clean_text
 

@@ -12,13 +12,13 @@ from spectrogram_operator.api.names import (
     LABEL_ATTEMPT,
     LABEL_JOB_UID,
     LABEL_QUEUE,
+    MAIN_CONTAINER,
 )
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
-from spectrogram_operator.core.pod import MAIN_CONTAINER
+from spectrogram_operator.core.building.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
+from spectrogram_operator.core.building.stores import file_path, service_account, store_of, worker_places
 from spectrogram_operator.core.policy import Policy, Store
-from spectrogram_operator.core.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
-from spectrogram_operator.core.stores import file_path, service_account, store_of, worker_places
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import (

@@ -8,7 +8,7 @@
     └─────▲───┘       └────┬─────┘      └────┬────┘                   └───────────┘
           │ backoff over   │                 │ the pod ended, or is missing
     ┌─────┴────┐ budget    └────────┬────────┘
-    │ Retrying │◄───────────────────┤ core/outcome.py judges, core/retries.py decides
+    │ Retrying │◄───────────────────┤ core/judging/outcome.py judges, core/planning/retries.py decides
     └──────────┘                    │ no budget, never retried        ┌────────┐
                                     └────────────────────────────────►│ Failed │ (or Cancelled)
                                                                       └────────┘
@@ -22,14 +22,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, RetryClass, SpectrogramJobStatus
-from spectrogram_operator.core.conditions import active_attempt, changed, holds, is_over, observing, with_attempt
-from spectrogram_operator.core.ending import conclude
-from spectrogram_operator.core.living import watch_pod
-from spectrogram_operator.core.observed import Action, DeletePod, Observed, Plan
-from spectrogram_operator.core.outcome import Outcome, assess
-from spectrogram_operator.core.pod import Pod
+from spectrogram_operator.core.judging.outcome import Outcome, assess
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.ending import conclude
+from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
+from spectrogram_operator.core.planning.running import watch_pod
+from spectrogram_operator.core.planning.starting import create_again, refuse, start_attempt
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.starting import create_again, refuse, start_attempt
+from spectrogram_operator.core.status import active_attempt, changed, holds, is_over, observing, with_attempt
 
 
 def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:

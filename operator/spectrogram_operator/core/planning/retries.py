@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, Retries, RetryClass
+from spectrogram_operator.core.building.sizing import OUT_OF_MEMORY_REASONS, queue_after
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.sizing import OUT_OF_MEMORY_REASONS, queue_after
 
 
 @dataclass(frozen=True, kw_only=True)

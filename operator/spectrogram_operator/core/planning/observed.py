@@ -7,18 +7,10 @@ from typing import Any
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.core.pod import Pod
-from spectrogram_operator.core.queueing import Turn
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.judging.refusals import Refusal
+from spectrogram_operator.core.planning.queueing import Turn
 from spectrogram_worker.contract import Report
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """The API server did not create the pod. `final`: trying again cannot help; else Policy.refusal_seconds later."""
-
-    reason: str
-    message: str
-    final: bool
 
 
 @dataclass(frozen=True, kw_only=True)

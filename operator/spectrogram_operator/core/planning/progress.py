@@ -11,8 +11,8 @@ from spectrogram_operator.api.status import (
     JobProgress,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.conditions import changed, holds, with_condition
 from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import changed, holds, with_condition
 from spectrogram_worker.contract import Report
 from spectrogram_worker.contract.report import Dataset
 

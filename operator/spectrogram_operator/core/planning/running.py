@@ -4,15 +4,20 @@ from datetime import datetime, timedelta
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
-from spectrogram_operator.core.conditions import changed, holds, with_attempt, with_condition
-from spectrogram_operator.core.evidence import ended_by_operator, operator_ending, with_evidence, without_evidence
-from spectrogram_operator.core.observed import DeletePod, Event, Observed, Plan
-from spectrogram_operator.core.outcome import Outcome, evidence
-from spectrogram_operator.core.pending import Impediment, find_impediment, waiting_for
-from spectrogram_operator.core.pod import Pod
-from spectrogram_operator.core.podspec import time_limits
+from spectrogram_operator.core.building.podspec import time_limits
+from spectrogram_operator.core.judging.impediment import Impediment, find_impediment, waiting_for
+from spectrogram_operator.core.judging.outcome import Outcome, evidence
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import DeletePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.progress import live_report
+from spectrogram_operator.core.planning.record import (
+    ended_by_operator,
+    operator_ending,
+    with_evidence,
+    without_evidence,
+)
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.progress import live_report
+from spectrogram_operator.core.status import changed, holds, with_attempt, with_condition
 
 SECONDS_BEYOND_THE_DEADLINE = 60.0
 SECONDS_TO_BE_STUCK = 120.0

@@ -7,7 +7,7 @@ ended, or what was seen of the pod's end (a drain, somebody's delete).
 from dataclasses import replace
 
 from spectrogram_operator.api.status import Attempt, RetryClass
-from spectrogram_operator.core.outcome import Outcome
+from spectrogram_operator.core.judging.outcome import Outcome
 from spectrogram_worker.contract.report import clean_text
 
 OPERATOR_ENDINGS = {

@@ -12,21 +12,21 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.core.conditions import (
+from spectrogram_operator.core.building.sizing import named_queue
+from spectrogram_operator.core.judging.outcome import Outcome
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import DeletePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.progress import final_report
+from spectrogram_operator.core.planning.record import explained
+from spectrogram_operator.core.planning.retries import Retry, Stop, next_attempt
+from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.status import (
     MAXIMUM_MESSAGE_LENGTH,
     changed,
     find_condition,
     with_attempt,
     with_condition,
 )
-from spectrogram_operator.core.evidence import explained
-from spectrogram_operator.core.observed import DeletePod, Event, Observed, Plan
-from spectrogram_operator.core.outcome import Outcome
-from spectrogram_operator.core.pod import Pod
-from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.progress import final_report
-from spectrogram_operator.core.retries import Retry, Stop, next_attempt
-from spectrogram_operator.core.sizing import named_queue
 from spectrogram_worker.contract.report import clean_text
 
 ZOMBIE_PREFIX = "Detected as zombie"
