@@ -9,8 +9,8 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
-from spectrogram_operator.control.handlers import run_operator
 from spectrogram_operator.control.kubernetes_cluster import connect
+from spectrogram_operator.control.operate import operate
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import Settings, SettingsError, read_settings, show_settings
 from spectrogram_operator.telemetry.logs import configure_logging
@@ -39,13 +39,12 @@ def main() -> None:
 
 
 async def serve(settings: Settings, version: str) -> None:
-    """Serve until SIGTERM or SIGINT, which kopf handles."""
+    """Serve until SIGTERM or SIGINT."""
     registry = CollectorRegistry()
-    service = Service(settings, lambda: connect(settings.namespaces), registry, version=version)
-    stop, ready = asyncio.Event(), asyncio.Event()
+    service = Service(settings, connect, registry, version=version)
     metrics = MetricsServer(registry, settings.metrics_port)
     try:
-        await run_operator(settings, service, stop=stop, ready=ready)
+        await operate(settings, service, stop=asyncio.Event())
     finally:
         metrics.close()
 

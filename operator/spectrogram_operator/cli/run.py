@@ -26,8 +26,8 @@ from spectrogram_operator.cli.places import find_places
 from spectrogram_operator.cli.settings_file import with_settings_file
 from spectrogram_operator.cli.summary import print_summary
 from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.workqueue import cancelled
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import WORKER_COMMAND, LocalCluster
@@ -100,33 +100,25 @@ async def drive(
         if is_over(new) and not over.done():
             over.set_result(new)
 
-    async def reconcile(key: str) -> float | None:
-        try:
-            return await reconciler.reconcile(key)
-        except Exception as error:
-            # Trying again is for an API server that is away. Here nothing can be away: it is a bug.
-            if not over.done():
-                over.set_exception(error)
-            return None
+    def fail(error: Exception) -> None:
+        # Trying again is for an API server that is away. Here nothing can be away: it is a bug.
+        if not over.done():
+            over.set_exception(error)
 
-    queue = WorkQueue(reconcile, workers=1)
-    reconciler = Reconciler(
-        cluster=cluster,
-        view=cluster,
-        policy=policy,
-        clock=lambda: datetime.now(UTC),
-        wake=queue.add,
-        record=record,
+    controller = Controller(
+        cluster=cluster, policy=policy, clock=lambda: datetime.now(UTC), record=record, on_error=fail
     )
-    cluster.watch(queue.add, reconciler.pod_is_gone)
+    cluster.watch(controller.job_event, controller.pod_event)
+    controller.slots.open()
     key = cluster.submit(document)
-    working = asyncio.create_task(queue.run())
+    working = asyncio.create_task(controller.queue.run())
     try:
         with _interrupts(lambda: _stop_in_order(cluster, key, display), cluster.kill):
             return await over
     finally:
         await cluster.close()
         await cancelled(working)
+        controller.poller.stop()
 
 
 def _stop_in_order(cluster: LocalCluster, key: str, display: Display) -> None:

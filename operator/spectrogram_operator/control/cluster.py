@@ -3,7 +3,8 @@
 Two implementations: `kubernetes_cluster.py` (an API server) and `local/` (child processes of this machine).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
@@ -26,6 +27,14 @@ class ClusterError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list. All its parts show the cluster as it was at one `version`."""
+
+    items: Sequence[Body]
+    version: int
+
+
 class Cluster(Protocol):
     """What the operator asks of a cluster. Every method may raise ClusterError."""
 
@@ -43,10 +52,6 @@ class Cluster(Protocol):
 
     async def read_pod(self, namespace: str, name: str) -> Body | None:
         """The pod as it is now. None only where the API server itself says that there is none (faults.md I13)."""
-        ...
-
-    async def list_pods(self) -> list[Body]:
-        """Every worker pod there is now, of every watched namespace."""
         ...
 
     async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
@@ -70,21 +75,17 @@ class Cluster(Protocol):
         ...
 
 
-class View(Protocol):
-    """What the watches have seen, without a request. It may lag behind the cluster."""
+class Lists(Protocol):
+    """All of it at once, page by page. Iterating may raise ClusterError."""
 
-    def job(self, key: str) -> Job | None:
-        """The job of this namespace/name."""
+    def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Every worker pod there is now, in this namespace or in all."""
         ...
 
-    def jobs(self) -> Iterable[Job]:
-        """Every job."""
+    def list_jobs(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Every job there is now, in this namespace or in all. 404 where the API server knows no such resource."""
         ...
 
-    def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
-        """The pods that this job owns."""
-        ...
 
-    def pods(self) -> Iterable[Pod]:
-        """Every worker pod."""
-        ...
+class ApiServer(Cluster, Lists, Protocol):
+    """A cluster that others change too: what its watches miss, its lists tell."""

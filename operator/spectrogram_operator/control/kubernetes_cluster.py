@@ -6,7 +6,7 @@ Every request states its path: what the operator may ask for can be read here, a
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
-from spectrogram_operator.control.cluster import Body, ClusterError
+from spectrogram_operator.control.cluster import Body, ClusterError, Page
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.document import PROGRESS_PORT
@@ -31,9 +31,8 @@ logger = logging.getLogger(__name__)
 class KubernetesCluster:
     """Talks to the API server that the kubeconfig or the pod's service account names."""
 
-    def __init__(self, api: client.ApiClient, namespaces: Sequence[str] = ()) -> None:
+    def __init__(self, api: client.ApiClient) -> None:
         self._api = api
-        self._namespaces = tuple(namespaces)
         # A worker's answer must not lead anywhere else: no proxy, and no redirect (below).
         self._workers = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WORKER_SECONDS), trust_env=False)
 
@@ -62,20 +61,15 @@ class KubernetesCluster:
         """See Cluster."""
         return await self._read(_pod_path(namespace, name), kind="pods")
 
-    async def list_pods(self) -> list[Body]:
+    async def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """See Cluster."""
-        paths = [f"/api/v1/namespaces/{quote(namespace)}/pods" for namespace in self._namespaces] or ["/api/v1/pods"]
-        found: list[Body] = []
-        for path in paths:
-            token = ""
-            while True:
-                query = {"labelSelector": LABEL_JOB_UID, "limit": str(LIST_PAGE), "continue": token}
-                page = await self._request("GET", path, query=query)
-                found += page["items"]
-                token = page["metadata"].get("continue") or ""
-                if not token:
-                    break
-        return found
+        async for page in self._pages("/api/v1", namespace, "pods", labelSelector=LABEL_JOB_UID):
+            yield page
+
+    async def list_jobs(self, namespace: str | None) -> AsyncIterator[Page]:
+        """See Cluster."""
+        async for page in self._pages(f"/apis/{GROUP}/{VERSION}", namespace, PLURAL):
+            yield page
 
     async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
         """See Cluster."""
@@ -151,6 +145,20 @@ class KubernetesCluster:
                 return None
             raise
 
+    async def _pages(self, root: str, namespace: str | None, plural: str, **selectors: str) -> AsyncIterator[Page]:
+        below = f"/namespaces/{quote(namespace)}" if namespace is not None else ""
+        token = ""
+        while True:
+            query = {**selectors, "limit": str(LIST_PAGE), "continue": token}
+            found = await self._request("GET", f"{root}{below}/{plural}", query=query)
+            metadata = found.get("metadata")
+            if not isinstance(metadata, dict) or not isinstance(found.get("items"), list):
+                raise ClusterError(0, "Unreadable", f"the list of {plural} is none")
+            yield Page(found["items"], int(metadata.get("resourceVersion") or 0))
+            token = metadata.get("continue") or ""
+            if not token:
+                return
+
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
@@ -168,25 +176,31 @@ class KubernetesCluster:
             document = json.loads(content)
         except ValueError:
             document = {}
-        if 200 <= answer.status < 300:
-            return dict(document)
-        raise _error(answer.status, document if isinstance(document, dict) else {})
+        if not isinstance(document, dict):
+            document = {}
+        if 200 <= answer.status < 300 and document:
+            return document
+        raise _error(answer.status, document)
 
 
 def _error(code: int, document: Mapping[str, Any]) -> ClusterError:
-    details = document.get("details") or {}
-    causes = [cause.get("reason", "") for cause in details.get("causes") or ()]
-    reason = causes[0] if "NamespaceTerminating" in causes else document.get("reason") or ""
-    return ClusterError(code, reason, document.get("message") or "no explanation", kind=details.get("kind") or "")
+    """What a Status object says; whatever else stands between us and the API server may answer anything."""
+    details = document.get("details")
+    details = details if isinstance(details, dict) else {}
+    causes = details.get("causes")
+    reasons = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    reason = "NamespaceTerminating" if "NamespaceTerminating" in reasons else str(document.get("reason") or "")
+    message = str(document.get("message") or "no explanation")
+    return ClusterError(code, reason, message, kind=str(details.get("kind") or ""))
 
 
-async def connect(namespaces: Sequence[str] = ()) -> KubernetesCluster:
+async def connect() -> KubernetesCluster:
     """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config)."""
     try:
         config.load_incluster_config()
     except config.ConfigException:
         await config.load_kube_config()
-    return KubernetesCluster(client.ApiClient(), namespaces)
+    return KubernetesCluster(client.ApiClient())
 
 
 def _job_path(namespace: str, name: str) -> str:

@@ -1,8 +1,9 @@
-"""The operator's own tasks: the work queue and the sweep, from start to end."""
+"""The operator's own tasks, from start to end, and what probes ask of them."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,16 +11,19 @@ from prometheus_client import CollectorRegistry
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.cluster import Cluster, View
-from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.control.sweep import sweep
-from spectrogram_operator.control.workqueue import WorkQueue, cancelled
-from spectrogram_operator.core.judging.pod import read_pod
+from spectrogram_operator.control.cluster import ApiServer, ClusterError
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.event_posts import EventPosts
+from spectrogram_operator.control.slots import POSITION_SECONDS
+from spectrogram_operator.control.sweep import list_all, sweep
+from spectrogram_operator.control.workqueue import cancelled
 from spectrogram_operator.settings import Settings
 from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition
-from spectrogram_operator.telemetry.metrics import JobPlace, Metrics
+from spectrogram_operator.telemetry.metrics import Metrics
 from spectrogram_operator.telemetry.transitions import transition
 
+FIRST_LIST_SECONDS = 10.0
+"""Between two tries to list what was never listed: a namespace without rights, a cluster without the CRD."""
 logger = logging.getLogger(__name__)
 
 
@@ -34,77 +38,83 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        connect: Callable[[], Awaitable[Cluster]],
+        connect: Callable[[], Awaitable[ApiServer]],
         registry: CollectorRegistry,
         *,
         version: str,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
-        self._clock = clock
         self._connect = connect
-        self._cluster: Cluster | None = None
-        self._view: View | None = None
+        self._clock = clock
+        self._cluster: ApiServer
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
         self._zombies = 0
+        self._namespaces: tuple[str | None, ...] = tuple(settings.namespaces) or (None,)
+        self._unlisted = dict.fromkeys(self._namespaces, "not listed yet")
+        """By namespace (None: all), why its jobs and pods are not known."""
         self._metrics = Metrics(
-            registry, self._places, version=version, started=clock(), namespaces=settings.namespaces
+            registry,
+            lambda: self.controller.store.places if self._tasks else {},
+            version=version,
+            started=clock(),
+            namespaces=settings.namespaces,
         )
-        self.queue = WorkQueue(self._reconcile, on_error=self._metrics.reconcile_failed)
-        self.reconciler: Reconciler
+        self.controller: Controller
+        self.listed = asyncio.Event()
+        """Set once a namespace was listed: there is something to watch."""
+        self.watching = False
+        """True while kopf watches."""
 
-    async def start(self, view: View) -> None:
-        """Begin to work on what `view` shows."""
-        cluster = self._cluster = await self._connect()
-        self._view = view
-        self.reconciler = Reconciler(
-            cluster=cluster,
-            view=view,
+    async def start(self) -> None:
+        """Connect and begin; `listed` says when there is something to watch."""
+        self._cluster = await self._connect()
+        posts = EventPosts(self._cluster.post_event)
+        self.controller = Controller(
+            cluster=self._cluster,
             policy=self._settings.policy,
             clock=self._clock,
-            wake=self.queue.add,
             record=self._record,
+            tell=posts.tell,
+            on_error=lambda error: self._metrics.reconcile_failed(),
         )
-        self._tasks = [
-            asyncio.create_task(self.queue.run(), name="work queue"),
-            asyncio.create_task(self._sweep_for_ever(cluster, view), name="sweep"),
-        ]
+        tasks: dict[str, Coroutine[Any, Any, None]] = {
+            "first lists": self._list_at_first(),
+            "work queue": self.controller.queue.run(),
+            "sweep": self._sweep_for_ever(),
+            "events": posts.run(),
+            "positions": self._tell_positions_for_ever(),
+        }
+        self._tasks = [asyncio.create_task(task, name=name) for name, task in tasks.items()]
 
     async def stop(self) -> None:
         """End the tasks; what they were doing is done again after the next start."""
-        for task in self._tasks:
-            await cancelled(task)
-        if self._cluster is not None:
-            await self._cluster.close()
-
-    def job_changed(self, namespace: str | None, name: str) -> None:
-        """A watch told of a job."""
-        self.queue.add(f"{namespace}/{name}")
-
-    def pod_changed(self, body: Mapping[str, Any], *, deleted: bool) -> None:
-        """A watch told of a pod: look at the job that owns it."""
-        metadata = body["metadata"]
-        owner = next((entry for entry in metadata.get("ownerReferences") or () if entry.get("controller")), None)
-        if owner is None:
+        if not self._tasks:
             return
-        key = f"{metadata['namespace']}/{owner['name']}"
-        if deleted:
-            self.reconciler.pod_is_gone(key, read_pod(body))
-        self.queue.add(key)
+        for task in self._tasks:
+            with suppress(Exception):  # the probe told of it
+                await cancelled(task)
+        self.controller.poller.stop()
+        await self._cluster.close()
 
-    def probe(self, stuck_seconds: float) -> str:
-        """Raises if the oldest key waits too long and nothing was finished since the last probe (Argo's rule)."""
-        finished, before = self.queue.done, self._probed
-        self._probed = finished
-        if any(task.done() for task in self._tasks):
+    def check_alive(self, stuck_seconds: float) -> str:
+        """Raises if the oldest key waits too long and nothing was finished since the last look (Argo's rule)."""
+        if not self._tasks:
+            return "starting"
+        queue = self.controller.queue
+        before, self._probed = self._probed, queue.done
+        if any(task.done() and task.get_name() != "first lists" for task in self._tasks):
             raise RuntimeError("a task of the operator has ended")
-        if self.queue.oldest_seconds() > stuck_seconds and finished == before:
+        if queue.oldest_seconds() > stuck_seconds and queue.done == before:
             raise RuntimeError("the work queue does not move")
-        return f"{finished} reconciles"
+        return f"{queue.done} reconciles"
 
-    async def _reconcile(self, key: str) -> float | None:
-        return await self.reconciler.reconcile(key)
+    def not_ready(self) -> str:
+        """Why not everything that should be served is; empty where it is."""
+        if self._unlisted:
+            return "; ".join(f"{namespace or 'all namespaces'}: {why}" for namespace, why in self._unlisted.items())
+        return "" if self.watching else "not watching yet"
 
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self._metrics.record(old, new, job.namespace)
@@ -114,19 +124,62 @@ class Service:
             self._zombies += 1
             logger.warning(ZOMBIE_MARKED, job.key, extra={"job": job.key})
 
-    def _places(self) -> Iterator[JobPlace]:
-        """Namespace, queue and phase of every job, for the gauge. Called in the scrape's thread: works on a copy."""
-        jobs = list(self._view.jobs()) if self._view is not None else []
-        return ((job.namespace, job.status.queue or "", job.status.phase or "") for job in jobs)
+    async def _list_at_first(self) -> None:
+        """List each namespace by itself until all are known: one that cannot be listed keeps no other waiting."""
+        while True:
+            for namespace in list(self._unlisted):
+                await self._list(namespace)
+            if len(self._unlisted) < len(self._namespaces):
+                self.controller.slots.open()
+                self.listed.set()
+            if not self._unlisted:
+                return
+            await asyncio.sleep(FIRST_LIST_SECONDS)
 
-    async def _sweep_for_ever(self, cluster: Cluster, view: View) -> None:
+    async def _list(self, namespace: str | None) -> None:
+        try:
+            await list_all(self._cluster, self.controller, namespace)
+        except ClusterError as error:
+            why = _explained(error)
+        except Exception as error:
+            why = f"a bug: {error!r}"
+            logger.exception("Listing %s failed", namespace or "all namespaces")
+        else:
+            del self._unlisted[namespace]
+            return
+        if self._unlisted[namespace] != why:
+            logger.warning("Not serving %s: %s", namespace or "any namespace", why)
+        self._unlisted[namespace] = why
+
+    async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._settings.sweep_seconds)
-            swept = await sweep(
-                cluster=cluster, view=view, reconciler=self.reconciler, wake=self.queue.add, clock=self._clock
-            )
-            if swept is not None:
-                self._metrics.sweep_succeeded(swept)
+            await asyncio.gather(*map(self._sweep, self._namespaces))
             if self._zombies:
                 logger.info(ZOMBIES_CLEANED_UP, self._zombies)
                 self._zombies = 0
+
+    async def _sweep(self, namespace: str | None) -> None:
+        """Each namespace by itself: rights in one of them may be gone."""
+        try:
+            await sweep(self._cluster, self.controller, namespace)
+        except ClusterError as error:
+            logger.warning("The sweep could not list pods, and trusts the watch until the next: %s", error)
+        except Exception:
+            logger.exception("The sweep failed")
+        else:
+            self._metrics.sweep_succeeded(self._clock())
+
+    async def _tell_positions_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(POSITION_SECONDS)
+            self.controller.slots.tell_positions()
+
+
+def _explained(error: ClusterError) -> str:
+    """What a person should do about a list that fails."""
+    if error.code == 404:
+        return "the custom resource SpectrogramJob is not installed: apply crds/spectrogramjobs.yaml"
+    if error.code == 403:
+        return f"the operator has no right to list here: {error.message}"
+    return f"the API server does not answer as it should: {error}"

@@ -1,33 +1,53 @@
-"""The sweep: a vanished pod yields no event, so every 120 s one list is held against what the watch shows (I2)."""
+"""Lists: one of everything at first, and every 120 s one of pods, for a vanished pod yields no event (I2)."""
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
 
-from spectrogram_operator.control.cluster import Cluster, ClusterError, View
-from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.core.judging.pod import read_pod
-from spectrogram_operator.core.status import is_over
+from spectrogram_operator.control.cluster import Lists
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.telemetry.logs import CHECKING
 
 logger = logging.getLogger(__name__)
 
 
-async def sweep(
-    *, cluster: Cluster, view: View, reconciler: Reconciler, wake: Callable[[str], None], clock: Callable[[], datetime]
-) -> datetime | None:
-    """Correct every pod that the list lacks or shows otherwise, and look at every job that is not over.
+async def list_all(cluster: Lists, controller: Controller, namespace: str | None) -> None:
+    """Take in every pod and every job of this namespace (None: of all), and look at each job. Raises ClusterError.
 
-    So a deaf watch delays a job by one interval at most. Returns when it succeeded, None where it did not.
+    Jobs that are over are looked at for their pods.
     """
-    shown = tuple(view.pods())
-    jobs = [job for job in reconciler.jobs() if not is_over(job.status)]
+    store = controller.store
+    for pod in await _list_pods(cluster, controller, namespace):
+        controller.look_at_owner(pod)
+    async for page in cluster.list_jobs(namespace):
+        for body in page.items:
+            store.see_job(body)
+    for job in store.unfinished():
+        if namespace in (None, job.namespace):
+            controller.queue.add(job.key)
+
+
+async def sweep(cluster: Lists, controller: Controller, namespace: str | None) -> None:
+    """Correct every pod, and look at every job that is not over and does not stand in line. Raises ClusterError.
+
+    So a deaf watch delays a job by one interval at most.
+    """
+    unfinished = (job for job in controller.store.unfinished() if namespace in (None, job.namespace))
+    jobs = [job for job in unfinished if not controller.slots.waits(job.uid)]
     logger.info(CHECKING, len(jobs))
-    try:
-        reconciler.correct(shown, map(read_pod, await cluster.list_pods()))
-    except ClusterError as error:
-        logger.warning("The sweep could not list pods, and trusts the watch until the next: %s", error)
-        return None
+    for pod in await _list_pods(cluster, controller, namespace):
+        controller.look_at_owner(pod)
     for job in jobs:
-        wake(job.key)
-    return clock()
+        controller.queue.add(job.key)
+
+
+async def _list_pods(cluster: Lists, controller: Controller, namespace: str | None) -> list[Pod]:
+    """What changed with this list; what it lacks is gone."""
+    found: set[str] = set()
+    changed: list[Pod] = []
+    version = 0
+    async for page in cluster.list_pods(namespace):
+        version = page.version
+        for body in page.items:
+            found.add(body["metadata"]["uid"])
+            changed += controller.store.see_pod(body)
+    return [*changed, *controller.store.hold_against(found, version, namespace)]

@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 class WorkQueue:
     """Runs `reconcile(key)` for every key added; the number that it returns is when to look again, in seconds."""
 
-    def __init__(self, reconcile: Reconcile, *, workers: int = 16, on_error: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, reconcile: Reconcile, *, workers: int = 16, on_error: Callable[[Exception], None] = lambda error: None
+    ) -> None:
         self._reconcile = reconcile
         self._workers = workers
         self._on_error = on_error
@@ -58,16 +60,16 @@ class WorkQueue:
         self.add(key)
 
     @property
-    def depth(self) -> int:
-        """Keys that wait for a worker."""
-        return len(self._queued)
+    def waiting(self) -> list[str]:
+        """Keys that wait for a worker, the oldest first."""
+        return list(self._queued)
 
     def oldest_seconds(self) -> float:
-        """How long the oldest key has waited for a worker."""
-        return asyncio.get_running_loop().time() - min(self._queued.values()) if self._queued else 0.0
+        """How long the oldest key has waited for a worker: keys are served in the order in which they came."""
+        return asyncio.get_running_loop().time() - next(iter(self._queued.values())) if self._queued else 0.0
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. `on_error` was told of each error of a reconcile."""
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._workers):
@@ -87,12 +89,12 @@ class WorkQueue:
             except ClusterError as error:
                 delay = self._backoff(key)
                 logger.warning("Reconciling %s failed, trying again in %.0f s: %s", key, delay, error)
-                self._on_error()
-            except Exception:
+                self._on_error(error)
+            except Exception as error:
                 # The one place that catches everything: a bug must not end the worker.
                 delay = self._backoff(key)
                 logger.exception("Reconciling %s failed, trying again in %.0f s", key, delay)
-                self._on_error()
+                self._on_error(error)
             finally:
                 self._in_flight.discard(key)
                 self.done += 1
@@ -104,7 +106,8 @@ class WorkQueue:
 
     def _backoff(self, key: str) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return min(_FIRST_BACKOFF_SECONDS * 2.0 ** (failures - 1), _MAX_BACKOFF_SECONDS)
+        # A float overflows after a day of failures, and the limit is reached after seven.
+        return min(_FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), _MAX_BACKOFF_SECONDS)
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:

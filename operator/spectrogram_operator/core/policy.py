@@ -16,12 +16,17 @@ GIBIBYTE = 2**30
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The nodes of one queue: where its pods go, how much each may use, and how many run at once."""
+    """The nodes of one queue: where its pods go, how much each may use, and how many run at once.
+
+    `max_per_namespace` of them may be of one namespace, and together they may have `total_memory_bytes` (0: no limit).
+    """
 
     memory_bytes: int
     max_memory_bytes: int
     cpu: str = "1"
     max_concurrent: int = 2
+    max_per_namespace: int = 0
+    total_memory_bytes: int = 0
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     priority_class_name: str = ""

@@ -1,30 +1,38 @@
 """A cluster in memory: jobs that were submitted, pods that are child processes, claims that are folders.
 
-`LocalCluster` is both what `control.cluster` calls a Cluster and what it calls a View. There is one writer, so nothing
-lags behind; the resourceVersions are true all the same, because the reconciler goes by them.
+`LocalCluster` is what `control.cluster` calls a Cluster, and tells of every change as a watch does. There is one
+writer, so nothing lags behind; the resourceVersions are true all the same, because the reconciler goes by them.
 """
 
 import asyncio
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from spectrogram_operator.api.job import Job, read_job
-from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_operator.local.pod import LocalPod
 from spectrogram_operator.local.progress import get_progress
 from spectrogram_operator.local.worker_log import LogLine
 
 Body = Mapping[str, Any]
+
+
+class PodListener(Protocol):
+    """Told of each pod that changes."""
+
+    def __call__(self, body: Body, *, deleted: bool) -> None: ...
+
+
 WORKER_COMMAND = (sys.executable, "-P", "-m", "spectrogram_worker")
 DEFAULT_NAMESPACE = "default"
 
 
-def _ignore(*words: object) -> None:
+def _ignore(*words: object, **more: object) -> None:
     """For what nobody listens to."""
 
 
@@ -46,8 +54,8 @@ class LocalCluster:
         self._refuse = refuse
         self._command = command
         self._warn = warn
-        self._changed: Callable[[str], None] = _ignore
-        self._deleted: Callable[[str, Pod], None] = _ignore
+        self._job_changed: Callable[[Body], None] = _ignore
+        self._pod_changed: PodListener = _ignore
         self._version = 0
         self._jobs: dict[str, dict[str, Any]] = {}
         self._pods: dict[str, LocalPod] = {}
@@ -55,11 +63,9 @@ class LocalCluster:
         self._lives: set[asyncio.Task[None]] = set()
         self._said_unlimited = False
 
-    def watch(self, changed: Callable[[str], None], deleted: Callable[[str, Pod], None]) -> None:
-        """Call `changed` with the key of each job that changes, or whose pod does; `deleted` also with the last of a
-        pod that is gone.
-        """
-        self._changed, self._deleted = changed, deleted
+    def watch(self, job_changed: Callable[[Body], None], pod_changed: PodListener) -> None:
+        """Call `job_changed` with each job that changes, `pod_changed` with each pod and whether it is gone."""
+        self._job_changed, self._pod_changed = job_changed, pod_changed
 
     # What people do.
 
@@ -121,24 +127,20 @@ class LocalCluster:
             manifest,
             command=self._command,
             claims=self._claims,
-            changed=lambda: self._changed(key),
+            changed=lambda: self._tell(pod),
             warn=lambda message: self._warn(message.removeprefix(f"Job {key}: ")),
             unlimited=self._say_unlimited,
         )
         self._pods[name], self._logs[name] = pod, pod.log.tail
-        life = asyncio.create_task(self._live(key, pod))
+        life = asyncio.create_task(self._live(pod))
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
-        self._changed(key)
+        self._tell(pod)
         return pod.body
 
     async def read_pod(self, namespace: str, name: str) -> Body | None:
         """See control.cluster.Cluster."""
         return self._pods[name].body if name in self._pods else None
-
-    async def list_pods(self) -> list[Body]:
-        """See control.cluster.Cluster."""
-        return [pod.body for pod in self._pods.values()]
 
     async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
         """See control.cluster.Cluster: SIGTERM, the grace period, SIGKILL. A pod that has ended is gone at once."""
@@ -158,37 +160,21 @@ class LocalCluster:
     async def post_event(self, job: Job, event: Event) -> None:
         """See control.cluster.Cluster. Nobody lists events here: the status says the same."""
 
-    # The View.
-
-    def job(self, key: str) -> Job | None:
-        """See control.cluster.View."""
-        return read_job(self._jobs[key]) if key in self._jobs else None
-
-    def jobs(self) -> Iterable[Job]:
-        """See control.cluster.View."""
-        return [read_job(body) for body in self._jobs.values()]
-
-    def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
-        """See control.cluster.View."""
-        return tuple(pod for pod in self.pods() if pod.owner_uid == job_uid)
-
-    def pods(self) -> Iterable[Pod]:
-        """See control.cluster.View."""
-        return [read_pod(pod.body) for pod in self._pods.values()]
-
     def _store(self, key: str, body: dict[str, Any]) -> Body:
         self._version += 1
         stored = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         self._jobs[key] = stored
-        self._changed(key)
+        self._job_changed(stored)
         return stored
 
-    async def _live(self, key: str, pod: LocalPod) -> None:
+    async def _live(self, pod: LocalPod) -> None:
         await pod.run()
         await pod.deleted()
         del self._pods[pod.name]
-        self._deleted(key, read_pod(pod.body))
-        self._changed(key)
+        self._tell(pod, gone=True)
+
+    def _tell(self, pod: LocalPod, *, gone: bool = False) -> None:
+        self._pod_changed(pod.body, deleted=gone)
 
     def _say_unlimited(self, error: OSError) -> None:
         if not self._said_unlimited:

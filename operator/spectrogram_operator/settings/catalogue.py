@@ -62,7 +62,7 @@ SETTINGS: tuple[Setting, ...] = (
         field="health_port",
         name="SPECTROGRAM_HEALTH_PORT",
         default="8080",
-        description="port of GET /healthz",
+        description="port of GET /healthz and /readyz",
         parse=whole(1, 65535),
     ),
     Setting(
@@ -136,8 +136,8 @@ SETTINGS: tuple[Setting, ...] = (
         field="pools",
         name="SPECTROGRAM_POOLS",
         default="{}",
-        description="JSON, per queue (default, large_jobs): memory, maxMemory, cpu, maxConcurrent, nodeSelector,"
-        " tolerations, priorityClassName, schedulerName, podLabels",
+        description="JSON, per queue (default, large_jobs): memory, maxMemory, cpu, maxConcurrent,"
+        " maxPerNamespace, totalMemory, nodeSelector, tolerations, priorityClassName, schedulerName, podLabels",
         parse=parse_pools,
     ),
     Setting(

@@ -28,6 +28,8 @@ class PoolSettings(Resources):
 
     max_memory: Quantity | None = None
     max_concurrent: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    max_per_namespace: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    total_memory: Quantity | None = None
     node_selector: dict[str, str] | None = None
     tolerations: tuple[Toleration, ...] | None = None
     priority_class_name: str | None = None
@@ -67,19 +69,36 @@ def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
             f"the pool of {queue} has memory {format_bytes(memory)} above its maxMemory {format_bytes(maximum)}:"
             " lower the one or raise the other"
         )
-    names = ("max_concurrent", "node_selector", "priority_class_name", "scheduler_name", "pod_labels")
+    total = 0 if written.total_memory is None else parse_bytes(written.total_memory)
+    if 0 < total < maximum:
+        raise ValueError(
+            f"the pool of {queue} has totalMemory {format_bytes(total)} below its maxMemory {format_bytes(maximum)}: a"
+            " pod that needs it would wait for ever; raise the one or lower the other"
+        )
+    names = (
+        "max_concurrent",
+        "max_per_namespace",
+        "node_selector",
+        "priority_class_name",
+        "scheduler_name",
+        "pod_labels",
+    )
     changes: dict[str, Any] = {name: value for name in names if (value := getattr(written, name)) is not None}
     if written.cpu is not None:
         changes["cpu"] = str(written.cpu)
     if written.tolerations is not None:
         changes["tolerations"] = tuple(toleration.to_document() for toleration in written.tolerations)
-    return replace(usual, memory_bytes=memory, max_memory_bytes=maximum, **changes)
+    return replace(usual, memory_bytes=memory, max_memory_bytes=maximum, total_memory_bytes=total, **changes)
 
 
 def pools_document(pools: Mapping[str, Pool]) -> dict[str, dict[str, Any]]:
     """The pools in the form in which they are written; what is empty is left out."""
     return {
-        queue: {name: value for name, value in _fields(pool).items() if value not in ("", {}, [])}
+        queue: {
+            name: value
+            for name, value in _fields(pool).items()
+            if value not in ("", {}, []) and (name, value) != ("maxPerNamespace", 0)
+        }
         for queue, pool in pools.items()
     }
 
@@ -90,6 +109,8 @@ def _fields(pool: Pool) -> dict[str, Any]:
         "maxMemory": format_bytes(pool.max_memory_bytes),
         "cpu": pool.cpu,
         "maxConcurrent": pool.max_concurrent,
+        "maxPerNamespace": pool.max_per_namespace,
+        "totalMemory": format_bytes(pool.total_memory_bytes) if pool.total_memory_bytes else "",
         "nodeSelector": dict(pool.node_selector),
         "tolerations": list(pool.tolerations),
         "priorityClassName": pool.priority_class_name,

@@ -51,7 +51,7 @@ class Settings:
     max_poll_attempts: int
     """Polls after which `spectrogram wait` gives up."""
     health_port: int
-    """Port of GET /healthz."""
+    """Port of GET /healthz and /readyz."""
     metrics_port: int
     """Port of GET /metrics."""
     log_level: str

@@ -7,8 +7,7 @@ counts twice.
 """
 
 import platform
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import prometheus_client
@@ -51,15 +50,15 @@ class Metrics:
     def __init__(
         self,
         registry: CollectorRegistry,
-        jobs: Callable[[], Iterable[JobPlace]],
+        places: Callable[[], Mapping[JobPlace, int]],
         *,
         version: str,
         started: datetime,
         namespaces: Sequence[str] = (),
     ) -> None:
-        """`jobs` is called at each scrape, in the scrape's thread. `namespaces` are those known from the start."""
+        """`places` counts the jobs that exist: asked at each scrape. `namespaces` are those known from the start."""
         self._known: set[str] = set()
-        self._jobs = jobs
+        self._places = places
         # Registered first: a namespace that it meets has all its counters in the same scrape.
         registry.register(_JobsCollector(self._count_jobs))
         self._finished = Counter(
@@ -148,12 +147,16 @@ class Metrics:
 
     def _count_jobs(self) -> dict[JobPlace, int]:
         """The number of jobs by place, with a zero for each place of a known namespace that has none."""
-        jobs = _read_steadily(self._jobs)
-        tally = Tally((namespace, _queue(queue), phase or Phase.PENDING) for namespace, queue, phase in jobs)
-        for namespace in {namespace for namespace, _, _ in tally}:
+        # Called in the scrape's thread, while the event loop counts: a dict is copied in one piece.
+        places = dict(self._places())
+        for namespace in {namespace for namespace, _, _ in places}:
             self._meet(namespace)
-        empty = {(ns, str(queue), str(phase)): 0 for ns in list(self._known) for queue in QueueName for phase in Phase}
-        return empty | {(namespace, queue, str(phase)): count for (namespace, queue, phase), count in tally.items()}
+        tally = {(ns, str(queue), str(phase)): 0 for ns in list(self._known) for queue in QueueName for phase in Phase}
+        for (namespace, queue, phase), count in places.items():
+            place = (namespace, _queue(queue), phase or str(Phase.PENDING))
+            if count or place in tally:
+                tally[place] = tally.get(place, 0) + count
+        return tally
 
 
 class _JobsCollector(Collector):
@@ -193,16 +196,6 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def _read_steadily(jobs: Callable[[], Iterable[JobPlace]]) -> list[JobPlace]:
-    """All jobs, from an index that the event loop may change meanwhile: Python raises then, and we read again."""
-    for _ in range(20):
-        try:
-            return list(jobs())
-        except (KeyError, RuntimeError):
-            continue
-    return list(jobs())
 
 
 def _one_of(word: str | None, words: Sequence[str]) -> str:

@@ -113,6 +113,8 @@ def test_a_pool_is_what_is_written_and_the_usual_for_the_rest() -> None:
         "memory": "8Gi",
         "cpu": 4,
         "maxConcurrent": 0,
+        "maxPerNamespace": 3,
+        "totalMemory": "64Gi",
         "nodeSelector": {"spectrogram.dev/pool": "large"},
         "tolerations": [{"key": "spectrogram.dev/pool", "value": "large", "effect": "NoSchedule"}],
         "priorityClassName": "low",
@@ -127,14 +129,23 @@ def test_a_pool_is_what_is_written_and_the_usual_for_the_rest() -> None:
         "4",
         0,
     )
+    assert (pool.max_per_namespace, pool.total_memory_bytes) == (3, 64 * GIBIBYTE)
     assert pool.tolerations == ({"key": "spectrogram.dev/pool", "value": "large", "effect": "NoSchedule"},)
     assert (pool.node_selector, pool.pod_labels) == ({"spectrogram.dev/pool": "large"}, {"team": "radio"})
     assert (pool.priority_class_name, pool.scheduler_name) == ("low", "volcano")
     assert settings.policy.pools[DEFAULT] == Policy().pools[DEFAULT]
 
 
+def test_a_total_below_what_one_pod_may_have_is_refused() -> None:
+    with pytest.raises(SettingsError, match="totalMemory 2Gi below its maxMemory 4Gi"):
+        read_settings(pools(default={"totalMemory": "2Gi"}))
+
+
 def test_shown_pools_can_be_written_back() -> None:
-    written = pools(default={"cpu": "500m", "maxConcurrent": 0, "podLabels": {"a": "b"}}, large_jobs={"memory": "5Gi"})
+    written = pools(
+        default={"cpu": "500m", "maxConcurrent": 0, "podLabels": {"a": "b"}},
+        large_jobs={"memory": "5Gi", "maxPerNamespace": 1, "totalMemory": "1Ti"},
+    )
     settings = read_settings(written)
     again = read_settings({"SPECTROGRAM_POOLS": row(settings, "SPECTROGRAM_POOLS")[0]})
     assert again.policy == settings.policy

@@ -39,9 +39,19 @@ _RESULT_FIELDS = {"input", "transform", "reduce", "frequency_range", "output"}
 
 def pod_name(job: Job, attempt: int) -> str:
     """The one name that attempt `attempt` of this job can have, at most 63 characters (faults.md I3)."""
-    digest = hashlib.sha256(job.uid.encode()).hexdigest()[:8]
-    stem = job.name[:40].replace(".", "-").rstrip("-")
-    return f"{stem}-{digest}-a{attempt}"
+    return f"{_pod_stem(job.name, job.uid)}-a{attempt}"
+
+
+def is_pod_name(name: str, job_name: str, job_uid: str) -> bool:
+    """Whether a pod of this name can be an attempt of the job of this name and UID."""
+    stem, _, attempt = name.rpartition("-a")
+    return attempt.isdecimal() and stem == _pod_stem(job_name, job_uid)
+
+
+def _pod_stem(job_name: str, job_uid: str) -> str:
+    digest = hashlib.sha256(job_uid.encode()).hexdigest()[:8]
+    stem = job_name[:40].replace(".", "-").rstrip("-")
+    return f"{stem}-{digest}"
 
 
 def time_limits(spec: SpectrogramJobSpec, policy: Policy) -> tuple[int, int]:

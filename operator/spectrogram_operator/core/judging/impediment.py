@@ -33,6 +33,11 @@ class Impediment:
     phase: Phase = Phase.STARTING
     needs_a_human: bool = False
 
+    @property
+    def usual(self) -> bool:
+        """True for what every pod goes through."""
+        return self.reason in ("Scheduling", "ContainerCreating")
+
 
 def find_impediment(
     pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy

@@ -13,7 +13,7 @@ from spectrogram_worker.contract.report import clean_text
 _optional_time = TypeAdapter(datetime | None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Container:
     """State of one container. `exit_code` is None until it has terminated, and again once it was restarted."""
 
@@ -26,7 +26,7 @@ class Container:
     finished: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PodCondition:
     """One of the pod's conditions."""
 
@@ -36,7 +36,7 @@ class PodCondition:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pod:
     """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it.
 
@@ -47,6 +47,7 @@ class Pod:
     name: str
     uid: str
     owner_uid: str = ""
+    owner_name: str = ""
     queue: str = ""
     phase: str = "Pending"
     reason: str = ""
@@ -112,6 +113,7 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
         name=metadata["name"],
         uid=metadata["uid"],
         owner_uid=owners[0]["uid"] if owners else "",
+        owner_name=owners[0]["name"] if owners else "",
         queue=(metadata.get("labels") or {}).get(LABEL_QUEUE, ""),
         phase=status.get("phase") or "Pending",
         reason=status.get("reason") or "",

@@ -9,8 +9,11 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.judging.refusals import Refusal
-from spectrogram_operator.core.planning.queueing import Turn
+from spectrogram_operator.core.planning.queues import Turn
 from spectrogram_worker.contract import Report
+
+QUICK_START_SECONDS = 3.0
+"""A pod that starts within this time is written down once, as running: its way there is no news, and costs a write."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,11 @@ def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
         return Plan(status=job.status)
     status = observing(job.status, job.generation)
     if is_over(status):
-        return _tidy_up(observed, status, now, policy)
+        succeeded = holds(status, ConditionType.COMPLETE) is True
+        actions, later = tidy_up(
+            observed.own_pods, succeeded=succeeded, ended=status.completion_time, now=now, policy=policy
+        )
+        return Plan(status=status, actions=actions, requeue_after=later)
     if job.spec is None:
         return refuse(status, job.invalid, now)
     attempt = active_attempt(status)
@@ -107,15 +111,19 @@ def _miss(
     return conclude(observed, status, attempt, ended, now, policy)
 
 
-def _tidy_up(observed: Observed, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Plan:
-    """The job is over: what still runs is ended; finished pods keep their logs for a while, then they are deleted."""
-    succeeded = holds(status, ConditionType.COMPLETE)
+def tidy_up(
+    pods: Iterable[Pod], *, succeeded: bool, ended: datetime | None, now: datetime, policy: Policy
+) -> tuple[tuple[DeletePod, ...], float | None]:
+    """What becomes of the pods of a job that is over, and in how many seconds to look again.
+
+    What still runs is ended; finished pods keep their logs for a while, then they are deleted.
+    """
     keep = timedelta(seconds=policy.keep_succeeded_seconds if succeeded else policy.keep_failed_seconds)
-    due_at = (status.completion_time or now) + keep
-    own = [pod for pod in observed.own_pods if not pod.deleting]
-    due = [pod for pod in own if pod.live or now >= due_at]
-    later = (due_at - now).total_seconds() if len(due) < len(own) else None
-    return Plan(status=status, actions=_delete(due), requeue_after=later)
+    due_at = (ended or now) + keep
+    left = [pod for pod in pods if not pod.deleting]
+    due = [pod for pod in left if pod.live or now >= due_at]
+    later = (due_at - now).total_seconds() if len(due) < len(left) else None
+    return _delete(due), later
 
 
 def _end_strays(observed: Observed, status: SpectrogramJobStatus) -> tuple[Action, ...]:
@@ -124,7 +132,7 @@ def _end_strays(observed: Observed, status: SpectrogramJobStatus) -> tuple[Actio
     return _delete(pod for pod in observed.live_pods if pod.name in judged and not pod.deleting)
 
 
-def _delete(pods: Iterable[Pod]) -> tuple[Action, ...]:
+def _delete(pods: Iterable[Pod]) -> tuple[DeletePod, ...]:
     return tuple(DeletePod(name=pod.name, uid=pod.uid) for pod in pods)
 
 

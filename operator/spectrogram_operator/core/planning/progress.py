@@ -25,15 +25,20 @@ def live_report(
     """The status with a running worker's answer: at most every 10 s, on change; the heartbeat alone once a minute."""
     if report is None or report.job_uid != job.uid or report.attempt != attempt.number:
         return status
-    heard = status.heartbeat_time
-    silence = (now - heard).total_seconds() if heard is not None else float("inf")
-    advanced = _position(report) != _position_in(status)
-    if silence < policy.status_seconds or (not advanced and silence < policy.heartbeat_seconds):
+    if not is_news(status, report, now, policy):
         return status
-    if advanced or status.last_advance_time is None:
+    if status.last_advance_time is None or _position(report) != _position_in(status):
         status = changed(status, last_advance_time=now)
     status = _with_measurements(status, report, attempt, now)
     return changed(status, heartbeat_time=now)
+
+
+def is_news(status: SpectrogramJobStatus, report: Report, now: datetime, policy: Policy) -> bool:
+    """Whether the report is written down: at most every 10 s, the heartbeat alone once a minute."""
+    heard = status.heartbeat_time
+    silence = (now - heard).total_seconds() if heard is not None else float("inf")
+    advanced = _position(report) != _position_in(status)
+    return silence >= (policy.status_seconds if advanced else policy.heartbeat_seconds)
 
 
 def final_report(status: SpectrogramJobStatus, report: Report, attempt: Attempt, now: datetime) -> SpectrogramJobStatus:

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
-from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
+from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, Phase, SpectrogramJobStatus
 from spectrogram_operator.core.building.podspec import time_limits
 from spectrogram_operator.core.judging.impediment import Impediment, find_impediment, waiting_for
 from spectrogram_operator.core.judging.outcome import Outcome, evidence
 from spectrogram_operator.core.judging.pod import Pod
-from spectrogram_operator.core.planning.observed import DeletePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.progress import live_report
 from spectrogram_operator.core.planning.record import (
     ended_by_operator,
@@ -17,7 +17,7 @@ from spectrogram_operator.core.planning.record import (
     without_evidence,
 )
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import changed, holds, with_attempt, with_condition
+from spectrogram_operator.core.status import active_attempt, changed, holds, with_attempt, with_condition
 
 SECONDS_BEYOND_THE_DEADLINE = 60.0
 SECONDS_TO_BE_STUCK = 120.0
@@ -40,16 +40,28 @@ def watch_pod(
     unwanted = _unwanted(spec, status, pod, waits, now, policy)
     if unwanted is not None or ended_by_operator(attempt):
         return _end(status, attempt, unwanted, pod, policy)
+    if waits is not None and waits.usual and (quick := _quick_start(observed, now)) > 0:
+        return Plan(status=observed.job.status, requeue_after=quick)
     if waits is not None:
         wait = None if waits.deadline is None else max(1.0, (waits.deadline - now).total_seconds())
         return Plan(status=waiting_for(status, waits, now), requeue_after=wait)
     if pod.phase == "Running":
-        return Plan(status=_running(status, attempt, now), requeue_after=policy.poll_seconds)
+        backstop = _backstop(spec, pod, policy)
+        wait = None if backstop is None else max(1.0, (backstop - now).total_seconds())
+        return Plan(status=_running(status, attempt, now), requeue_after=wait)
     message = f"the pod's phase is {pod.phase}: its node does not answer"
     status = with_condition(
         status, ConditionType.RUNNING, "Unknown", reason="NodeUnreachable", message=message, now=now
     )
     return Plan(status=changed(status, reason="NodeUnreachable", message=message), requeue_after=policy.poll_seconds)
+
+
+def _quick_start(observed: Observed, now: datetime) -> float:
+    """Seconds for which a pod that has just been created may still start unremarked."""
+    attempt = active_attempt(observed.job.status)
+    if attempt is None or attempt.state is not AttemptState.CREATING or attempt.reserved_time is None:
+        return 0.0
+    return QUICK_START_SECONDS - (now - attempt.reserved_time).total_seconds()
 
 
 def _ending(status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datetime, policy: Policy) -> Plan:
@@ -79,9 +91,9 @@ def _unwanted(
         return operator_ending("JobSuspended", "spec.suspend is true")
     if waits is not None and waits.deadline is not None and now >= waits.deadline:
         return operator_ending(waits.ends_as, waits.message)
-    hard = time_limits(spec, policy)[1]
-    patience = timedelta(seconds=hard + policy.termination_grace_seconds + SECONDS_BEYOND_THE_DEADLINE)
-    if pod.started is not None and now >= pod.started + patience:
+    backstop = _backstop(spec, pod, policy)
+    if backstop is not None and now >= backstop:
+        hard = time_limits(spec, policy)[1]
         message = f"exceeded hard time limit of {hard} s, and the kubelet did not end the pod"
         return operator_ending("DeadlineExceeded", message)
     advanced, heard = status.last_advance_time, status.heartbeat_time
@@ -89,6 +101,13 @@ def _unwanted(
         message = f"the worker answers, and its progress has not advanced for {policy.stale_seconds:.0f} s"
         return operator_ending("Stale", message)
     return None
+
+
+def _backstop(spec: SpectrogramJobSpec, pod: Pod, policy: Policy) -> datetime | None:
+    """When the operator itself ends a pod that its kubelet should have ended at the hard limit."""
+    hard = time_limits(spec, policy)[1]
+    patience = timedelta(seconds=hard + policy.termination_grace_seconds + SECONDS_BEYOND_THE_DEADLINE)
+    return None if pod.started is None else pod.started + patience
 
 
 def _end(status: SpectrogramJobStatus, attempt: Attempt, why: Outcome | None, pod: Pod, policy: Policy) -> Plan:

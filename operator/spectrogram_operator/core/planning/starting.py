@@ -18,7 +18,7 @@ from spectrogram_operator.core.building.sizing import attempt_memory, current_qu
 from spectrogram_operator.core.building.stores import claims, refused_places
 from spectrogram_operator.core.judging.outcome import Outcome
 from spectrogram_operator.core.planning.ending import conclude, end_job, suspended, tries
-from spectrogram_operator.core.planning.observed import CreatePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, CreatePod, Event, Observed, Plan
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import (
     active_attempt,
@@ -59,8 +59,9 @@ def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetim
         return _wait_for_claims(observed, status, now, policy)
     status = with_condition(status, ConditionType.ACCEPTED, "True", reason="Valid", now=now)
     if observed.turn is None or not observed.turn.granted:
-        limit = f": at most {observed.turn.limit} run at once" if observed.turn is not None else ""
-        return _wait_in_queue(status, "WaitingForSlot", f"waiting for a slot in the queue {queue}{limit}", now)
+        why = f": {observed.turn.why}" if observed.turn is not None and observed.turn.why else ""
+        waiting = _wait_in_queue(status, "WaitingForSlot", f"waiting for a slot in the queue {queue}{why}", now)
+        return replace(waiting, requeue_after=None)  # whoever gives the slots says when
     number = _next_number(status)
     if any(pod.name != pod_name(job, number) for pod in observed.live_pods):
         return _wait_in_queue(status, "WaitingForPodToEnd", "waiting for the previous pod to end", now)
@@ -93,7 +94,8 @@ def create_again(
     if refusal is not None:
         waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
         return replace(waiting, requeue_after=policy.refusal_seconds)
-    return Plan(status=status, actions=(CreatePod(manifest=build_pod(job, attempt, policy)),))
+    again = CreatePod(manifest=build_pod(job, attempt, policy))
+    return Plan(status=status, actions=(again,), requeue_after=QUICK_START_SECONDS)
 
 
 def refuse(status: SpectrogramJobStatus, message: str, now: datetime) -> Plan:
@@ -149,6 +151,7 @@ def _reserve(
         status=status,
         actions=(CreatePod(manifest=build_pod(job, attempt, policy)),),
         events=(Event(reason="AttemptStarted", message=f"attempt {number}: creating the pod {attempt.pod_name}"),),
+        requeue_after=QUICK_START_SECONDS,
     )
 
 

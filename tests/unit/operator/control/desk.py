@@ -3,6 +3,7 @@
 Nothing happens by itself: the watch shows what it showed when `look` was last called, and time is virtual.
 """
 
+import asyncio
 import functools
 import json
 from collections.abc import Callable, Coroutine
@@ -11,15 +12,16 @@ from typing import Any, ParamSpec
 
 from harness import virtual_time
 from harness.api_routes import Request
-from harness.api_store import ApiStore, Body
+from harness.api_store import PODS, ApiStore, Body
 from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
 from pods.jobs import JOB_UID, job_body
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.handlers import WatchView
-from spectrogram_operator.control.reconcile import Reconciler
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.kubernetes_cluster import WORKER_SECONDS
 from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.planning.observed import Event
 from spectrogram_operator.core.policy import Policy
 from unit.operator.core.fixtures import body as fixture
 
@@ -43,34 +45,41 @@ def in_virtual_time(test: Callable[Arguments, Coroutine[Any, Any, None]]) -> Cal
     return runs
 
 
+class OutOfReach(MemoryCluster):
+    """A cluster of whose workers none can be reached: packets to them are dropped."""
+
+    async def ask_worker(self, pod: Pod) -> bytes | None:
+        """See Cluster."""
+        await asyncio.sleep(WORKER_SECONDS)
+        return None
+
+
 class Desk:
     """A store with the claims that jobs name, a reconciler, and a record of what was asked and woken."""
 
-    def __init__(self, *, slots: int = 2, **policy: Any) -> None:
+    def __init__(self, *, slots: int = 2, unreachable: bool = False, **policy: Any) -> None:
         self.store = ApiStore(now=virtual_time.now)
         for name in ("recordings", "results"):
             self.put("persistentvolumeclaims", name)
         self.heard: list[Heard] = []
-        self.woken: list[str] = []
         self.written: list[SpectrogramJobStatus] = []
         self.answers: dict[str, bytes] = {}
         self.fates: list[tuple[str, str, Fate]] = []
-        self.jobs: dict[str, list[Job]] = {}
-        self.pods: dict[str, list[Pod]] = {}
-        self.view = WatchView(self.jobs, self.pods)
+        self.told: list[Event] = []
         pools = {name: replace(pool, max_concurrent=slots) for name, pool in Policy().pools.items()}
         connection = Connection("operator", self.store, decide=self._decide, tell=self.heard.append)
-        self.cluster = MemoryCluster(connection, self._ask_worker)
+        self.cluster = (OutOfReach if unreachable else MemoryCluster)(connection, self._ask_worker)
         self.asked: list[str] = []
+        self._seen = 0
         _open.append(self)
-        self.reconciler = Reconciler(
+        self.controller = Controller(
             cluster=self.cluster,
-            view=self.view,
             policy=Policy(pools=pools, **policy),
             clock=virtual_time.now,
-            wake=self.woken.append,
             record=lambda job, old, new: self.written.append(new),
+            tell=lambda job, event: self.told.append(event),
         )
+        self.controller.slots.open()
 
     # The world
 
@@ -85,16 +94,24 @@ class Desk:
         self.look()
 
     def look(self) -> None:
-        """The watch catches up."""
-        self.jobs.clear()
-        self.pods.clear()
-        for (plural, _, _), body in self.store.objects.items():
-            if plural == PLURAL:
-                job = read_job(body)
-                self.jobs.setdefault(job.key, []).append(job)
-            elif plural == "pods":
-                pod = read_pod(body)
-                self.pods.setdefault(pod.owner_uid, []).append(pod)
+        """The watches catch up. What they tell is known, and wakes nobody by itself."""
+        for plural in (PLURAL, PODS):
+            self.look_at(plural)
+        self._seen = self.store.version
+
+    def look_at(self, plural: str) -> None:
+        """One watch catches up."""
+        store = self.controller.store
+        for change in self.store.changes(plural, self._seen):
+            metadata = change.body["metadata"]
+            if plural == PLURAL and change.type == "DELETED":
+                store.lose_job(f"{metadata['namespace']}/{metadata['name']}", metadata["uid"])
+            elif plural == PLURAL:
+                store.see_job(change.body)
+            elif change.type == "DELETED":
+                store.lose_pod(read_pod(change.body))
+            else:
+                store.see_pod(change.body)
 
     def show(self, shape: str, pod: str = "", *, told: bool = True) -> None:
         """The pod (the one that there is) looks as this fixture does; `told`: the watch says so."""
@@ -115,7 +132,16 @@ class Desk:
 
     async def reconcile(self, name: str = "fm-band") -> float | None:
         """One reconcile."""
-        return await self.reconciler.reconcile(f"radio/{name}")
+        return await self.controller.reconcile(f"radio/{name}")
+
+    @property
+    def woken(self) -> list[str]:
+        """The jobs that were woken since `sleep`."""
+        return self.controller.queue.waiting
+
+    def sleep(self) -> None:
+        """Forget who was woken."""
+        self.controller.queue._queued.clear()
 
     async def start(self, name: str = "fm-band", shape: str = "running", **spec: Any) -> None:
         """Submit a job and follow it until its pod runs and is on record."""

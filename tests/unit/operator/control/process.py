@@ -13,8 +13,9 @@ from harness.api_store import ApiStore
 from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
 from harness.virtual_time import now
 from harness.watching import Watches, Weather
-from spectrogram_operator.control.cluster import Cluster
+from spectrogram_operator.control.cluster import ApiServer
 from spectrogram_operator.control.service import Service
+from spectrogram_operator.control.workqueue import cancelled
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings
@@ -56,6 +57,7 @@ class OperatorProcess:
         self.service: Service
         self.watches: Watches
         self._connection: Connection
+        self._watching: asyncio.Task[None]
 
     async def start(self) -> None:
         """Begin a life: connect, list, work."""
@@ -68,21 +70,26 @@ class OperatorProcess:
             die=self.died.set,
         )
 
-        async def connect() -> Cluster:
+        async def connect() -> ApiServer:
             return MemoryCluster(connection, self._workers)
 
         self._connection = connection
         self.service = Service(self._settings, connect, CollectorRegistry(), version="0", clock=now)
-        self.watches = Watches(self._store, self.service, self._weather)
-        await self.service.start(self.watches.view)
-        self.watches.start()
+        await self.service.start()
+        self.watches = Watches(self._store, self.service.controller, self._weather)
+        self._watching = asyncio.create_task(self._watch())
         self._story.tell(self.name, "starts")
 
     async def end(self) -> None:
         """The process is gone, in the middle of whatever it did."""
         self._connection.dead = True
+        await cancelled(self._watching)
         await self.watches.stop()
         await self.service.stop()
+
+    async def _watch(self) -> None:
+        await self.service.listed.wait()
+        self.watches.start()
 
     async def live(self, pause: Callable[[], float]) -> None:
         """Start anew after every death, `pause` seconds later, until cancelled."""

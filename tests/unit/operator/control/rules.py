@@ -101,7 +101,7 @@ class Rules:
             self._reserved.pop((process.name, request.name), None)
             pod_name = request.body["status"].get("podName", "")
             if heard.code == 200 and pod_name not in self._shown:
-                self._shown[pod_name] = frozenset(pod.uid for pod in process.watches.view.pods())
+                self._shown[pod_name] = frozenset(pod.uid for pod in process.service.controller.store.pods())
             if heard.code == 200 and heard.fate.error is None:
                 self._reserved[process.name, request.name] = pod_name
 

@@ -22,13 +22,17 @@ from unit.operator.control.world import World
 
 @dataclass
 class Misfortune:
-    """The fate of the next `times` requests of this method and resource, by this operator (empty: any)."""
+    """The fate of the next `times` requests of this method and resource, by this operator (empty: any).
+
+    `of_one`: those for one object by its name; False: those for a list; None: both.
+    """
 
     method: str
     plural: str
     fate: Fate
     times: int = 1
     operator: str = ""
+    of_one: bool | None = None
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Scene:
         self.requests.append((operator, request))
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)
+            concerns = concerns and one.of_one in (None, bool(request.name))
             if concerns and one.operator in ("", operator) and one.times > 0:
                 one.times -= 1
                 return one.fate

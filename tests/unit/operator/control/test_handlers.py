@@ -1,75 +1,50 @@
-"""What the operator takes from kopf: the newest of what its indexes hold, and every event."""
+"""What kopf calls: every event reaches the controller, with the body as the watch told it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from itertools import islice
 from typing import Any, cast
 
-import kopf
 import pytest
 
-from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.handlers import WatchView, build_registry
-from spectrogram_operator.control.service import Service
-from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.core.play import build_job
-
-
-def job(version: str, uid: str) -> Job:
-    """The job radio/fm-band."""
-    return replace(build_job(), resource_version=version, uid=uid)
-
-
-def test_of_the_jobs_that_had_one_name_the_newest_exists() -> None:
-    """A relist tells of nothing that is gone: kopf goes on showing the former job."""
-    former, newest = job("99", "a"), job("100", "b")
-    for entries in ([former, newest], [newest, former]):
-        view = WatchView({"radio/fm-band": entries}, {})
-        assert view.job("radio/fm-band") == newest
-        assert view.jobs() == [newest]
-
-
-def test_what_is_not_shown_is_none() -> None:
-    view = WatchView({"radio/fm-band": []}, {})
-    assert (view.job("radio/fm-band"), view.job("radio/other"), view.jobs()) == (None, None, [])
-    assert (view.pods_of("a"), view.pods()) == ((), [])
-
-
-def test_pods_are_those_of_the_owner_s_uid() -> None:
-    first, second = (Pod(namespace="radio", name=name, uid=name) for name in ("p1", "p2"))
-    view = WatchView({}, {"a": [first], "b": [second]})
-    assert view.pods_of("a") == (first,)
-    assert view.pods() == [first, second]
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.handlers import Backoffs, Handlers
 
 
 class Listener:
-    """A service that notes what it is told."""
+    """A controller that notes what it is told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
 
-    def job_changed(self, namespace: str | None, name: str) -> None:
-        self.told.append((namespace, name))
+    def job_event(self, body: Any, *, deleted: bool) -> None:
+        self.told.append(("job", body["metadata"]["name"], deleted))
 
-    def pod_changed(self, body: Any, *, deleted: bool) -> None:
-        self.told.append((body["metadata"]["name"], deleted))
+    def pod_event(self, body: Any, *, deleted: bool) -> None:
+        self.told.append(("pod", body["metadata"]["name"], deleted))
 
 
-async def tell(ending: str, **event: Any) -> list[tuple[Any, ...]]:
-    """What the service hears when kopf calls this handler."""
-    service = Listener()
-    registry = build_registry(cast(Service, service), asyncio.Event())
+async def tell(ending: str, kind: str | None) -> list[tuple[Any, ...]]:
+    """What the controller hears when kopf calls this handler."""
+    listener = Listener()
+    registry = Handlers(cast(Controller, listener), asyncio.Event()).registry()
     # kopf has no public way to its handlers.
     (handler,) = [one for one in registry._watching.get_all_handlers() if one.id.endswith(ending)]
-    await cast(Callable[..., Awaitable[None]], handler.fn)(**event)
-    return service.told
+    event = {"type": kind, "object": {"metadata": {"name": "fm-band"}}}
+    await cast(Callable[..., Awaitable[None]], handler.fn)(event=event)
+    return listener.told
 
 
 @pytest.mark.parametrize(("kind", "deleted"), [("ADDED", False), ("MODIFIED", False), (None, False), ("DELETED", True)])
-async def test_every_event_of_a_pod_is_told_and_the_last_as_such(kind: str | None, deleted: bool) -> None:
-    body = kopf.Body({"metadata": {"name": "fm-band-a1"}})
-    assert await tell("pod_event", event={"type": kind}, body=body) == [("fm-band-a1", deleted)]
+@pytest.mark.parametrize("what", ["job", "pod"])
+async def test_every_event_is_told_and_the_last_as_such(what: str, kind: str | None, deleted: bool) -> None:
+    assert await tell(f"{what}_event", kind) == [(what, "fm-band", deleted)]
 
 
-async def test_every_event_of_a_job_is_told() -> None:
-    assert await tell("job_event", namespace="radio", name="fm-band") == [("radio", "fm-band")]
+def test_kopf_is_never_out_of_tries_and_asks_ever_more_rarely() -> None:
+    """It begins anew with each request: the waits must be there each time."""
+    backoffs = Backoffs()
+    for _ in range(2):
+        waits = list(islice(backoffs, 1000))
+        assert waits == sorted(waits)
+        assert (waits[0], waits[-1], len(waits)) == (1, 20, 1000)

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from harness import virtual_time
+from harness.memory_cluster import Fate
+from harness.watching import Watches, Weather
+from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import Cluster
+from spectrogram_operator.control.cluster import ApiServer
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import read_settings
 from unit.operator.control.desk import Desk, in_virtual_time
@@ -18,7 +22,7 @@ from unit.operator.control.desk import Desk, in_virtual_time
 STUCK_SECONDS = 120.0
 
 
-def service(connect: Callable[[], Awaitable[Cluster]]) -> Service:
+def service(connect: Callable[[], Awaitable[ApiServer]]) -> Service:
     """With the settings of an empty environment."""
     return Service(read_settings({}), connect, CollectorRegistry(), version="1", clock=virtual_time.now)
 
@@ -26,39 +30,49 @@ def service(connect: Callable[[], Awaitable[Cluster]]) -> Service:
 async def started(desk: Desk) -> Service:
     """A service at work on this desk."""
 
-    async def connect() -> Cluster:
+    async def connect() -> ApiServer:
         return desk.cluster
 
     found = service(connect)
-    await found.start(desk.view)
+    await found.start()
+    await found.listed.wait()
     return found
 
 
-async def unconnected() -> Cluster:
+async def unconnected() -> ApiServer:
     raise AssertionError("nobody starts it")
 
 
 # The probe
 
 
+async def hanging(desk: Desk) -> Service:
+    """A service whose every worker waits for an answer that never comes, and one more job."""
+    found = await started(desk)
+    desk.fates += [("PUT", "/status", Fate(seconds_before=1e9))] * 100
+    for number in range(20):
+        desk.put(PLURAL, f"job-{number}", spec=job_body(suspend=True)["spec"])
+        found.controller.job_event(desk.store.get(PLURAL, "radio", f"job-{number}"))
+    await asyncio.sleep(STUCK_SECONDS + 1)
+    return found
+
+
 @in_virtual_time
 async def test_a_queue_that_does_not_move_is_dead_at_the_second_look() -> None:
-    idle = service(unconnected)
-    idle.queue.add("radio/fm-band")
-    await asyncio.sleep(STUCK_SECONDS + 1)
-    idle.probe(STUCK_SECONDS)
+    stuck = await hanging(Desk())
+    stuck.check_alive(STUCK_SECONDS)
     with pytest.raises(RuntimeError, match="does not move"):
-        idle.probe(STUCK_SECONDS)
+        stuck.check_alive(STUCK_SECONDS)
+    await stuck.stop()
 
 
 @in_virtual_time
 async def test_an_old_key_is_no_matter_while_others_are_done() -> None:
-    busy = service(unconnected)
-    busy.queue.add("radio/fm-band")
-    await asyncio.sleep(STUCK_SECONDS + 1)
+    busy = await hanging(Desk())
     for _ in range(3):
-        busy.queue.done += 1
-        assert busy.probe(STUCK_SECONDS) == f"{busy.queue.done} reconciles"
+        busy.controller.queue.done += 1
+        assert busy.check_alive(STUCK_SECONDS) == f"{busy.controller.queue.done} reconciles"
+    await busy.stop()
 
 
 @in_virtual_time
@@ -67,9 +81,9 @@ async def test_a_service_without_work_is_alive_and_so_is_one_that_has_just_got_s
     alive = await started(desk)
     for _ in range(3):
         await asyncio.sleep(1000)
-        alive.probe(STUCK_SECONDS)
-    alive.queue.add("radio/fm-band")
-    alive.probe(STUCK_SECONDS)
+        alive.check_alive(STUCK_SECONDS)
+    alive.controller.queue.add("radio/fm-band")
+    alive.check_alive(STUCK_SECONDS)
     await alive.stop()
 
 
@@ -79,11 +93,11 @@ async def test_a_service_of_which_a_task_has_ended_is_dead(name: str) -> None:
     desk = Desk()
     broken = await started(desk)
     (task,) = [task for task in asyncio.all_tasks() if task.get_name() == name]
-    broken.probe(STUCK_SECONDS)
+    broken.check_alive(STUCK_SECONDS)
     task.cancel()
     await asyncio.sleep(1)
     with pytest.raises(RuntimeError, match="has ended"):
-        broken.probe(STUCK_SECONDS)
+        broken.check_alive(STUCK_SECONDS)
     await broken.stop()
 
 
@@ -94,18 +108,17 @@ async def test_a_service_of_which_a_task_has_ended_is_dead(name: str) -> None:
 async def test_the_body_of_a_deleted_pod_explains_its_end() -> None:
     desk = Desk()
     told = await started(desk)
-    desk.submit()
-    told.job_changed("radio", "fm-band")
+    watches = Watches(desk.store, told.controller, Weather())
+    watches.start()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
     await asyncio.sleep(1)
     (name,) = desk.pod_names()
-    desk.show("running")
-    told.pod_changed(desk.store.get("pods", "radio", name), deleted=False)
+    desk.show("running", told=False)
     await asyncio.sleep(1)
     assert desk.status().phase is Phase.RUNNING
+    await watches.stop()
     desk.show("evicted-node-memory", told=False)
-    last = desk.store.remove("pods", "radio", name)
-    desk.look()
-    told.pod_changed(last, deleted=True)
+    told.controller.pod_event(desk.store.remove("pods", "radio", name), deleted=True)
     await asyncio.sleep(1)
     assert desk.status().attempts[0].reason == "Evicted"
     await told.stop()
@@ -114,19 +127,59 @@ async def test_the_body_of_a_deleted_pod_explains_its_end() -> None:
 @pytest.mark.parametrize(
     ("owners", "keys"),
     [
-        ([{"kind": "SpectrogramJob", "name": "fm-band", "uid": "u", "controller": True}], 1),
-        ([{"kind": "Node", "name": "n"}, {"name": "fm-band", "uid": "u", "controller": True}], 1),
-        ([{"kind": "Node", "name": "n"}], 0),
-        ([], 0),
-        (None, 0),
+        ([{"kind": "SpectrogramJob", "name": "fm-band", "uid": "u", "controller": True}], ["radio/fm-band"]),
+        ([{"kind": "Node", "name": "n"}, {"name": "fm-band", "uid": "u", "controller": True}], ["radio/fm-band"]),
+        ([{"kind": "Node", "name": "n"}], []),
+        ([], []),
+        (None, []),
     ],
 )
 @in_virtual_time
-async def test_a_pod_s_event_is_its_controller_s(owners: list[dict[str, Any]] | None, keys: int) -> None:
-    told = service(unconnected)
-    metadata = {"namespace": "radio", "name": "p", "ownerReferences": owners}
-    told.pod_changed({"metadata": metadata}, deleted=False)
-    assert told.queue.depth == keys
+async def test_a_pod_s_event_is_its_controller_s(owners: list[dict[str, Any]] | None, keys: list[str]) -> None:
+    desk = Desk()
+    metadata = {"namespace": "radio", "name": "p", "uid": "p", "resourceVersion": "1", "ownerReferences": owners}
+    desk.controller.pod_event({"metadata": metadata})
+    assert desk.woken == keys
+
+
+# First lists
+
+
+@in_virtual_time
+async def test_what_cannot_be_listed_is_said_and_served_once_it_can() -> None:
+    desk = Desk()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    desk.fail("GET", f"/{PLURAL}", times=3, error=404)
+    waiting = service(lambda: _connected(desk))
+    await waiting.start()
+    await asyncio.sleep(1)
+    assert "not installed" in waiting.not_ready()
+    assert desk.pod_names() == []
+    await waiting.listed.wait()
+    await asyncio.sleep(1)
+    assert len(desk.pod_names()) == 1
+    assert waiting.not_ready() == "not watching yet"
+    waiting.watching = True
+    assert waiting.not_ready() == ""
+    await waiting.stop()
+
+
+@in_virtual_time
+async def test_a_namespace_without_rights_keeps_no_other_from_being_served() -> None:
+    desk = Desk()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    desk.fail("GET", "/namespaces/closed/", times=10**4, error=403)
+    settings = replace(read_settings({}), namespaces=("closed", "radio"))
+    half = Service(settings, lambda: _connected(desk), CollectorRegistry(), version="1", clock=virtual_time.now)
+    await half.start()
+    await asyncio.sleep(300)
+    assert len(desk.pod_names()) == 1
+    assert half.not_ready().startswith("closed: the operator has no right to list here")
+    await half.stop()
+
+
+async def _connected(desk: Desk) -> ApiServer:
+    return desk.cluster
 
 
 # The sweep's task
@@ -136,12 +189,16 @@ async def test_a_pod_s_event_is_its_controller_s(owners: list[dict[str, Any]] | 
 async def test_a_sweep_that_fails_is_followed_by_the_next() -> None:
     desk = Desk()
     deaf = await started(desk)
-    desk.submit()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    deaf.controller.store.see_job(desk.store.get(PLURAL, "radio", "fm-band"))
+    await asyncio.sleep(10)
+    desk.show("succeeded", told=False)
     desk.fail("GET", "/api/v1/pods", error=500)
-    await asyncio.sleep(130)
-    assert desk.pod_names() == []
+    desk.heard.clear()
     await asyncio.sleep(120)
-    assert len(desk.pod_names()) == 1
+    assert desk.status().phase is not Phase.SUCCEEDED
+    await asyncio.sleep(120)
+    assert desk.status().phase is Phase.SUCCEEDED
     assert desk.requests("GET", "pods") == 2
     await deaf.stop()
 
@@ -150,9 +207,9 @@ async def test_a_sweep_that_fails_is_followed_by_the_next() -> None:
 async def test_what_a_failed_reconcile_left_undone_is_done_later() -> None:
     desk = Desk()
     patient = await started(desk)
-    desk.submit()
     desk.fail("PUT", "/status", times=3, error=503)
-    patient.job_changed("radio", "fm-band")
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    patient.controller.job_event(desk.store.get(PLURAL, "radio", "fm-band"))
     await asyncio.sleep(10)
     assert len(desk.pod_names()) == 1
     assert desk.requests("PUT", PLURAL) == 4

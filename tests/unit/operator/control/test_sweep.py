@@ -1,38 +1,32 @@
 """The sweep: one list makes up for a watch that says nothing, and a list that fails changes nothing."""
 
 import asyncio
-from datetime import datetime
 
 import pytest
 
-from harness import virtual_time
 from spectrogram_operator.api.status import Phase
+from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.control.sweep import sweep
 from unit.operator.control.desk import Desk, in_virtual_time
 
 
-async def run_sweep(desk: Desk) -> datetime | None:
+async def run_sweep(desk: Desk) -> None:
     """One sweep; what it woke is in desk.woken."""
-    desk.woken.clear()
-    return await sweep(
-        cluster=desk.cluster,
-        view=desk.view,
-        reconciler=desk.reconciler,
-        wake=desk.woken.append,
-        clock=virtual_time.now,
-    )
+    desk.sleep()
+    await sweep(desk.cluster, desk.controller, None)
 
 
 @in_virtual_time
-async def test_every_job_that_is_not_over_is_looked_at_and_no_other() -> None:
-    desk = Desk()
+async def test_every_job_that_is_not_over_is_looked_at_and_no_other_nor_one_that_stands_in_line() -> None:
+    desk = Desk(slots=1)
+    await desk.start("runs")
     desk.submit("cancelled", cancelled=True)
     await desk.reconcile("cancelled")
-    await desk.start("runs")
-    desk.submit("waits", suspend=True)
+    desk.submit("suspended", suspend=True)
+    desk.submit("waits")
     await asyncio.sleep(60)
-    assert await run_sweep(desk) == virtual_time.now()
-    assert sorted(desk.woken) == ["radio/runs", "radio/waits"]
+    await run_sweep(desk)
+    assert sorted(desk.woken) == ["radio/runs", "radio/suspended"]
 
 
 @in_virtual_time
@@ -64,7 +58,8 @@ async def test_a_list_that_fails_takes_no_pod_away(error: int) -> None:
     desk = Desk()
     await desk.start()
     desk.fail("GET", "/api/v1/pods", error=error)
-    assert await run_sweep(desk) is None
+    with pytest.raises(ClusterError):
+        await run_sweep(desk)
     desk.heard.clear()
     await desk.reconcile()
     assert desk.status().phase is Phase.RUNNING

@@ -42,7 +42,7 @@ class Diary:
             raise deed
         return deed
 
-    def failed(self) -> None:
+    def failed(self, error: Exception) -> None:
         self.errors += 1
 
     @property
@@ -89,7 +89,7 @@ async def test_a_key_that_is_added_while_it_is_looked_at_is_looked_at_once_more_
         await asyncio.sleep(1)
         for _ in range(3):
             queue.add("a")
-        assert queue.depth == 0
+        assert len(queue.waiting) == 0
         await asyncio.sleep(1000)
     assert diary.times == [0, 10]
 
@@ -112,7 +112,7 @@ async def test_as_many_keys_are_looked_at_at_once_as_there_are_workers() -> None
         for number in range(7):
             queue.add(f"key {number}")
         await asyncio.sleep(1)
-        assert queue.depth == 4
+        assert len(queue.waiting) == 4
         await asyncio.sleep(1000)
     assert diary.most_in_flight == 3
     assert diary.times == [0, 0, 0, 10, 10, 10, 20]
@@ -220,9 +220,6 @@ async def test_one_key_s_failures_do_not_delay_another() -> None:
     assert diary.began == [(0, "a"), (1, "a"), (1.5, "b"), (3, "a")]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ExceptionGroup, reason="2.0 ** 1024 overflows: after 17 hours of failures the queue ends"
-)
 @in_virtual_time
 async def test_a_key_that_fails_for_days_is_looked_at_every_minute() -> None:
     diary = Diary(*[UNAVAILABLE] * 2000)
@@ -239,7 +236,7 @@ async def test_a_key_that_fails_for_days_is_looked_at_every_minute() -> None:
 async def test_depth_and_age_are_those_of_the_keys_that_wait_for_a_worker() -> None:
     diary = Diary(seconds=100)
     async with at_work(diary, workers=1) as queue:
-        assert (queue.depth, queue.oldest_seconds()) == (0, 0)
+        assert (len(queue.waiting), queue.oldest_seconds()) == (0, 0)
         queue.add("in flight")
         await asyncio.sleep(10)
         queue.add("waits")
@@ -247,9 +244,9 @@ async def test_depth_and_age_are_those_of_the_keys_that_wait_for_a_worker() -> N
         await asyncio.sleep(20)
         queue.add("waits")
         queue.add("waits too")
-        assert (queue.depth, queue.oldest_seconds(), queue.done) == (2, 20, 0)
+        assert (len(queue.waiting), queue.oldest_seconds(), queue.done) == (2, 20, 0)
         await asyncio.sleep(80)
-        assert (queue.depth, queue.done) == (2, 1)
+        assert (len(queue.waiting), queue.done) == (2, 1)
 
 
 # The end
@@ -266,7 +263,7 @@ async def test_a_queue_that_is_cancelled_looks_at_nothing_more() -> None:
     await cancelled(task)
     assert (task.cancelled(), diary.in_flight) == (True, [])
     await asyncio.sleep(1000)
-    assert (diary.times, queue.depth) == ([0], 0)
+    assert (diary.times, len(queue.waiting)) == ([0], 0)
 
 
 @in_virtual_time

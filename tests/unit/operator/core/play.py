@@ -9,15 +9,15 @@ from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import Attempt, Condition, SpectrogramJobStatus
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan
-from spectrogram_operator.core.planning.queueing import Turn
+from spectrogram_operator.core.planning.queues import Turn
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import active_attempt, find_condition
 from unit.operator.core.fixtures import pod as fixture
 from unit.operator.core.schema import check_status
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-GRANTED = Turn(granted=True, running=0, limit=2)
-REFUSED = Turn(granted=False, running=2, limit=2)
+GRANTED = Turn(granted=True)
+REFUSED = Turn(granted=False, why="at most 2 run at once")
 SPEC: dict[str, Any] = job_body()["spec"]
 
 

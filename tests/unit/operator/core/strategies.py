@@ -24,7 +24,7 @@ from spectrogram_operator.core.building.podspec import pod_name
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.observed import Observed
-from spectrogram_operator.core.planning.queueing import Turn
+from spectrogram_operator.core.planning.queues import Turn
 from spectrogram_operator.core.planning.record import OPERATOR_ENDINGS
 from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
 from spectrogram_worker.contract import Report
@@ -257,7 +257,7 @@ def observations(draw: st.DrawFn) -> Observed:
     seen = draw(st.none() | pods(number))
     others = draw(st.lists(pods(draw(st.integers(1, 25))), max_size=2))
     refusal = Refusal(reason="QuotaExceeded", message=draw(st.text(max_size=512)), final=draw(st.booleans()))
-    turn = Turn(granted=draw(st.booleans()), running=1, limit=2)
+    turn = Turn(granted=draw(st.booleans()), why="1 ahead in default")
     return Observed(
         job=owner,
         pod=seen,

@@ -8,7 +8,7 @@ import pytest
 from pods.shapes import POD_UID
 from spectrogram_operator.api.status import AttemptState, Phase
 from spectrogram_operator.core.judging.refusals import Refusal
-from spectrogram_operator.core.planning.observed import Observed
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, Observed
 from spectrogram_operator.core.planning.plan import plan
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 from unit.operator.core.fixtures import pod
@@ -34,7 +34,8 @@ def test_an_attempt_is_reserved_created_and_recorded_in_this_order() -> None:
     assert (play.status.attempt, play.status.phase, play.status.attempt_text) == (1, Phase.STARTING, "1/3")
     assert play.status.start_time == START
     assert events(reserved) == ["AttemptStarted"]
-    recorded = play.see("container-creating")
+    assert play.see("container-creating") == replace(reserved, actions=(), events=())
+    recorded = play.see("container-creating", after=QUICK_START_SECONDS)
     assert recorded.actions == ()
     assert (play.attempt().state, play.attempt().pod_uid) == (AttemptState.CREATED, POD_UID)
     play.see("running")

@@ -12,8 +12,8 @@ from harness.waiting import until
 from pods.jobs import job_body
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.reconcile import Reconciler
-from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.workqueue import cancelled
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import LocalCluster
@@ -85,30 +85,23 @@ async def running(
     )
     machine = Machine(cluster, claims)
 
-    async def reconcile(key: str) -> float | None:
-        try:
-            return await reconciler.reconcile(key)
-        except Exception as error:
-            machine.fail(error)
-            return None
-
-    queue = WorkQueue(reconcile, workers=1)
-    reconciler = Reconciler(
+    controller = Controller(
         cluster=cluster,
-        view=cluster,
         policy=policy,
         clock=lambda: datetime.now(UTC),
-        wake=queue.add,
         record=machine.record,
+        on_error=machine.fail,
     )
-    cluster.watch(queue.add, reconciler.pod_is_gone)
+    cluster.watch(controller.job_event, controller.pod_event)
+    controller.slots.open()
     cluster.submit(document)
-    working = asyncio.create_task(queue.run())
+    working = asyncio.create_task(controller.queue.run())
     try:
         yield machine
     finally:
         await cluster.close()
         await cancelled(working)
+        controller.poller.stop()
 
 
 async def run(folder: Path, document: dict[str, Any], policy: Policy = POLICY) -> tuple[SpectrogramJobStatus, Machine]:

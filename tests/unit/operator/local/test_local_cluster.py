@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import Cluster, View
+from spectrogram_operator.control.cluster import Body, Cluster
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local import memory_group
 from spectrogram_operator.local.memory_group import MemoryGroup
-from unit.operator.local.machine import PATIENCE, POLICY, alive, exists, job, run, running
+from unit.operator.local.machine import PATIENCE, POLICY, Machine, alive, exists, job, run, running
 
 
 def enforces_memory() -> bool:
@@ -27,13 +28,11 @@ def enforces_memory() -> bool:
 needs_control_groups = pytest.mark.skipif(not enforces_memory(), reason="no control groups that this user may write")
 
 
-async def test_it_is_what_the_reconciler_calls_a_cluster_and_a_view(tmp_path: Path) -> None:
+async def test_it_is_what_the_reconciler_calls_a_cluster(tmp_path: Path) -> None:
     async with running(tmp_path, job("success")) as machine:
         cluster: Cluster = machine.cluster
-        view: View = machine.cluster
         await machine.until(is_over)
-        assert view.job("default/job") is not None
-        (body,) = await cluster.list_pods()
+        body = await pod_of(machine)
         assert (await cluster.read_pod("default", body["metadata"]["name"])) == body
         assert await cluster.read_pod("default", "another") is None
         assert await cluster.claim_exists("default", "recordings") is True
@@ -184,14 +183,14 @@ async def test_killing_does_not_wait_for_the_grace_period(tmp_path: Path) -> Non
 async def test_a_deleted_pod_is_gone_once_it_has_ended(tmp_path: Path) -> None:
     async with running(tmp_path, job("hang", retry={"limit": 0})) as machine:
         await machine.ready()
-        (body,) = await machine.cluster.list_pods()
+        body = await pod_of(machine)
         name, uid = body["metadata"]["name"], body["metadata"]["uid"]
         await machine.cluster.delete_pod("default", name, "another-uid")
-        assert "deletionTimestamp" not in (await machine.cluster.list_pods())[0]["metadata"]
+        assert "deletionTimestamp" not in (await pod_of(machine))["metadata"]
         await machine.cluster.delete_pod("default", name, uid)
         status = await machine.until(is_over)
         async with asyncio.timeout(PATIENCE):
-            while await machine.cluster.list_pods():
+            while await machine.cluster.read_pod("default", name):
                 await asyncio.sleep(0.01)
     assert (status.phase, status.reason) == (Phase.FAILED, "PodDeleted")
 
@@ -209,7 +208,7 @@ async def test_no_child_of_a_worker_outlives_it(
 async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
     async with running(tmp_path, job("stubborn"), replace(POLICY, termination_grace_seconds=3600)) as machine:
         process = await machine.ready()
-        (body,) = await machine.cluster.list_pods()
+        body = await pod_of(machine)
         scratch = os.readlink(f"/proc/{process}/cwd")
         assert exists(scratch)
     assert not alive(process)
@@ -221,12 +220,22 @@ async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
 async def test_a_status_of_an_older_job_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path, job("hang")) as machine:
         await machine.ready()
-        old = machine.cluster.job("default/job")
-        assert old is not None
+        body = await machine.cluster.read_job("default", "job")
+        assert body is not None
+        old = read_job(body)
         machine.cluster.cancel("default/job")
         with pytest.raises(Exception, match="409 Conflict"):
             await machine.cluster.write_status(old, {})
         await machine.until(is_over)
+
+
+async def pod_of(machine: Machine) -> Body:
+    """The job's only pod."""
+    job = await machine.cluster.read_job("default", "job")
+    assert job is not None
+    pod = await machine.cluster.read_pod("default", job["status"]["attempts"][0]["podName"])
+    assert pod is not None
+    return pod
 
 
 def own_groups() -> list[Path]:

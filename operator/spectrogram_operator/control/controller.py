@@ -1,0 +1,71 @@
+"""What turns events into reconciles: a store, its listeners, a work queue, and the reconciler at its end."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.control.cluster import Body, Cluster
+from spectrogram_operator.control.poller import Poller
+from spectrogram_operator.control.reconcile import Reconciler, Recorder
+from spectrogram_operator.control.slots import Slots
+from spectrogram_operator.control.store import Store
+from spectrogram_operator.control.workqueue import WorkQueue
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+from spectrogram_operator.core.planning.observed import Event
+from spectrogram_operator.core.policy import Policy
+
+
+class Controller:
+    """Works on what it is told of, once `queue.run()` runs and `slots.open()` was called.
+
+    `record` is told of every status write that won, `tell` is given events to post, `on_error` every error that a
+    reconcile met; it is tried again.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        record: Recorder,
+        tell: Callable[[Job, Event], None] = lambda job, event: None,
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self.store = Store()
+        self.queue = WorkQueue(self.reconcile, on_error=on_error)
+        self.slots = Slots(self.store, policy, clock, self.queue.add)
+        self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add)
+        self._reconciler = Reconciler(
+            cluster=cluster,
+            store=self.store,
+            slots=self.slots,
+            poller=self.poller,
+            policy=policy,
+            clock=clock,
+            record=record,
+            tell=tell,
+        )
+
+    def job_event(self, body: Body, *, deleted: bool = False) -> None:
+        """A watch told of a job."""
+        metadata = body["metadata"]
+        key = f"{metadata['namespace']}/{metadata['name']}"
+        if deleted:
+            self.store.lose_job(key, metadata["uid"])
+        elif self.store.see_job(body):
+            self.queue.add(key)
+
+    def pod_event(self, body: Body, *, deleted: bool = False) -> None:
+        """A watch told of a pod."""
+        for pod in self.store.lose_pod(read_pod(body)) if deleted else self.store.see_pod(body):
+            self.look_at_owner(pod)
+
+    def look_at_owner(self, pod: Pod) -> None:
+        """Look at the job that says it owns the pod."""
+        if pod.owner_name:
+            self.queue.add(f"{pod.namespace}/{pod.owner_name}")
+
+    async def reconcile(self, key: str) -> float | None:
+        """One look at the job of this namespace/name; seconds until the next."""
+        return await self._reconciler.reconcile(key)

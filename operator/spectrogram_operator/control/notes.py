@@ -1,0 +1,24 @@
+"""What is remembered of a job between two looks at it. Losing it in a restart costs a few requests, never a job."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from spectrogram_operator.core.judging.refusals import Refusal
+
+
+@dataclass(slots=True)
+class Notes:
+    """Facts that no watch tells."""
+
+    absent_since: datetime | None = None
+    """When a live look-up first said that the active attempt has no pod; the newest agrees."""
+    refusal: Refusal | None = None
+    """Why the API server did not create the pod; creating it again waits for a while."""
+    refused: datetime | None = None
+    """When it said so."""
+
+    def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
+        """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""
+        if self.refusal is None or self.refused is None:
+            return None
+        return self.refusal if (now - self.refused).total_seconds() < holds_seconds else None

@@ -1,0 +1,116 @@
+"""Who may start: what the store holds, kept in the queues' order, and who is told that it may start now."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.control.store import FinishedJob, Store
+from spectrogram_operator.core.building.podspec import is_pod_name
+from spectrogram_operator.core.building.sizing import named_queue
+from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.queues import Queues, Turn, contender
+from spectrogram_operator.core.policy import Policy
+
+POSITION_SECONDS = 300.0
+"""How often a job that waits hears how many are ahead of it: a queue must not cost a write for each of its moves."""
+
+
+class Slots:
+    """Listens to the store. `wake` is called with the key of each job that may start now and could not before.
+
+    Nothing starts in a namespace whose pods and jobs were not listed yet: they may hold slots.
+    """
+
+    def __init__(
+        self, store: Store, policy: Policy, clock: Callable[[], datetime], wake: Callable[[str], None]
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._wake = wake
+        self._queues = Queues(policy.pools)
+        self._open = False
+        self._told: dict[str, str] = {}
+        """By UID: where a job stands, as it was said last."""
+        store.listeners.append(self)
+
+    def open(self) -> None:
+        """All that may hold a slot is known: from now on slots are given."""
+        self._open = True
+        self._admit()
+
+    def turn(self, job: Job) -> Turn:
+        """Whether this job, of which no attempt is active, may start now."""
+        self.look_at(job)
+        if self._queues.is_granted(job.uid):
+            return Turn(granted=True)
+        if not self._queues.waits(job.uid):
+            return Turn(granted=False)
+        if job.uid not in self._told:
+            self._told[job.uid] = self._queues.why(job.uid)
+        return Turn(granted=False, why=self._told[job.uid])
+
+    def look_at(self, job: Job) -> None:
+        """Time has passed: the job may contend now."""
+        self._queues.place(job.uid, contender(job, self._clock(), self._policy))
+        self._admit(except_key=job.key)
+
+    def tell_positions(self) -> None:
+        """Say anew where the first in line stand, and wake those whose place has changed."""
+        for entry, why in self._queues.positions():
+            if self._told.get(entry.uid) != why:
+                self._told[entry.uid] = why
+                self._wake(entry.key)
+
+    def waits(self, uid: str) -> bool:
+        """True for a job that stands in line: it needs no look until it may start."""
+        return self._queues.waits(uid)
+
+    # What the store tells
+
+    def job_changed(self, job: Job | FinishedJob) -> None:
+        """See Listener."""
+        if isinstance(job, Job):
+            self._queues.place(job.uid, contender(job, self._clock(), self._policy))
+        else:
+            self._forget(job.uid)
+        self._admit()
+
+    def job_gone(self, key: str, uid: str) -> None:
+        """See Listener."""
+        self._forget(uid)
+        self._admit()
+
+    def pod_changed(self, pod: Pod) -> None:
+        """See Listener. Labels are claims: a pod is one of ours by its owner and by the name that follows from it."""
+        if not pod.live or not is_pod_name(pod.name, pod.owner_name, pod.owner_uid):
+            self._queues.free(pod.uid)
+        else:
+            queue, memory_bytes = self._pool(pod)
+            self._queues.hold(
+                pod.uid,
+                owner_uid=pod.owner_uid,
+                namespace=pod.namespace,
+                queue=queue,
+                memory_bytes=memory_bytes,
+            )
+        self._admit()
+
+    def _pool(self, pod: Pod) -> tuple[str, int]:
+        """The queue of a pod and the memory that it may use: its attempt says so, else its label and its pool."""
+        job = self._store.job(f"{pod.namespace}/{pod.owner_name}")
+        if isinstance(job, Job) and job.uid == pod.owner_uid:
+            for attempt in job.status.attempts:
+                if attempt.pod_name == pod.name:
+                    return named_queue(attempt.pool), attempt.memory_bytes
+        queue = named_queue(pod.queue)
+        return queue, self._policy.pools[queue].memory_bytes
+
+    def _forget(self, uid: str) -> None:
+        self._queues.place(uid, None)
+        self._told.pop(uid, None)
+
+    def _admit(self, except_key: str = "") -> None:
+        for key in self._queues.admit() if self._open else ():
+            if key != except_key:
+                self._wake(key)

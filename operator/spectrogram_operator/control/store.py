@@ -1,0 +1,230 @@
+"""What is known of jobs and pods: filled by lists, by watches and by the answers to our own writes, the newest holds.
+
+A job that is over is kept as the few facts that are still asked for: there may be tens of thousands of them.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.core.judging.pod import Pod, read_pod
+
+Body = Mapping[str, Any]
+MOST_GONE = 10_000
+"""UIDs of what is gone that are remembered. A late event of something older would show it until the next sweep."""
+_optional_time = TypeAdapter(datetime | None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinishedJob:
+    """A job that is over. `said` is False where its status speaks of an older generation of its spec."""
+
+    namespace: str
+    name: str
+    uid: str
+    queue: str
+    phase: str
+    succeeded: bool
+    completion_time: datetime | None
+    said: bool
+
+    @property
+    def key(self) -> str:
+        """namespace/name."""
+        return f"{self.namespace}/{self.name}"
+
+
+JobPlace = tuple[str, str, str]
+"""Namespace, queue and phase of a job, as metrics count it; the last two are empty where they are not known yet."""
+
+
+class Listener(Protocol):
+    """Told of every change of what the store holds, whoever brought it."""
+
+    def job_changed(self, job: Job | FinishedJob) -> None:
+        """The job is this now."""
+        ...
+
+    def job_gone(self, key: str, uid: str) -> None:
+        """The job is no more."""
+        ...
+
+    def pod_changed(self, pod: Pod) -> None:
+        """The pod is this now; `gone` where it is no more."""
+        ...
+
+
+class Store:
+    """Jobs by namespace/name, pods by UID. Nothing older than what it holds changes it."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self.places: Counter[JobPlace] = Counter()
+        """How many jobs are where. Another thread may copy it."""
+        self._jobs: dict[str, tuple[int, Job | FinishedJob]] = {}
+        self._pods: dict[str, tuple[int, Pod]] = {}
+        self._pods_of: dict[str, dict[str, Pod]] = {}
+        self._last_seen: dict[str, dict[str, Pod]] = {}
+        self._gone: dict[str, None] = {}
+
+    # What is asked
+
+    def job(self, key: str) -> Job | FinishedJob | None:
+        """The job of this namespace/name."""
+        found = self._jobs.get(key)
+        return None if found is None else found[1]
+
+    def unfinished(self) -> Iterator[Job]:
+        """Every job that is not over."""
+        return (job for _, job in self._jobs.values() if isinstance(job, Job))
+
+    def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
+        """The pods that exist and whose controller has this UID."""
+        return tuple(self._pods_of.get(job_uid, {}).values())
+
+    def pods(self) -> Iterator[Pod]:
+        """Every worker pod that exists."""
+        return (pod for _, pod in self._pods.values())
+
+    def last_seen(self, job_uid: str, pod_uid: str) -> Pod | None:
+        """The last that was seen of a pod that is gone, until its job is over."""
+        return self._last_seen.get(job_uid, {}).get(pod_uid)
+
+    # What is seen
+
+    def see_job(self, body: Body) -> bool:
+        """A job, as the API server showed it. True where that is news."""
+        metadata = body["metadata"]
+        key, uid, version = f"{metadata['namespace']}/{metadata['name']}", metadata["uid"], _version(metadata)
+        known = self._jobs.get(key)
+        if uid in self._gone or (known is not None and version <= known[0]):
+            return False
+        if known is not None and known[1].uid != uid:
+            self.lose_job(key, known[1].uid)
+        job = _read_finished(body) or read_job(body)
+        self._count(known[1] if known is not None and known[1].uid == uid else None, -1)
+        self._jobs[key] = version, job
+        self._count(job, 1)
+        if isinstance(job, FinishedJob):
+            self._last_seen.pop(uid, None)
+            for pod in self.pods_of(uid):
+                self._keep(self._pods[pod.uid][0], pod)
+        for listener in self.listeners:
+            listener.job_changed(job)
+        return True
+
+    def lose_job(self, key: str, uid: str) -> bool:
+        """This job is no more. True where that is news."""
+        known = self._jobs.get(key)
+        self._bury(uid)
+        if known is None or known[1].uid != uid:
+            return False
+        del self._jobs[key]
+        self._count(known[1], -1)
+        self._last_seen.pop(uid, None)
+        for listener in self.listeners:
+            listener.job_gone(key, uid)
+        return True
+
+    def see_pod(self, body: Body) -> list[Pod]:
+        """A pod, as the API server showed it: the pod where that is news. Not all that changes in a pod is."""
+        metadata = body["metadata"]
+        uid, version = metadata["uid"], _version(metadata)
+        known = self._pods.get(uid)
+        if uid in self._gone or (known is not None and version <= known[0] and version):
+            return []
+        pod = read_pod(body)
+        if known is not None and pod == known[1]:
+            self._pods[uid] = version, known[1]
+            return []
+        self._keep(version, pod)
+        for listener in self.listeners:
+            listener.pod_changed(pod)
+        return [pod]
+
+    def lose_pod(self, last: Pod) -> list[Pod]:
+        """A pod is no more, and this is the last that was seen of it: the pod where that is news."""
+        if last.uid in self._gone:
+            return []
+        self._bury(last.uid)
+        self._pods.pop(last.uid, None)
+        own = self._pods_of.get(last.owner_uid, {})
+        own.pop(last.uid, None)
+        if not own:
+            self._pods_of.pop(last.owner_uid, None)
+        gone = replace(last, gone=True)
+        if isinstance(self._owner(last), Job):
+            self._last_seen.setdefault(last.owner_uid, {})[last.uid] = gone
+        for listener in self.listeners:
+            listener.pod_changed(gone)
+        return [gone]
+
+    def hold_against(self, found: Set[str], version: int, namespace: str | None) -> list[Pod]:
+        """A list of pods, of one namespace or of all, as it was at `version`, has these UIDs: what is gone by it.
+
+        A pod that is younger than the list is not.
+        """
+        missing = [
+            pod
+            for uid, (seen, pod) in self._pods.items()
+            if uid not in found and seen <= version and namespace in (None, pod.namespace)
+        ]
+        return [gone for pod in missing for gone in self.lose_pod(pod)]
+
+    def _keep(self, version: int, pod: Pod) -> None:
+        """Of a finished pod of a finished job nobody asks how it ended."""
+        if pod.finished and isinstance(self._owner(pod), FinishedJob):
+            pod = replace(pod, message="", main=None, init=(), others=(), conditions={})
+        self._pods[pod.uid] = version, pod
+        self._pods_of.setdefault(pod.owner_uid, {})[pod.uid] = pod
+
+    def _owner(self, pod: Pod) -> Job | FinishedJob | None:
+        job = self.job(f"{pod.namespace}/{pod.owner_name}")
+        return job if job is not None and job.uid == pod.owner_uid else None
+
+    def _bury(self, uid: str) -> None:
+        self._gone[uid] = None
+        while len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+
+    def _count(self, job: Job | FinishedJob | None, by: int) -> None:
+        if job is None:
+            return
+        if isinstance(job, FinishedJob):
+            place = (job.namespace, job.queue, job.phase)
+        else:
+            place = (job.namespace, job.status.queue or "", job.status.phase or "")
+        self.places[place] += by
+
+
+def _read_finished(body: Body) -> FinishedJob | None:
+    """The job, if it is over: read without checking what nobody asks for any more."""
+    status, metadata = body.get("status") or {}, body["metadata"]
+    ended = {
+        condition.get("type")
+        for condition in status.get("conditions") or ()
+        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
+    }
+    if not ended:
+        return None
+    return FinishedJob(
+        namespace=sys.intern(metadata["namespace"]),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        queue=sys.intern(str(status.get("queue") or "")),
+        phase=sys.intern(str(status.get("phase") or "")),
+        succeeded="Complete" in ended,
+        completion_time=_optional_time.validate_python(status.get("completionTime")),
+        said=status.get("observedGeneration") == metadata.get("generation", 1),
+    )
+
+
+def _version(metadata: Mapping[str, Any]) -> int:
+    """Versions of one resource are ordered as numbers; 0 where there is none."""
+    return int(metadata.get("resourceVersion") or 0)

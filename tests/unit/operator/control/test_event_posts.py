@@ -1,0 +1,52 @@
+"""Events are posted beside everything else: in order, and whatever becomes of one of them."""
+
+import asyncio
+
+from harness import virtual_time
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.control.event_posts import MOST_WAITING, EventPosts
+from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.core.planning.observed import Event
+from unit.operator.core.play import build_job
+
+
+def event(number: int) -> Event:
+    return Event(reason="Test", message=str(number))
+
+
+def test_an_event_that_cannot_be_posted_stops_no_other() -> None:
+    posted: list[str] = []
+
+    async def post(job: Job, told: Event) -> None:
+        if told.message == "1":
+            raise ValueError("a bug")
+        posted.append(told.message)
+
+    async def story() -> None:
+        posts = EventPosts(post)
+        task = asyncio.create_task(posts.run())
+        for number in range(4):
+            posts.tell(build_job(), event(number))
+        await asyncio.sleep(1)
+        await cancelled(task)
+
+    virtual_time.run(story())
+    assert posted == ["0", "2", "3"]
+
+
+def test_what_is_too_much_is_dropped_and_nobody_waits() -> None:
+    posted: list[str] = []
+
+    async def post(job: Job, told: Event) -> None:
+        posted.append(told.message)
+
+    async def story() -> None:
+        posts = EventPosts(post)
+        for number in range(MOST_WAITING + 5):
+            posts.tell(build_job(), event(number))
+        task = asyncio.create_task(posts.run())
+        await asyncio.sleep(1)
+        await cancelled(task)
+
+    virtual_time.run(story())
+    assert (len(posted), posted[0]) == (MOST_WAITING, "0")
