@@ -39,6 +39,7 @@ from spectrogram_worker.outputs.results import Results, output_bytes, with_small
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.samples import saturation_warnings
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
@@ -104,6 +105,9 @@ class Attempt:
                 results = Results(self._destination.work, drawable, stream.layout, signal)
             with closing(results):
                 self._transform(stream, results)
+                present = stream.samples - stream.gaps.missing_samples
+                for warning in saturation_warnings(stream.at_full_scale, present):
+                    self._state.warn(warning)
                 self._require_unchanged(store, is_whole=results.columns_done == len(stream.layout.times))
                 store.close()  # its memory and its copies make room for what is left to do
                 ending = self._finish.run(results, stream, _source(stream, recording.description, selection))
@@ -266,7 +270,9 @@ def _source(stream: ColumnStream, description: Description, selection: Selection
         first_sample=selection.start,
         dataset=_dataset(
             description, selection, gaps=stream.gaps.count, missing_samples=stream.gaps.missing_samples
-        ).model_copy(update={"frames_without_data": stream.frames_without_data}),
+        ).model_copy(
+            update={"frames_without_data": stream.frames_without_data, "samples_at_full_scale": stream.at_full_scale}
+        ),
         gaps=tuple((start - selection.start, end - selection.start) for start, end in stream.gaps.listed),
     )
 

@@ -67,3 +67,5 @@ def _dataset(dataset: Dataset) -> Iterator[str]:
         yield f"from {dataset.start_time:%Y-%m-%d %H:%M:%S} UTC"
     if dataset.gaps:
         yield f"{plural(dataset.gaps, 'gap')} ({plural(dataset.missing_samples or 0, 'sample')} missing)"
+    if dataset.samples_at_full_scale:
+        yield f"{plural(dataset.samples_at_full_scale, 'sample')} at full scale"

@@ -65,8 +65,9 @@ class MemoryRecording:
 class MemoryReader:
     def __init__(self, recording: MemoryRecording) -> None:
         self.recording = recording
+        self.at_full_scale: int | None = None
 
-    def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+    def read(self, start: int, samples: NDArray[Any], *, counted: int = 0) -> NDArray[np.bool_] | None:
         self.recording.before_read(start)
         wanted = self.recording.samples[start : start + len(samples)]
         assert len(wanted) == len(samples), "read past the end"

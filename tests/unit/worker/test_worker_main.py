@@ -204,6 +204,7 @@ def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> 
     assert manifest["frames"] == (SAMPLES - 64) // 32 + 1
     touched = len([k for k in range(manifest["frames"]) if 32 * k < 4800 and 32 * k + 64 > 4000])
     assert manifest["input"]["framesWithoutData"] == touched
+    assert "samplesAtFullScale" not in manifest["input"]
     with np.load(tmp_path / "output/fm-band/spectrogram.npz") as arrays:
         frames, missing = arrays["frames"], np.isnan(arrays["mean"]).all(axis=0)
     assert frames.sum() == manifest["frames"] - touched
@@ -302,6 +303,20 @@ def test_a_second_attempt_finds_the_results_of_the_first(tmp_path: Path) -> None
     assert second.outputs == first.outputs
     assert "earlier attempt" in second.message
     assert second.progress.percent == 100
+
+
+def test_a_recording_that_was_overdriven_says_so(tmp_path: Path) -> None:
+    job = document(tmp_path, output={"formats": ["npz"]})
+    samples = np.zeros((SAMPLES, 2), np.int8)
+    samples[:100, 0] = -128
+    samples.tofile(tmp_path / "input/signal.ci8")
+    raw = {"datatype": "ci8", "sampleRate": RATE, "centerFrequency": 0}
+    job["input"] = {"path": "signal.ci8", "raw": raw}
+    report = wait(start(job), tmp_path).assert_orderly(ExitCode.DONE)
+    manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
+    assert report.dataset.samples_at_full_scale == manifest["input"]["samplesAtFullScale"] == 100
+    (warning,) = report.warnings
+    assert warning.startswith(f"100 of {SAMPLES} samples")
 
 
 @pytest.mark.usefixtures("recording")

@@ -124,6 +124,8 @@ class Dataset(ReportModel):
     """Samples that are missing in those gaps."""
     frames_without_data: Count | None = None
     """Frames that were left out because they touch missing samples."""
+    samples_at_full_scale: Count | None = None
+    """Samples at an end of what their integers can say: the receiver was overdriven. Absent for floating point."""
 
 
 class OutputFile(ReportModel):

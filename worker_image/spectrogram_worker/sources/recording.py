@@ -40,13 +40,20 @@ class Description(Extent):
 
 
 class Reader(Protocol):
-    """Reads samples for one thread, with buffers of its own."""
+    """Reads samples for one thread, with buffers of its own.
 
-    def read(self, start: int, samples: NDArray[Any]) -> NDArray[Any] | None:
+    at_full_scale: how many samples are, of those that reads were asked to count so far. None where the recording holds
+    floating-point numbers, of which nobody knows where the receiver's range ends.
+    """
+
+    at_full_scale: int | None
+
+    def read(self, start: int, samples: NDArray[Any], *, counted: int = 0) -> NDArray[Any] | None:
         """Fill `samples` (shape (n,), complex64/128 or float32/64, full scale = 1) from sample index `start` on.
 
         Returns None when every sample is there, else a boolean array (n,), True where a sample is missing; missing
-        samples are 0 in `samples`. Raises WorkerError (65, 74) for data that cannot be read.
+        samples are 0 in `samples`. Of the first `counted` samples those at full scale are counted: reads overlap, and
+        no sample is to be counted twice. Raises WorkerError (65, 74) for data that cannot be read.
         """
         ...
 

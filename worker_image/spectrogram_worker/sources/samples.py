@@ -17,6 +17,18 @@ _DATATYPE = re.compile(r"([rc])(?:([iu])(8)|([fiu])(16|32|64)_(le|be))")
 _PERMITTED = {"f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32"}
 MINIMUM_PADDING_RUN = 32
 _PIECE_SAMPLES = 1 << 15
+_WARNED_SHARE = 1e-4
+
+
+class Decoded(NamedTuple):
+    """What was seen in samples while they were decoded.
+
+    suspect: None, or a boolean array (n,), True where a sample is not finite or, in padded files, at the minimum.
+    at_full_scale: how many are at an end of what their integers can say; a complex one where I or Q is.
+    """
+
+    suspect: NDArray[np.bool_] | None
+    at_full_scale: int = 0
 
 
 class Stored(NamedTuple):
@@ -78,34 +90,45 @@ class SampleType:
         alone = self.channels == 1 if self.iq_channels is None else (self.channels, self.iq_channels) == (2, (0, 1))
         return alone and self.stored is None and self.component == _real(samples).dtype
 
-    def decode(self, content: NDArray[np.uint8], samples: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Fill `samples` (n,) from `content` (n · stride bytes), full scale = 1.
-
-        Returns None, or a boolean array (n,), True where a sample is not finite or, in padded files, at the minimum.
-        """
+    def decode(self, content: NDArray[np.uint8], samples: NDArray[Any], *, counted: int = 0) -> Decoded:
+        """Fill `samples` (n,) from `content` (n · stride bytes), full scale = 1; counts in the first `counted` only."""
         target = _real(samples).reshape(len(samples), self.parts)
         if self.stored is not None:
             most = WIDENED_BYTES // (self.parts * self.component.itemsize)
+            at_full_scale = 0
             for first in range(0, len(samples), most):
                 piece = slice(first, min(first + most, len(samples)))
                 parts = self._widened(content[piece.start * self.stride : piece.stop * self.stride], self.stored)
-                np.multiply(parts, self._step(target.dtype), out=target[piece])
-            return None
+                at_full_scale += self._count(parts[: max(0, counted - first)])
+                self._scale(parts, target[piece])
+            return Decoded(None, at_full_scale)
         parts = self._chosen(content.view(self.component))
         if self.component.kind == "f":
             suspect = self._not_finite(parts)
             if target.__array_interface__["data"] != parts.__array_interface__["data"]:
                 with np.errstate(over="ignore", invalid="ignore"):
                     target[...] = parts
-        else:
-            suspect = self._equal(parts, np.iinfo(self.component).min) if self.padded else None
-            if self.component.kind == "u":
-                # Turning the top bit over subtracts half the range exactly, where float32 would round first.
-                parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
-            np.multiply(parts, self._step(target.dtype), out=target)
-            if self.component.kind == "u" and not self.zero_on_code:
-                target += self._step(target.dtype) / 2
-        return suspect
+            return Decoded(suspect)
+        suspect = self._equal(parts, np.iinfo(self.component).min) if self.padded else None
+        at_full_scale = self._count(parts[:counted])
+        if self.component.kind == "u":
+            # Turning the top bit over subtracts half the range exactly, where float32 would round first.
+            parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
+        self._scale(parts, target)
+        if self.component.kind == "u" and not self.zero_on_code:
+            target += self._step(target.dtype) / 2
+        return Decoded(suspect, at_full_scale)
+
+    def _count(self, parts: NDArray[Any]) -> int:
+        """How many samples (n, parts) of integers are at full scale."""
+        limits = np.iinfo(self.component)
+        unused = 0 if self.stored is None else 8 * (self.component.itemsize - self.stored.size)
+        return count_at_ends(parts, int(limits.min), int(limits.max) >> unused << unused)
+
+    def _scale(self, parts: NDArray[Any], target: NDArray[Any]) -> None:
+        """Fill `target` with integers, full scale = 1; two steps take less time than one in which NumPy converts."""
+        target[...] = parts
+        target *= self._step(target.dtype)
 
     def _step(self, dtype: np.dtype[Any]) -> Any:
         """From one value of the component to the next, where full scale is 1."""
@@ -174,6 +197,29 @@ def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleT
         return None
     component = np.dtype(f"{'>' if match[6] == 'be' else '<'}{kind}{bits // 8}")
     return SampleType(component=component, is_complex=match[1] == "c", channels=channels, channel=channel)
+
+
+def count_at_ends(parts: NDArray[Any], lowest: float, highest: float) -> int:
+    """How many rows of `parts` (n, parts) hold the lowest or the highest value that there can be."""
+    if not len(parts) or (parts.min() > lowest and parts.max() < highest):
+        return 0  # as nearly always, and in a fifth of the time
+    count = 0
+    for first in range(0, len(parts), _PIECE_SAMPLES):
+        piece = parts[first : first + _PIECE_SAMPLES]
+        at_end = np.equal(piece, lowest, out=np.empty(piece.shape, np.bool_))
+        at_end |= piece == highest
+        count += int(np.count_nonzero(at_end.view(f"u{piece.shape[1]}")))
+    return count
+
+
+def saturation_warnings(at_full_scale: int | None, samples: int) -> tuple[str, ...]:
+    """What a person should know of so many samples at full scale among those that are there, as lines."""
+    if not at_full_scale or at_full_scale < _WARNED_SHARE * samples:
+        return ()
+    return (
+        f"{at_full_scale} of {samples} samples ({100 * at_full_scale / samples:.2g} %) are at full scale: the receiver"
+        " was overdriven, which adds lines and noise that are no signals. Record with less gain",
+    )
 
 
 def long_runs(flags: NDArray[np.bool_], minimum: int, edges: NDArray[np.int64]) -> NDArray[np.bool_]:

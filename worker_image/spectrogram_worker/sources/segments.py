@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.memory import READER_BUFFER_BYTES
 from spectrogram_worker.sources.buffers import page_aligned
-from spectrogram_worker.sources.samples import SampleType, long_runs
+from spectrogram_worker.sources.samples import Decoded, SampleType, long_runs
 
 MAXIMUM_LISTED_GAPS = 1000
 
@@ -27,6 +27,7 @@ class SegmentReader(ABC):
         self._type = sample_type
         self._starts = starts
         self._stops = stops
+        self.at_full_scale = None if sample_type.component.kind == "f" else 0
         self._rows = max(1, READER_BUFFER_BYTES // sample_type.stride)
         self._buffer = page_aligned(self._rows * sample_type.stride, np.uint8)
 
@@ -38,11 +39,14 @@ class SegmentReader(ABC):
     def close(self) -> None:
         """Release files."""
 
-    def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+    def read(self, start: int, samples: NDArray[Any], *, counted: int = 0) -> NDArray[np.bool_] | None:
         """Fill `samples` from sample index `start` on; returns what is missing, see `Reader.read`."""
-        absent, suspect = self._join(start, samples)
+        absent, (suspect, at_full_scale) = self._join(start, samples, counted=counted)
         if suspect is not None and self._type.padding_run:
             suspect = self._padding(start, suspect)
+            at_full_scale -= int(np.count_nonzero(suspect[:counted]))  # padding is at the minimum, too
+        if self.at_full_scale is not None:
+            self.at_full_scale += at_full_scale
         missing = _union(absent, suspect)
         if missing is None or not missing.any():
             return None
@@ -63,8 +67,8 @@ class SegmentReader(ABC):
         return long_runs(np.concatenate(around), margin + 1, edges - begin)[before : before + len(suspect)]
 
     def _suspects(self, start: int, count: int) -> NDArray[np.bool_]:
-        _, suspect = self._join(start, np.empty(count, np.complex64 if self._type.is_complex else np.float32))
-        return np.zeros(count, np.bool_) if suspect is None else suspect
+        _, found = self._join(start, np.empty(count, np.complex64 if self._type.is_complex else np.float32))
+        return np.zeros(count, np.bool_) if found.suspect is None else found.suspect
 
     def _edges(self, start: int, stop: int) -> NDArray[np.int64]:
         """Where segments begin or end, from `start` to `stop`, ascending."""
@@ -73,10 +77,11 @@ class SegmentReader(ABC):
         )
         return np.sort(np.concatenate((self._starts[segments], self._stops[segments])))
 
-    def _join(self, start: int, samples: NDArray[Any]) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
-        """Fill `samples`; returns (outside every segment, suspect in its value), each (n,) or None for nowhere."""
+    def _join(self, start: int, samples: NDArray[Any], *, counted: int = 0) -> tuple[NDArray[np.bool_] | None, Decoded]:
+        """Fill `samples`; returns which are outside every segment, (n,) or None for none, and what was seen of all."""
         absent: NDArray[np.bool_] | None = None
         suspect: NDArray[np.bool_] | None = None
+        at_full_scale = 0
         position, stop = start, start + len(samples)
         direct = self._type.fits(samples)
         segment = int(np.searchsorted(self._stops, start, side="right"))
@@ -95,14 +100,15 @@ class SegmentReader(ABC):
             piece = slice(position - start, position - start + count)
             content = samples[piece].view(np.uint8) if direct else self._buffer[: count * self._type.stride]
             self._fetch(segment, position - int(self._starts[segment]), content)
-            found = self._type.decode(content, samples[piece])
-            if found is not None:
+            found = self._type.decode(content, samples[piece], counted=max(0, counted - piece.start))
+            at_full_scale += found.at_full_scale
+            if found.suspect is not None:
                 suspect = np.zeros(len(samples), np.bool_) if suspect is None else suspect
-                suspect[piece] = found
+                suspect[piece] = found.suspect
             position += count
             if position >= self._stops[segment]:
                 segment += 1
-        return absent, suspect
+        return absent, Decoded(suspect, at_full_scale)
 
 
 def _union(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

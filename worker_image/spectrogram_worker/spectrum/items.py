@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -17,6 +17,8 @@ from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.spectrum.framing import frames_of
 from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, require_large_enough, widest_lanes
 from spectrogram_worker.spectrum.windows import window_values
+
+_NOTHING = np.empty((0, 2), np.int64)
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -82,13 +84,24 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
     return Items(framing, plan, blocks, (blocks, framing.results_of(reductions), plan.bins))
 
 
-@dataclass(frozen=True)
+class _Found(NamedTuple):
+    """What was read for an item: frames (k, m), which of them are valid, (k,) or None for all, the gaps among the
+    item's own samples, (n, 2), and how many of those there are."""
+
+    frames: NDArray[Any]
+    valid: NDArray[np.bool_] | None
+    missing: NDArray[np.int64]
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What an item gives: blocks from number `first_block` on.
 
     power: (blocks, reductions or 1, bins), a view of `room`. frames: how many each block has reduced, (blocks,).
     frames_without_data: how many were left out. missing: (n, 2) half-open gaps of missing samples, counted from
-    the recording's first sample.
+    the recording's first sample. samples, at_full_scale: how many were looked at, and how many of them are at full
+    scale, None where that is not known; all items together look at each sample once.
     """
 
     first_block: int
@@ -96,6 +109,8 @@ class Result:
     frames: NDArray[np.int64]
     frames_without_data: int
     missing: NDArray[np.int64]
+    samples: int
+    at_full_scale: int | None
     room: NDArray[Any]
 
 
@@ -119,47 +134,58 @@ class ItemWorker:
         first, last = self._items.blocks_of(item)
         blocks = frames_of(self._framing, first, last)
         begin, stop = int(blocks[0, 0]), int(blocks[-1, 1])
-        frames, valid, missing = (self._read_apart if self._framing.skips else self._read)(begin, stop)
+        counted = self._reader.at_full_scale
+        found = (self._read_apart if self._framing.skips else self._read)(begin, stop)
+        at_full_scale = self._reader.at_full_scale
         if give_up():
             raise Stopped
         power = room[: last - first]
-        counts = self._kernel.reduce(frames, blocks - begin, valid, self._reductions, power)
-        require_large_enough(self._items.plan, frames, blocks - begin, valid, power)
-        return Result(first, power, counts, stop - begin - int(counts.sum()), missing, room)
+        counts = self._kernel.reduce(found.frames, blocks - begin, found.valid, self._reductions, power)
+        require_large_enough(self._items.plan, found.frames, blocks - begin, found.valid, power)
+        return Result(
+            first_block=first,
+            power=power,
+            frames=counts,
+            frames_without_data=stop - begin - int(counts.sum()),
+            missing=found.missing,
+            samples=found.samples,
+            at_full_scale=None if at_full_scale is None or counted is None else at_full_scale - counted,
+            room=room,
+        )
 
-    def _read(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
-        """Frames first … stop − 1, (k, m), as overlapping views of samples read in one go.
+    def _read(self, first: int, stop: int) -> _Found:
+        """Frames first … stop − 1 as overlapping views of samples read in one go.
 
-        Also which frames are valid, and what is missing from the first frame's start to the next item's, or to the end
-        of the range: so that all items together see each sample once.
+        An item's own samples are those from its first frame's start to the next item's, or to the end of the range: so
+        all items together see each sample once.
         """
         framing, count = self._framing, stop - first
         begin, length = first * framing.hop, framing.window_length
         last = stop == framing.frames
         own = (framing.samples if last else stop * framing.hop) - begin
         samples = self._samples[: max(own, (count - 1) * framing.hop + length)]
-        missing = self._reader.read(self._start + begin, samples)
+        missing = self._reader.read(self._start + begin, samples, counted=own)
         step = samples.itemsize
         frames = as_strided(samples, (count, length), (framing.hop * step, step), writeable=False)
         if missing is None:
-            return frames, None, np.empty((0, 2), np.int64)
+            return _Found(frames, None, _NOTHING, own)
         gaps = runs(missing)
         valid = _untouched(gaps, count, length, framing.hop)
-        return frames, valid, np.minimum(gaps[gaps[:, 0] < own], own) + (self._start + begin)
+        return _Found(frames, valid, np.minimum(gaps[gaps[:, 0] < own], own) + (self._start + begin), own)
 
-    def _read_apart(self, first: int, stop: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64]]:
+    def _read_apart(self, first: int, stop: int) -> _Found:
         """As `_read`, where frames lie so far apart that each is read by itself."""
         framing, count = self._framing, stop - first
         frames = self._samples[: count * framing.window_length].reshape(count, framing.window_length)
         valid = np.ones(count, np.bool_)
-        gaps = [np.empty((0, 2), np.int64)]
+        gaps = [_NOTHING]
         for place, samples in enumerate(frames):
             begin = self._start + (first + place) * framing.hop
-            missing = self._reader.read(begin, samples)
+            missing = self._reader.read(begin, samples, counted=len(samples))
             if missing is not None:
                 valid[place] = False
                 gaps.append(runs(missing) + begin)
-        return frames, valid, np.concatenate(gaps)
+        return _Found(frames, valid, np.concatenate(gaps), frames.size)
 
     def close(self) -> None:
         """Close the reader."""

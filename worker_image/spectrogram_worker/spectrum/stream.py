@@ -35,8 +35,9 @@ _LOOK_SECONDS = 0.1
 class ColumnStream:
     """The spectrogram of a selection, column by column.
 
-    layout: known at once. gaps, frames_without_data: exact once all columns have been taken (samples that no frame
-    covers because of a hop much larger than the window are not looked at). stopped: True when `should_stop` ended it.
+    layout: known at once. gaps, frames_without_data, at_full_scale: of the `samples` that were looked at, all of the
+    selection's once all columns have been taken (but for those that no frame covers because of a hop much larger than
+    the window). at_full_scale is None for floating-point samples. stopped: True when `should_stop` ended it.
 
     read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
     Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads. advanced is
@@ -61,7 +62,8 @@ class ColumnStream:
         bins = choose_bins(description, transform, band)
         self.layout = layout_of(description, self._framing, bins, transform, reduce)
         self.gaps = Gaps()
-        self.frames_without_data = 0
+        self.frames_without_data = self.samples = 0
+        self.at_full_scale: int | None = 0
         self.stopped = False
         self._recording = recording
         self._selection = selection
@@ -104,6 +106,8 @@ class ColumnStream:
             for result in self._results(pool):
                 self.gaps.add(result.missing)
                 self.frames_without_data += result.frames_without_data
+                self.samples += result.samples
+                self._count(result.at_full_scale)
                 yield from self._builder.add(result.first_block, result.power, result.frames)
                 blocks = result.first_block + len(result.power)
                 self._advanced(self._framing.samples * blocks // self._framing.blocks)
@@ -116,6 +120,10 @@ class ColumnStream:
             self.stopped = True
         finally:
             self._close(pool)
+
+    def _count(self, at_full_scale: int | None) -> None:
+        is_known = self.at_full_scale is not None and at_full_scale is not None
+        self.at_full_scale = (self.at_full_scale or 0) + (at_full_scale or 0) if is_known else None
 
     def _close(self, pool: ThreadPoolExecutor) -> None:
         """End the threads, but for those that do not come back from a read, and release what the others used."""

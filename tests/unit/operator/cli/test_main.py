@@ -8,8 +8,10 @@ from rich.console import Console
 from spectrogram_operator.api.status import JobMemory, JobProgress, Phase, SpectrogramJobStatus
 from spectrogram_operator.cli.display import BarDisplay, LineDisplay, open_display
 from spectrogram_operator.cli.endings import ending, exit_code
+from spectrogram_operator.cli.summary import print_summary
 from spectrogram_operator.cli.units import duration, plural, with_prefix
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.report import Dataset
 from unit.operator.cli.commands import REAL, finish, spectrogram
 
 
@@ -92,3 +94,10 @@ def test_units() -> None:
     assert [with_prefix(value, "Hz") for value in (0, 12, 2.4e6, 1e9)] == ["0 Hz", "12 Hz", "2.4 MHz", "1 GHz"]
     assert [duration(seconds) for seconds in (0.04, 59.94, 125, 3780)] == ["0.0 s", "59.9 s", "2 min 5 s", "1 h 3 min"]
     assert [plural(count, "gap") for count in (0, 1, 2)] == ["0 gaps", "1 gap", "2 gaps"]
+
+
+def test_the_summary_says_what_is_missing_and_what_was_overdriven() -> None:
+    text = io.StringIO()
+    dataset = Dataset(samples=1000, gaps=2, missing_samples=30, samples_at_full_scale=1)
+    print_summary(Console(file=text), SpectrogramJobStatus(phase=Phase.SUCCEEDED, dataset=dataset), "fm", str)
+    assert "1000 samples, 2 gaps (30 samples missing), 1 sample at full scale\n" in text.getvalue()

@@ -18,6 +18,7 @@ from spectrogram_worker.sources.audio.auxi import Tuning
 from spectrogram_worker.sources.audio.described import chosen_channels, described
 from spectrogram_worker.sources.audio.library import LibraryFile
 from spectrogram_worker.sources.recording import Description
+from spectrogram_worker.sources.samples import count_at_ends
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _SAMPLE_BYTES = {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "ULAW": 1, "ALAW": 1}
@@ -48,7 +49,7 @@ def open_compressed(
         bytes_per_sample=_SAMPLE_BYTES[subtype] * len(chosen),
         sample_type=f"{subtype} I/Q" if len(chosen) == 2 else subtype,
     )
-    return AudioRecording(store, path, description, channels, chosen)
+    return AudioRecording(store, path, description, subtype, channels, chosen)
 
 
 class AudioRecording:
@@ -59,12 +60,14 @@ class AudioRecording:
         store: RecordingStore,
         path: PurePosixPath,
         description: Description,
+        subtype: str,
         channels: int,
         chosen: tuple[int, ...],
     ) -> None:
         self._store = store
         self._path = path
         self._description = description
+        self._subtype = subtype
         self._channels = channels
         self._chosen = chosen
 
@@ -75,7 +78,8 @@ class AudioRecording:
 
     def reader(self) -> "AudioReader":
         """A new reader: each thread needs its own."""
-        return AudioReader(self._store.open(self._path), self._description, self._channels, self._chosen)
+        file = self._store.open(self._path)
+        return AudioReader(file, self._description, self._subtype, self._channels, self._chosen)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens the file for itself."""
@@ -84,7 +88,9 @@ class AudioRecording:
 class AudioReader:
     """Reads through one handle of libsndfile, which scales integers so that full scale is 1."""
 
-    def __init__(self, file: SampleFile, description: Description, channels: int, chosen: tuple[int, ...]) -> None:
+    def __init__(
+        self, file: SampleFile, description: Description, subtype: str, channels: int, chosen: tuple[int, ...]
+    ) -> None:
         self._file = file
         self._length = description.length
         self._channels = channels
@@ -92,6 +98,8 @@ class AudioReader:
         self._all_chosen = chosen == tuple(range(channels))
         self._rows = max(1, READER_BUFFER_BYTES // (8 * channels))
         self._buffer = np.empty(self._rows * channels, np.float64)
+        self._highest = 1 - 2.0 ** (1 - 8 * _SAMPLE_BYTES[subtype])
+        self.at_full_scale = 0 if subtype.startswith("PCM") else None
         self._position = 0
         try:
             self._opened = LibraryFile(file)
@@ -99,19 +107,19 @@ class AudioReader:
             file.close()
             raise
 
-    def read(self, start: int, samples: NDArray[Any]) -> NDArray[np.bool_] | None:
+    def read(self, start: int, samples: NDArray[Any], *, counted: int = 0) -> NDArray[np.bool_] | None:
         """Fill `samples` from sample index `start` on; what is not finite, or past the end, is missing."""
         present = min(len(samples), max(0, self._length - start))
         missing = np.ones(len(samples), np.bool_)
         for first in range(0, present, self._rows):
             piece = slice(first, min(first + self._rows, present))
-            missing[piece] = self._fill(start + first, samples[piece])
+            missing[piece] = self._fill(start + first, samples[piece], max(0, counted - first))
         if not missing.any():
             return None
         samples[missing] = 0
         return missing
 
-    def _fill(self, start: int, piece: NDArray[Any]) -> NDArray[np.bool_]:
+    def _fill(self, start: int, piece: NDArray[Any], counted: int) -> NDArray[np.bool_]:
         """Fill `piece` (n,); returns (n,), True where a sample is not finite."""
         target = piece.view(piece.real.dtype).reshape(len(piece), -1)
         dtype = target.dtype
@@ -122,6 +130,8 @@ class AudioReader:
         chosen = frames[:, self._chosen]
         if not is_direct:
             target[...] = chosen
+        if self.at_full_scale is not None:
+            self.at_full_scale += count_at_ends(chosen[:counted], -1.0, self._highest)
         missing: NDArray[np.bool_] = ~np.isfinite(chosen).all(axis=1)
         return missing
 
