@@ -7,14 +7,19 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.parameters import Range
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources.digital_rf import index
 from unit.worker.recordings import (
     FIRST_SAMPLE,
     integer_pairs,
     open_path,
+    read,
     says,
+    scaled,
     write_center_frequencies,
     write_digital_rf,
 )
@@ -132,6 +137,56 @@ def test_an_index_larger_than_its_samples_is_refused_before_it_is_read(tmp_path:
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "recording")
     assert says(caught.value, ExitCode.INPUT_INVALID, "rf_data_index has the shape (1099511627776, 2)")
+
+
+def _write_index(path: Path, samples: NDArray[Any], rows: NDArray[Any]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["rf_data_index"]
+        file["rf_data_index"] = np.stack((samples, rows), axis=1).astype(np.uint64)
+
+
+def _write_segments(path: Path, count: int) -> None:
+    """An index of so many segments of one sample, a gap of one behind each."""
+    _write_index(path, FIRST_SAMPLE + 2 * np.arange(count), np.arange(count))
+
+
+def test_an_index_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = integer_pairs(1000)
+    (path,) = write_digital_rf(tmp_path, [(0, pairs)]).glob("*/rf@*.h5")
+    _write_segments(path, 1000)
+    for rows in (1, 3, 999, 1000, 1001):
+        monkeypatch.setattr(index, "_ROWS_AT_ONCE", rows)
+        samples, missing = read(open_path(tmp_path, "recording"))
+        np.testing.assert_array_equal(samples[::2], scaled(pairs))
+        np.testing.assert_array_equal(np.flatnonzero(missing), np.arange(1, 1999, 2))
+
+
+@pytest.mark.parametrize("place", [0, 400, 999])
+def test_an_index_that_goes_back_is_refused_in_whichever_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    monkeypatch.setattr(index, "_ROWS_AT_ONCE", 100)
+    (path,) = write_digital_rf(tmp_path, [(0, integer_pairs(1000))]).glob("*/rf@*.h5")
+    _write_segments(path, 1000)
+    with h5py.File(path, "r+") as file:
+        file["rf_data_index"][place, 1] = 998 if place == 999 else place + 1
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "recording")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "rf_data_index")
+
+
+def test_more_segments_than_there_is_room_for_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files together: the third one is too much. A shorter range has room."""
+    monkeypatch.setattr(index, "_MAXIMUM_SEGMENTS", 250)
+    channel, tens = write_digital_rf(tmp_path, [(0, integer_pairs(3000))], file_milliseconds=1), np.arange(0, 1000, 10)
+    for number, path in enumerate(sorted(channel.glob("*/rf@*.h5"))):
+        _write_index(path, FIRST_SAMPLE + 1000 * number + tens, tens)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "recording")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "rf@1700000000.002.h5", "100 segments", "250", "input.range")
+    assert open_path(tmp_path, "recording", range=Range(samples=1500)).description.length > 2000
 
 
 def test_metadata_that_is_compressed_is_refused_before_it_is_inflated(tmp_path: Path) -> None:

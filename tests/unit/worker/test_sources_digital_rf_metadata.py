@@ -1,15 +1,18 @@
 """Digital RF: the centre frequency, from the metadata as the library writes it."""
 
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
 import digital_rf
+import h5py
 import numpy as np
 import pytest
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import Range, Raw
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources.digital_rf import metadata
 from unit.worker.recordings import (
     FIRST_SAMPLE,
     RATE,
@@ -70,3 +73,46 @@ def test_a_damaged_metadata_file_is_named_and_not_removed(tmp_path: Path) -> Non
         open_path(tmp_path, "recording")
     assert says(caught.value, ExitCode.INPUT_INVALID, file.name, "damaged")
     assert file.exists()
+
+
+def _entries(channel: Path, count: int) -> None:
+    """Add entries without a value, one for each sample from the first on."""
+    (path,) = channel.glob("metadata/*/metadata@*.h5")
+    with h5py.File(path, "r+") as file:
+        for number in range(1, count + 1):
+            h5py.h5g.create(file.id, str(FIRST_SAMPLE + number).encode())
+
+
+def test_many_entries_take_little_memory(tmp_path: Path) -> None:
+    """As lists of names and of numbers these take half a megabyte."""
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(10_000))])
+    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6})
+    _entries(channel, 5000)
+    open_path(tmp_path, "recording")
+    tracemalloc.start()
+    assert open_path(tmp_path, "recording").description.center_frequency == 1e6
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 300_000
+
+
+def test_more_entries_than_anybody_needs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_MAXIMUM_CHANGES", 50)
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(1000))])
+    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6})
+    _entries(channel, 49)
+    assert open_path(tmp_path, "recording").description.center_frequency == 1e6
+    with h5py.File(next(channel.glob("metadata/*/metadata@*.h5")), "r+") as file:
+        file.create_group(str(FIRST_SAMPLE + 500))
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "recording")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "holds more than 50 entries of metadata")
+
+
+@pytest.mark.parametrize("name", ["notes", "1" * 40, "१७", "-5"])
+def test_names_that_are_no_sample_are_passed_over(tmp_path: Path, name: str) -> None:
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6})
+    with h5py.File(next(channel.glob("metadata/*/metadata@*.h5")), "r+") as file:
+        file.create_group(name)
+    assert open_path(tmp_path, "recording").description.center_frequency == 1e6

@@ -122,7 +122,7 @@ def _recorded(store: RecordingStore, index: Index, *, backwards: bool) -> int | 
     if not index.sample_type.padded:
         return int(index.stops[-1] if backwards else index.starts[0])
     base = int(index.starts[0])
-    with closing(DigitalRfReader(store, index, base)) as reader:
+    with closing(DigitalRfReader(store, index.counted_from(base))) as reader:
         present = next(_present(reader, index, base, backwards=backwards), None)
     if present is None:
         return None

@@ -26,8 +26,10 @@ from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
 HDF5_READ_BYTES = 16 * 2**20
-"""The most that the library may read at once, and so has in memory: no more than the longest index that is read. A
-file with a hole says of the names in a group that they have gigabytes."""
+"""The most that the library may read at once, and so has in memory. A file with a hole says of the names in a group
+that they have gigabytes."""
+_CACHE_BYTES = 8 * 2**20
+"""What the library keeps at most of a file's own bookkeeping, as the names in a group; else it would be 32 MiB."""
 _NUMBERS = "biuf"
 
 
@@ -89,10 +91,17 @@ def open_hdf5(store: RecordingStore, path: PurePosixPath) -> Iterator[Any]:
         stream = ByteStream(file, most=HDF5_READ_BYTES, pads=True)
         try:
             with h5py.File(stream, "r") as content:
+                _limit_cache(content)
                 yield content
         except Exception:
             stream.raise_failure()
             raise
+
+
+def _limit_cache(file: Any) -> None:
+    cache = file.id.get_mdc_config()
+    cache.max_size = _CACHE_BYTES
+    file.id.set_mdc_config(cache)
 
 
 @contextmanager
@@ -125,8 +134,8 @@ def checked_dataset(group: Any, name: str, dataset_name: str) -> Any:
     return dataset
 
 
-def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDArray[Any] | None:
-    """The values of a dataset that passes `checked_dataset`, has at most `most` of them, and went through no filter.
+def numeric_dataset(group: Any, name: str, dataset_name: str, *, most: int) -> Any:
+    """A dataset that passes `checked_dataset`, has at most `most` values, and went through no filter.
 
     None where they are no numbers: values of variable length may all be one object, and a megabyte become gigabytes. So
     may what went through a filter, and digital_rf uses none here.
@@ -139,9 +148,26 @@ def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDAr
         raise input_invalid(f"{name}: {dataset_name} has the shape {shape} of {dtype}, too large: record it again")
     if dataset.get_create_plist().get_nfilters():
         raise input_invalid(f"{name}: {dataset_name} is compressed: rewrite it, as with h5repack -f NONE")
-    values = np.empty(shape, dtype)
+    return dataset
+
+
+def small_values(group: Any, name: str, dataset_name: str, *, most: int) -> NDArray[Any] | None:
+    """All values of such a dataset, or None."""
+    dataset = numeric_dataset(group, name, dataset_name, most=most)
+    if dataset is None:
+        return None
+    values = np.empty(dataset.shape, dataset.dtype)
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values
+
+
+def rows_of(dataset: Any, first: int, stop: int) -> NDArray[Any]:
+    """Rows first … stop − 1 of a dataset of numbers that has at least one dimension."""
+    rows = np.empty((stop - first, *dataset.shape[1:]), dataset.dtype)
+    stored = dataset.get_space()
+    stored.select_hyperslab((first, *[0] * (rows.ndim - 1)), rows.shape)
+    dataset.read(h5py.h5s.create_simple(rows.shape), stored, rows)
+    return rows
 
 
 def stored_type(dataset: Any, name: str, properties: Properties, subchannel: int) -> SampleType:

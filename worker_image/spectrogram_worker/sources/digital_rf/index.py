@@ -1,12 +1,13 @@
 """Where the samples of a Digital RF channel lie: built once from the index of each file, shared by all readers.
 
-It costs 20 bytes for each file, and 32 for each stretch of samples; no sample is read.
+It costs 20 bytes for each file, and 32 for each segment of samples without a gap, of which there are a million at most;
+no sample is read.
 """
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +20,26 @@ from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     checked_dataset,
     hdf5_errors,
+    numeric_dataset,
     open_hdf5,
-    small_values,
+    rows_of,
     stored_type,
 )
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
-_MAXIMUM_INDEX_ROWS = 1_000_000
+_MAXIMUM_SEGMENTS = 1_000_000
+_ROWS_AT_ONCE = 1 << 15
 _MAXIMUM_SAMPLE = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """Stretches of samples without a gap, in order.
+    """Segments of samples without a gap, in order.
 
-    starts, stops: (n,) sample indices since 1970, half-open. files: (n,) which of the files holds it. rows: (n,) row of
-    the stretch's first sample in its file. offsets: (files,) byte at which the samples lie in one piece, −1 where they
-    do not (several chunks, compressed).
+    starts, stops: (n,) sample indices since 1970, or see `counted_from`, half-open. files: (n,) which of the files
+    holds it. rows: (n,) row of the segment's first sample in its file. offsets: (files,) byte at which the samples lie
+    in one piece, −1 where they do not (several chunks, compressed).
     """
 
     sample_files: SampleFiles
@@ -47,10 +50,14 @@ class Index:
     offsets: NDArray[np.int64]
     sample_type: SampleType
 
+    def counted_from(self, first: int) -> "Index":
+        """The same, with the sample of index `first` as sample 0."""
+        return replace(self, starts=self.starts - first, stops=self.stops - first)
+
     @property
     def is_compressed(self) -> bool:
         """Whether samples lie in several pieces, or compressed."""
-        return bool((self.offsets[self.files] < 0).any())
+        return bool((self.offsets < 0)[self.files].any())
 
 
 def build_index(
@@ -67,32 +74,30 @@ def build_index(
     spare: (files,) True for a file beside those that are needed, which is left out where it cannot be used. The samples
     are of the type `otherwise` where there is no file.
     """
-    table = [array("q") for _ in range(4)]
+    table = _Table()
     offsets = np.full(len(files), -1, np.int64)
     sample_type: SampleType | None = None
     beside = [] if spare is None else np.flatnonzero(spare).tolist()
     for number in range(len(files)):
         if number not in beside:
-            look = _look(store, files, number, properties, subchannel, sample_type)
-            sample_type, offsets[number] = look.sample_type, look.offset
-            for column, values in zip(table, look.stretches, strict=True):
-                column.frombytes(values.tobytes())
-    columns = [np.frombuffer(column, np.int64) for column in table]
+            sample_type, offsets[number] = _look(store, files, number, properties, subchannel, sample_type, table)
+    columns = table.columns()
     repeating = _repeating(columns)
     if len(repeating):
         name = store.shown(files.path(int(columns[2][repeating[0] + 1])))
-        raise input_invalid(f"{name} repeats samples of an earlier stretch: two recordings were mixed, separate them")
+        raise input_invalid(f"{name} repeats samples of an earlier segment: two recordings were mixed, separate them")
     for number in beside if len(columns[0]) else ():
+        one = _Table(before=len(columns[0]))
         try:
-            look = _look(store, files, number, properties, subchannel, sample_type)
+            _, offset = _look(store, files, number, properties, subchannel, sample_type, one)
         except WorkerError as error:
             if error.code is not ExitCode.INPUT_INVALID:
                 raise
             continue
-        both = (look.stretches, columns) if number < columns[2][0] else (columns, look.stretches)
+        both = (one.columns(), columns) if number < columns[2][0] else (columns, one.columns())
         joined = [np.concatenate(pair) for pair in zip(*both, strict=True)]
         if not len(_repeating(joined)):
-            columns, offsets[number] = joined, look.offset
+            columns, offsets[number] = joined, offset
     sample_type = sample_type or otherwise
     if sample_type is None:
         raise input_invalid(f"{store.shown(files.channel)} has no rf@….h5 file here that can be read: copy it again")
@@ -108,12 +113,29 @@ def build_index(
     )
 
 
-class _Look(NamedTuple):
-    """What a file holds: its samples' type, the byte from which they lie in one piece or −1, its stretches (4, n)."""
+class _Table:
+    """Segments as they are found, after `before` others: start, stop, file and row of each, 8 bytes each."""
 
-    sample_type: SampleType
-    offset: int
-    stretches: NDArray[np.int64]
+    def __init__(self, before: int = 0) -> None:
+        self._before = before
+        self._columns = [array("q") for _ in range(4)]
+
+    def require_room(self, name: str, count: int) -> None:
+        """Raise WorkerError 65 where a file says that it has more segments than there is room for."""
+        if self._before + len(self._columns[0]) + count > _MAXIMUM_SEGMENTS:
+            raise input_invalid(
+                f"{name} says that it has {count} segments of samples without a gap, with the files before it more than"
+                f" {_MAXIMUM_SEGMENTS}: choose a shorter input.range"
+            )
+
+    def add(self, *columns: NDArray[np.int64]) -> None:
+        """Add n segments, a column (n,) each."""
+        for column, values in zip(self._columns, columns, strict=True):
+            column.frombytes(values.tobytes())
+
+    def columns(self) -> list[NDArray[np.int64]]:
+        """All that were added; nothing can be added any more."""
+        return [np.frombuffer(column, np.int64) for column in self._columns]
 
 
 def _look(
@@ -123,8 +145,13 @@ def _look(
     properties: Properties,
     subchannel: int,
     before: SampleType | None,
-) -> _Look:
-    """Look at a file. Raises WorkerError 65, also where its samples are not of the type of those `before`."""
+    table: _Table,
+) -> tuple[SampleType, int]:
+    """Look at a file, and add its segments to the table.
+
+    Returns its samples' type, and the byte from which they lie in one piece or −1. Raises WorkerError 65, also where
+    they are not of the type of those `before`.
+    """
     path = files.path(number)
     name = store.shown(path)
     with hdf5_errors(name), open_hdf5(store, path) as file:
@@ -133,27 +160,30 @@ def _look(
         if before is not None and found != before:
             raise input_invalid(f"{name} holds {found.name}, the files before it {before.name}: separate them")
         chunks = find_chunks(file, data, name)
-        offset = -1 if chunks.plain_offset is None else chunks.plain_offset
-        return _Look(found, offset, _stretches(file, name, number, chunks.length))
+        _add_segments(file, name, number, chunks.length, table)
+        return found, -1 if chunks.plain_offset is None else chunks.plain_offset
 
 
 def _repeating(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.intp]:
-    """Which stretches are followed by one that begins before they end."""
+    """Which segments are followed by one that begins before they end."""
     return np.flatnonzero(columns[0][1:] < columns[1][:-1])
 
 
-def _stretches(file: Any, name: str, number: int, length: int) -> NDArray[np.int64]:
-    """Start, stop, file and row of each stretch of one file, (4, n), from rf_data_index: a sample index and a row."""
-    most = 2 * min(_MAXIMUM_INDEX_ROWS, max(length, 1))
-    index = small_values(file, name, "rf_data_index", most=most)
-    if index is None or index.ndim != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
+def _add_segments(file: Any, name: str, number: int, length: int, table: _Table) -> None:
+    """Add the segments of one file, from rf_data_index, whose rows are a sample index and a row of rf_data each."""
+    index = numeric_dataset(file, name, "rf_data_index", most=2 * max(length, 1))
+    if index is None or len(index.shape) != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
         raise input_invalid(f"{name}: rf_data_index is not an index: record it again with digital_rf")
-    if len(index) == 0 or length == 0:
-        return np.empty((4, 0), np.int64)
-    if index[:, 0].max() > _MAXIMUM_SAMPLE or index[:, 1].max() >= length or index[0, 1] != 0:
-        raise input_invalid(f"{name}: rf_data_index points outside the file: record it again with digital_rf")
-    samples, rows = index.T.astype(np.int64)
-    counts = np.diff(rows, append=length)
-    if counts.min() <= 0:
-        raise input_invalid(f"{name}: rf_data_index is not in order: record it again with digital_rf")
-    return np.stack((samples, samples + counts, np.full(len(rows), number, np.int64), rows))
+    count = index.shape[0] if length else 0
+    table.require_room(name, count)
+    for first in range(0, count, _ROWS_AT_ONCE):
+        stop = min(first + _ROWS_AT_ONCE, count)
+        values = rows_of(index, first, min(stop + 1, count))  # the next one's row is where the last one ends
+        if values[:, 0].max() > _MAXIMUM_SAMPLE or values[:, 1].max() >= length or (first == 0 and values[0, 1] != 0):
+            raise input_invalid(f"{name}: rf_data_index points outside the file: record it again with digital_rf")
+        samples, rows = values.T.astype(np.int64)
+        counts = np.diff(rows, append=length)[: stop - first]
+        if counts.min() <= 0:
+            raise input_invalid(f"{name}: rf_data_index is not in order: record it again with digital_rf")
+        samples, rows = samples[: stop - first], rows[: stop - first]
+        table.add(samples, samples + counts, np.full(len(rows), number, np.int64), rows)

@@ -5,12 +5,14 @@ Format: `metadata/<YYYY-MM-DDTHH-MM-SS>/<name>@<seconds>.h5`, one group per chan
 """
 
 import re
+from array import array
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.digital_rf.folders import SUBDIRECTORY, time_name
@@ -26,6 +28,8 @@ _METADATA_FILE = re.compile(r"(?!tmp\.).+@(\d{1,12})\.h5")
 _FIELD = "center_frequencies"
 _LISTED_FREQUENCIES = 5
 _MAXIMUM_VALUES = 4096
+_MAXIMUM_CHANGES = 250_000
+_MAXIMUM_DIGITS = 18
 
 
 def center_frequency(
@@ -46,14 +50,33 @@ def center_frequency(
     for path in _files_before(store, channel / "metadata", stop, properties):
         name = store.shown(path)
         with hdf5_errors(name), open_hdf5(store, path) as file:
-            samples = sorted((int(key) for key in file if key.isdecimal() and int(key) < stop), reverse=True)
-            for sample in samples:
+            for sample in map(int, _samples_before(file, name, stop)[::-1]):
                 value = _value(file, name, str(sample), subchannel)
                 if value is not None and all(abs(value - known) > tolerance for known in found):
                     found.append(value)
                 if len(found) > _LISTED_FREQUENCIES or (value is not None and sample <= begin):
                     return _only(found, store.shown(channel))
     return _only(found, store.shown(channel)) if found else None
+
+
+def _samples_before(file: Any, name: str, stop: int) -> NDArray[np.int64]:
+    """The sample indices before `stop` that groups of the file are named by, ascending."""
+    found = array("q")
+
+    def note(key: bytes) -> bool:
+        """Keep one name; True ends the iteration."""
+        if key.isdigit() and len(key) <= _MAXIMUM_DIGITS and int(key) < stop:
+            found.append(int(key))
+        return len(found) > _MAXIMUM_CHANGES
+
+    # The names pass by one at a time, in the order in which they lie in the file; h5py's own list of them is long.
+    is_too_much, _ = file.id.links.iterate(note, order=h5py.h5.ITER_NATIVE)
+    if is_too_much:
+        raise input_invalid(
+            f"{name} holds more than {_MAXIMUM_CHANGES} entries of metadata: write fewer into one file, or remove the"
+            " folder and say input.raw.centerFrequency"
+        )
+    return np.sort(np.frombuffer(found, np.int64))
 
 
 def _only(frequencies: list[float], name: str) -> float:

@@ -17,8 +17,8 @@ _MOST_ROWS = 1 << 40
 class DigitalRfReader(SegmentReader):
     """Reads one file at a time, past the HDF5 library, which would let one thread of the process read at a time."""
 
-    def __init__(self, store: RecordingStore, index: Index, first: int) -> None:
-        super().__init__(index.sample_type, index.starts - first, index.stops - first)
+    def __init__(self, store: RecordingStore, index: Index) -> None:
+        super().__init__(index.sample_type, index.starts, index.stops)
         self._store = store
         self._index = index
         self._open_number = -1

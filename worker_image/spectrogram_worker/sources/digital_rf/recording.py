@@ -51,6 +51,7 @@ def open_digital_rf(
     files, spare = files_of(folders, begin, stop, properties)
     store.fetch(files.paths())
     index = build_index(store, files, properties, subchannel, spare=spare, otherwise=bounds.sample_type)
+    index = index.counted_from(bounds.first)
     tolerance = 0.0 if fft_size is None else float(properties.sample_rate / fft_size / 2)
     center = center_frequency(store, channel, begin, stop, properties, subchannel, tolerance)
     center = corrections.center(said.center_frequency, center, is_complex=index.sample_type.is_complex)
@@ -65,19 +66,18 @@ def open_digital_rf(
         bytes_per_sample=index.sample_type.sample_bytes,
         sample_type=index.sample_type.name,
         is_compressed=index.is_compressed,
-        gaps=_within(index, begin, stop, bounds.first),
+        gaps=_within(index, selected.start, selected.start + selected.count),
         warnings=(*bounds.warnings, *corrections.notes),
     )
-    return DigitalRfRecording(store, index, bounds.first, description)
+    return DigitalRfRecording(store, index, description)
 
 
 class DigitalRfRecording:
-    """One subchannel of a channel; sample 0 is the one with index `first` since 1970."""
+    """One subchannel of a channel."""
 
-    def __init__(self, store: RecordingStore, index: Index, first: int, description: Description) -> None:
+    def __init__(self, store: RecordingStore, index: Index, description: Description) -> None:
         self._store = store
         self._index = index
-        self._first = first
         self._description = description
 
     @property
@@ -87,14 +87,17 @@ class DigitalRfRecording:
 
     def reader(self) -> "DigitalRfReader":
         """A new reader: each thread needs its own."""
-        return DigitalRfReader(self._store, self._index, self._first)
+        return DigitalRfReader(self._store, self._index)
 
     def close(self) -> None:
         """Nothing stays open: each reader opens files for itself."""
 
 
-def _within(index: Index, begin: int, stop: int, first: int) -> tuple[tuple[int, int], ...]:
-    """The gaps between `begin` and `stop`, counted from `first`."""
-    starts = np.concatenate(([begin], np.clip(index.starts, begin, stop), [stop]))
-    stops = np.concatenate(([begin], np.clip(index.stops, begin, stop), [stop]))
-    return gaps_between(starts - first, stops - first)
+def _within(index: Index, begin: int, stop: int) -> tuple[tuple[int, int], ...]:
+    """The gaps between the samples `begin` and `stop`."""
+    inside = slice(np.searchsorted(index.stops, begin, side="right"), np.searchsorted(index.starts, stop))
+    starts, stops = index.starts[inside], index.stops[inside]
+    if not len(starts):
+        return ((begin, stop),)
+    around = (begin, int(starts[0])), *gaps_between(starts, stops), (int(stops[-1]), stop)
+    return tuple(gap for gap in around if gap[0] < gap[1])
