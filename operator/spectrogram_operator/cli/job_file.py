@@ -86,8 +86,8 @@ def _read_yaml(path: Path, text: str) -> yaml.MappingNode:
         context = f" {error.context}" if error.context else ""
         message = f"broken YAML: {error.problem}{context}"
         raise _invalid(path, message, mark.line + 1 if mark else None) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise _invalid(path, f"broken YAML: {str(error) or 'nested too deeply'}") from None
+    except yaml.YAMLError as error:
+        raise _invalid(path, f"broken YAML: {error}") from None
     if not documents:
         raise _invalid(path, "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml")
     node, *others = documents
@@ -103,10 +103,10 @@ def _plain(path: Path, node: yaml.MappingNode) -> dict[str, Any]:
     """The content as JSON could hold it."""
     try:
         content = construct(node)
-        json.dumps(content)  # refuses what refers to itself
+        json.dumps(content)
     except yaml.MarkedYAMLError as error:
         raise _invalid(path, f"broken YAML: {error.problem}") from None
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise _invalid(path, f"cannot be written as JSON, which the API needs: {error}") from None
     for key in repeated_keys(node):
         raise _invalid(path, f"{key.value} stands here a second time: remove one of them", key.start_mark.line + 1)

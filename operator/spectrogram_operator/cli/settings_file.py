@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
+from spectrogram_operator.cli.yaml_nodes import compose, construct
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import SettingsError
 from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
@@ -19,11 +20,14 @@ from spectrogram_worker.contract.report import clean_text
 def with_settings_file(policy: Policy, path: Path) -> Policy:
     """The policy with the file's stores and hosts added. Raises CommandError: 2 without a file, 78 for its content."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        documents = compose(path.read_text(encoding="utf-8"))
+        content = construct(documents[0]) if documents else None
     except OSError as error:
         raise CommandError(f"--settings {path}: {error.strerror}", exit_code=WRONG_USAGE) from None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise _wrong(path, f"broken YAML: {error}") from None
+    if len(documents) > 1:
+        raise _wrong(path, "a second YAML document is in it: remove it")
     if not isinstance(content, dict) or not content.keys() & {"stores", "allowedUrlHosts"}:
         raise _wrong(path, "nothing in it: write stores and allowedUrlHosts, as in the chart's values")
     try:

@@ -13,8 +13,47 @@ _TIMESTAMP, _FLOAT = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float"
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$")
 
 
+_MOST_DEPTH = 64
+_MOST_VALUES = 100_000
+
+
 class _Loader(yaml.SafeLoader):
     """A loader of its own: the rules for plain scalars below are not for everybody."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """PyYAML calls itself here for each level, and Python's stack has an end."""
+        self._depth += 1
+        if self._depth > _MOST_DEPTH:
+            raise _too_deep(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _too_deep(mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    problem = f"fields and lists lie more than {_MOST_DEPTH} deep in each other here"
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _require_little(document: yaml.Node) -> None:
+    """Raise yaml.YAMLError where aliases make a small text endless, or enormous: a list of an alias of a list of …"""
+    count, left = 0, [(document, 1)]
+    while left:
+        node, depth = left.pop()
+        count += 1
+        if depth > _MOST_DEPTH:
+            raise _too_deep(node.start_mark)
+        if count > _MOST_VALUES:
+            problem = f"with its aliases written out the document has more than {_MOST_VALUES} values"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=document.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            left += [(entry, depth + 1) for pair in node.value for entry in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            left += [(entry, depth + 1) for entry in node.value]
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -25,14 +64,16 @@ _Loader.add_implicit_resolver(_FLOAT, _NUMBER, list("-+0123456789."))
 
 
 def compose(text: str) -> list[yaml.Node]:
-    """The documents in `text`. Raises yaml.YAMLError."""
-    return list(yaml.compose_all(text, Loader=_Loader))
+    """The documents in `text`. Raises yaml.YAMLError, also for what is nested absurdly or refers to itself."""
+    documents = list(yaml.compose_all(text, Loader=_Loader))
+    for document in documents:
+        _require_little(document)
+    return documents
 
 
-def construct(node: yaml.MappingNode) -> dict[str, Any]:
+def construct(node: yaml.Node) -> Any:
     """The content of a document. Raises yaml.YAMLError."""
-    content: dict[str, Any] = _Loader("").construct_document(node)
-    return content
+    return _Loader("").construct_document(node)
 
 
 def repeated_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:

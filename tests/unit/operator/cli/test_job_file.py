@@ -11,6 +11,9 @@ from spectrogram_operator.cli.job_file import JobFile, read_job_file
 HEAD = "apiVersion: spectrogram.dev/v1beta1\nkind: SpectrogramJob\nmetadata: {name: fm-band}\n"
 INPUT = "spec:\n  input: {claimName: recordings, path: fm.drf}\n"
 JOB = f"{HEAD}{INPUT}  output: {{claimName: results}}\n"
+DEEP = "fields and lists lie more than 64 deep in each other here"
+ALIASES = "  - &a0 [1, 1]\n" + "".join(f"  - &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+"""A kilobyte that stands for a trillion numbers."""
 
 
 def complaint(folder: Path, text: str | bytes) -> tuple[int, list[str]]:
@@ -56,8 +59,21 @@ def test_numbers_dates_and_empty_fields_are_read_as_kubernetes_reads_them(tmp_pa
         (f"{JOB}\tqueue: auto\n", "job.yaml:7: broken YAML: found character '\\t' that cannot start any token"),
         (f"{JOB}---\n{JOB}", "job.yaml:8: a second YAML document starts here: put each job in a file of its own"),
         (f"{JOB}  retry: {{}}\n  retry: {{}}\n", "job.yaml:8: retry stands here a second time: remove one of them"),
-        (f"{JOB}  retry: &a [*a]\n", "job.yaml: cannot be written as JSON, which the API needs: Circular"),
-        ("[" * 5000, "job.yaml: broken YAML: "),
+        (f"{JOB}  retry: &a [*a]\n", f"job.yaml:7: broken YAML: {DEEP}"),
+        ("[" * 5000, f"job.yaml:1: broken YAML: {DEEP}"),
+        (f"{JOB}  retry: {'{a: ' * 61}1{'}' * 61}\n", "job.yaml:7: spec.retry.a: unknown field"),
+        *((f"{JOB}  retry: {'{a: ' * n}1{'}' * n}\n", f"job.yaml:7: broken YAML: {DEEP}") for n in (62, 490, 5000)),
+        *((f"{JOB}status: {'[' * n}{']' * n}\n", f"job.yaml:7: broken YAML: {DEEP}") for n in (64, 490, 5000)),
+        (f"{JOB}  ? {'[' * 490}{']' * 490}\n  : 1\n", f"job.yaml:7: broken YAML: {DEEP}"),
+        (JOB + "  retry:\n" + "".join(f"{'  ' * n}a:\n" for n in range(2, 500)), f"job.yaml:69: broken YAML: {DEEP}"),
+        (
+            f"{JOB}status:\n{ALIASES}",
+            "job.yaml:1: broken YAML: with its aliases written out the document has more than",
+        ),
+        (
+            f"{JOB}  retry: !!set {{a}}\n",
+            "job.yaml: cannot be written as JSON, which the API needs: Object of type set",
+        ),
         (f"{JOB}  retry: !!python/name:os.system\n", "job.yaml: broken YAML: could not determine a constructor"),
     ],
 )
