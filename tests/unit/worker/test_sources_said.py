@@ -36,9 +36,9 @@ SAID: dict[str, Any] = {
     "raw.datatype": "cf32_le",
     "raw.sampleRate": 5.0,
     "raw.centerFrequency": 0.0,
-    "raw.channels": 2,
+    "raw.channels": 1,
 }
-"""Each field with a value that is not its default but as near to it as can be."""
+"""Each field with the value that is nearest to its default: what is written is never taken for what is not."""
 USED = {
     InputFormat.DIGITAL_RF: {"channel", "subchannel", "raw.sampleRate", "raw.centerFrequency"},
     InputFormat.SIGMF: {"channel", "capture", "raw.datatype", "raw.sampleRate", "raw.centerFrequency"},

@@ -91,8 +91,8 @@ class Raw(Model):
     """Samples per second, in Hz. Default: what the recording says."""
     center_frequency: Frequency | None = None
     """Frequency at the centre of the band, in Hz. Default: what the recording or its name says, else 0, with a warning."""
-    channels: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Default: 1."""
+    channels: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Refused for other formats. Default: 1."""
     rules = (
         Rule(
             cel="!has(self.datatype) || self.datatype.matches('^[rc](f32_le|f32_be|f64_le|f64_be|i16_le|i16_be|i32_le"

@@ -39,7 +39,7 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
         raise invalid_spec(f"input.raw.datatype is missing: {name} has no header, write its sample type, as in cf32_le")
     if sample_rate is None:
         raise invalid_spec(f"input.raw.sampleRate is missing: {name} has no header, write its sample rate in Hz")
-    channels = said.channels
+    channels = said.channels or 1
     if selection.channel is None and selection.iq_channels is None and channels > 1:
         raise invalid_spec(
             f"input.channel is missing: input.raw.channels says {channels}: name one, from 0 on, or two with iqChannels"

@@ -38,8 +38,8 @@ def require_usable(name: str, format_: InputFormat, selection: RecordingSelectio
 
 
 def _written(model: Model) -> set[str]:
-    """The fields that have another value than their default."""
-    return {field for field, value in model if value != type(model).model_fields[field].default}
+    """The fields that the job has; one that it has not is None, but for `format`."""
+    return {field for field, value in model if value is not None}
 
 
 def _as_written(field: str) -> str:
