@@ -13,6 +13,8 @@ from typing import cast
 
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.memory import (
+    CHUNKED_READ_BYTES,
+    READ_BYTES,
     REST_BYTES,
     Known,
     MemoryPlan,
@@ -130,18 +132,17 @@ class Attempt:
             raise WorkerError(ExitCode.REROUTE_LARGE, f"{message}: it belongs on the large queue")
 
     def _plan(
-        self, recording: Recording, selection: Selection, reading_bytes: int
+        self, recording: Recording, selection: Selection, read_ahead: int
     ) -> tuple[ColumnStream, OutputSelection]:
         """Plan the transform and refuse what cannot fit, in memory (82) or on disk (86).
 
         Returns the stream, and what to leave behind, with a picture that memory has room for.
         """
-        document, chunking = self._document, self._document.chunking
+        document = self._document
         files = selection.count * recording.description.bytes_per_sample
-        chunked = chunking.mode == "always" or (
-            chunking.mode == "auto" and files > chunking.threshold_megabytes * 1_000_000
-        )
-        plan, output = self._plan_memory(recording.description, selection, reading_bytes)
+        chunked = document.chunking.applies_to(files)
+        read_bytes = CHUNKED_READ_BYTES if chunked else READ_BYTES
+        plan, output = self._plan_memory(recording.description, selection, read_bytes, read_ahead)
         self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
         # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
         # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
@@ -153,6 +154,7 @@ class Attempt:
             document.reduce,
             document.frequency_range,
             threads=document.limits.threads,
+            read_bytes=read_bytes,
             should_stop=self._stop.is_set,
             advanced=lambda samples: self._state.advance(samples=samples),
         )
@@ -168,7 +170,7 @@ class Attempt:
         return stream, output
 
     def _plan_memory(
-        self, description: Description, selection: Selection, reading_bytes: int
+        self, description: Description, selection: Selection, read_bytes: int, read_ahead: int
     ) -> tuple[MemoryPlan, OutputSelection]:
         """The job's memory, with the kernel's libraries in place; and what to leave behind, with a picture that fits.
 
@@ -188,12 +190,14 @@ class Attempt:
             lanes=widest_lanes(),
             process=process.own,
             metadata=self._gauge.peak - process.own,
-            read_ahead=reading_bytes,
+            read_ahead=read_ahead,
         )
 
         def plan_for(output: OutputSelection) -> MemoryPlan:
             threads = document.limits.threads
-            return plan_memory(document.transform, document.reduce, output, known, threads=threads)
+            return plan_memory(
+                document.transform, document.reduce, output, known, threads=threads, read_bytes=read_bytes
+            )
 
         output = self._fit_picture(plan_for)
         return plan_for(output), output

@@ -283,16 +283,28 @@ def test_the_log_has_the_designs_words(tmp_path: Path) -> None:
     assert "chunked" not in "\n".join(run(tmp_path, job=job(uid="uid-2").to_document()).messages)
 
 
-@pytest.mark.usefixtures("recording")
 def test_every_chunking_mode_and_thread_count_gives_the_same_files(tmp_path: Path) -> None:
-    sums = set()
-    for number, mode in enumerate(("auto", "always", "never")):
+    """In chunks, which three threads take here, each of them takes little more than half of the memory."""
+    (tmp_path / "input").mkdir()
+    noise = np.random.default_rng(1).normal(0, 1e-3, (1_500_000, 2)).astype(np.float32)
+    noise.tofile(tmp_path / "input/signal.cf32")
+    sums, chunks, estimates = set(), [], []
+    for number, mode in enumerate(("auto", "never", "always")):
         limits = {"softSeconds": 600, "memoryBytes": 2**30, "threads": 1 + number}
         changed: dict[str, Any] = {"chunking": {"mode": mode}, "limits": limits, "output": ALL}
         changed["job"] = job(uid=f"uid-{number}").to_document()
-        report = run(tmp_path, **changed).assert_orderly(ExitCode.DONE)
+        ended = run(tmp_path, **changed)
+        report = ended.assert_orderly(ExitCode.DONE)
         sums.add(tuple(output.sha256 for output in report.outputs if "manifest" not in output.path))
+        messages = [line["message"] for line in ended.lines]
+        chunks += [message for message in messages if message.startswith("Processing ")]
+        estimates.append(next(message for message in messages if "Memory plan" in message))
     assert len(sums) == 1
+    (chunk,) = chunks
+    assert re.fullmatch(r"Processing 1500000 samples in chunks of \d+", chunk)
+    assert int(chunk.rpartition(" ")[2]) <= 4 * 2**20 // 8
+    buffers = [float(re.findall(r"buffers ([\d.]+)MB", estimate)[0]) for estimate in estimates]
+    assert buffers[2] / 3 < 0.6 * buffers[0]
 
 
 @pytest.mark.usefixtures("recording")

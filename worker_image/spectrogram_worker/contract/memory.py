@@ -18,6 +18,8 @@ from spectrogram_worker.contract.parameters import (
 
 READ_BYTES = 8 * 2**20
 """What a thread reads at a time, as converted samples, at most."""
+CHUNKED_READ_BYTES = 4 * 2**20
+"""The same in chunked processing: less memory at the same speed. Half as much again takes up to a third more time."""
 READER_BUFFER_BYTES = 512 * 1024
 WIDENED_BYTES = 128 * 1024
 """What a reader of integers of an odd width (24 bits) turns into ordinary ones at once."""

@@ -398,9 +398,13 @@ class OutputSelection(Model):
 
 
 class Chunking(Model):
-    """How much is read at a time: never more than 8 MiB of samples. Every mode gives the same result; the mode changes the log line."""
+    """How much each thread reads at a time: up to 8 MiB of samples, in chunks up to 4 MiB. Every mode gives the same result, in chunks in less memory."""
 
     mode: Literal["auto", "always", "never"] = "auto"
     """auto (default): chunked above the threshold. always, never: regardless of size."""
     threshold_megabytes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 500
     """Size in MB (10⁶ bytes) above which auto reads in chunks. Default: 500."""
+
+    def applies_to(self, size: int) -> bool:
+        """Whether a selection of so many bytes is read in chunks."""
+        return self.mode == "always" or (self.mode == "auto" and size > self.threshold_megabytes * 1_000_000)
