@@ -14,7 +14,7 @@ FIELDS = sorted(
     {
         f"{name}.{field.alias or own}"
         for name, model in inspect.getmembers(parameters, inspect.isclass)
-        if issubclass(model, Model) and model.__module__ == parameters.__name__
+        if issubclass(model, Model) and model.__module__.startswith(f"{parameters.__name__}.")
         for own, field in model.model_fields.items()
     }
 )
