@@ -12,7 +12,7 @@ from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import open_destination
-from spectrogram_worker.outputs.bucket_folder import BucketFolder, LocalFile
+from spectrogram_worker.outputs.bucket_place import BucketPlace, Upload
 from unit.worker.bucket_site import (
     ALL,
     MARKER,
@@ -166,13 +166,13 @@ def test_a_failed_upload_publishes_nothing_and_cleans_up(site: Site) -> None:
 
 
 def test_an_object_that_is_lost_during_the_upload_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = BucketFolder._upload
+    upload = BucketPlace._upload
 
-    def lose(self: BucketFolder, files: list[LocalFile], *, threads: int) -> None:
+    def lose(self: BucketPlace, files: list[Upload], *, threads: int) -> None:
         upload(self, files, threads=threads)
         (site.root / "fm-band/spectrogram.zarr/.zgroup").unlink(missing_ok=True)
 
-    monkeypatch.setattr(BucketFolder, "_upload", lose)
+    monkeypatch.setattr(BucketPlace, "_upload", lose)
     with pytest.raises(WorkerError, match=r"spectrogram.zarr/.zgroup went missing") as caught:
         site.publish()
     assert caught.value.code is ExitCode.TRANSIENT_ERROR

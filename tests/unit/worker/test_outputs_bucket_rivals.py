@@ -10,8 +10,8 @@ import pytest
 from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.outputs import bucket_folder
-from spectrogram_worker.outputs.bucket_folder import BucketFolder, LocalFile
+from spectrogram_worker.outputs import bucket_place
+from spectrogram_worker.outputs.bucket_place import BucketPlace, Upload
 from unit.worker.bucket_site import (
     ALL,
     MARKER,
@@ -123,14 +123,14 @@ def test_an_attempt_does_not_overtake_a_later_one(site: Site) -> None:
 
 def at_upload(monkeypatch: pytest.MonkeyPatch, number: int, meanwhile: Callable[[], None]) -> None:
     """Let `meanwhile` happen before the uploads of small files (0), of large ones (1), or of the manifest (2)."""
-    upload, count = BucketFolder._upload, iter(range(100))
+    upload, count = BucketPlace._upload, iter(range(100))
 
-    def instead(self: BucketFolder, files: list[LocalFile], *, threads: int) -> None:
+    def instead(self: BucketPlace, files: list[Upload], *, threads: int) -> None:
         if next(count) == number:
             meanwhile()
         upload(self, files, threads=threads)
 
-    monkeypatch.setattr(BucketFolder, "_upload", instead)
+    monkeypatch.setattr(BucketPlace, "_upload", instead)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -154,7 +154,7 @@ def test_an_overtaken_attempt_touches_nothing_more(site: Site, monkeypatch: pyte
 
 
 def test_an_overtaken_attempt_begins_no_further_upload(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket_folder, "TRANSFER_THREADS", 1)
+    monkeypatch.setattr(bucket_place, "TRANSFER_THREADS", 1)
 
     def overtake(request: Request) -> None:
         if request[0] == "put" and request[1] != MARKER:

@@ -12,8 +12,8 @@ import pytest
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.outputs.claim_destination import ClaimDestination
 from spectrogram_worker.outputs.destination import Published, output_errors
-from spectrogram_worker.outputs.folder_destination import FolderDestination
 from spectrogram_worker.outputs.manifest import describe_file, describe_folder
 from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import job
@@ -28,12 +28,12 @@ def root(tmp_path: Path) -> Path:
 
 def destination(
     root: Path, path: str = "fm-band", *, recording: Path = Path("/nowhere"), **changes: Any
-) -> FolderDestination:
+) -> ClaimDestination:
     """The destination of one attempt of the job `team/fm-band`."""
-    return FolderDestination(str(root), path, job(**changes), recording)
+    return ClaimDestination(str(root), path, job(**changes), recording)
 
 
-def write(place: FolderDestination, *, text: str = "result", complete: bool = True, **changes: Any) -> None:
+def write(place: ClaimDestination, *, text: str = "result", complete: bool = True, **changes: Any) -> None:
     """Write one result and a manifest into the work folder."""
     with place.work.create("result.txt") as file:
         file.write(text.encode())
@@ -432,7 +432,7 @@ def test_what_cannot_be_removed_is_no_reason_to_fail(
 
 def test_an_attempt_that_lives_keeps_its_work_whatever_its_limits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It writes nothing for days: the picture is all that it makes. It renews its folder's time instead."""
-    monkeypatch.setattr("spectrogram_worker.outputs.folder_destination._RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("spectrogram_worker.outputs.claim_destination._RENEWAL_SECONDS", 0.01)
     place = destination(root, "slow", uid="uid-7")
     place.find()
     place.prepare()
@@ -450,7 +450,7 @@ def test_an_attempt_that_lives_keeps_its_work_whatever_its_limits(root: Path, mo
 
 
 def test_published_results_are_not_renewed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spectrogram_worker.outputs.folder_destination._RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("spectrogram_worker.outputs.claim_destination._RENEWAL_SECONDS", 0.01)
     publish(root)
     deadline = time.monotonic() + 60
     while any(thread.name == "renewal" for thread in threading.enumerate()) and time.monotonic() < deadline:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.outputs.claim_destination import ClaimDestination
 from spectrogram_worker.outputs.destination import Destination
-from spectrogram_worker.outputs.folder_destination import FolderDestination
 
 __all__ = ["open_destination"]
 
@@ -13,7 +13,7 @@ def open_destination(document: WorkerDocument) -> Destination:
     """The place that the document names, not yet looked at. Raises WorkerError (64) where its path is none."""
     if document.places.output_bucket is None:
         recording = Path(document.folders.input) / document.input.path
-        return FolderDestination(document.folders.output, document.output_path, document.job, recording)
+        return ClaimDestination(document.folders.output, document.output_path, document.job, recording)
     # boto3 takes longer to load than a short job takes: only for a job that needs it.
     from spectrogram_worker.outputs.bucket_destination import BucketDestination
 

@@ -11,11 +11,10 @@ from spectrogram_worker.contract.document import OUTPUT_CREDENTIALS, Bucket
 from spectrogram_worker.contract.report import MANIFEST_NAME
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.logs import megabytes
-from spectrogram_worker.outputs.bucket_folder import BucketFolder, LocalFile
+from spectrogram_worker.outputs.bucket_place import BucketPlace, Upload
 from spectrogram_worker.outputs.destination import (
     PARTIAL,
     Published,
-    at_path,
     hidden_name,
     in_the_way,
     output_errors,
@@ -43,8 +42,8 @@ class BucketDestination:
         self._client = BucketClient(bucket, credentials, refused=ExitCode.OUTPUT_NOT_WRITABLE)
         process = uuid.uuid4().hex
         soft_seconds = document.limits.soft_seconds
-        self._whole = BucketFolder(self._client, self.path, document.job, process, soft_seconds)
-        self._partial = BucketFolder(self._client, self.path + PARTIAL, document.job, process, soft_seconds)
+        self._whole = BucketPlace(self._client, self.path, document.job, process, soft_seconds)
+        self._partial = BucketPlace(self._client, self.path + PARTIAL, document.job, process, soft_seconds)
 
     @property
     def work(self) -> Folder:
@@ -60,8 +59,7 @@ class BucketDestination:
         if manifest is None or not self._whole.is_whole(manifest):
             return None
         self._whole.remove_marker()
-        files = (*manifest.files, manifest.own_entry)
-        return Published(at_path(self.path, files), manifest.content.columns, manifest.content.warnings)
+        return Published.by(manifest, self.path)
 
     def prepare(self) -> None:
         """Leave the marker, which shows that the bucket can be written, and make the work folder."""
@@ -119,7 +117,7 @@ class BucketDestination:
         self._partial.leave()
         self._client.close()
 
-    def _files(self) -> list[LocalFile]:
+    def _files(self) -> list[Upload]:
         """What lies in the work folder, to be uploaded."""
         manifest = read_manifest(self.work)
         types = {file.path: file.media_type for file in manifest.files} if manifest else {}
@@ -129,7 +127,7 @@ class BucketDestination:
             with folder.open(name) as file:
                 size = os.fstat(file.fileno()).st_size
             place = self._scratch / self._work_name / path
-            files.append(LocalFile(path, place, size, types.get(path, _IN_A_FOLDER)))
+            files.append(Upload(path, place, size, types.get(path, _IN_A_FOLDER)))
         return files
 
     def _holds_recording(self) -> bool:

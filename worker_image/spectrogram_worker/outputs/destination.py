@@ -1,4 +1,4 @@
-"""The place of one job's results: what an attempt does with it, be it a folder of a claim or one of a bucket."""
+"""The place of one job's results: what an attempt does with it, in a claim or in a bucket."""
 
 import errno
 import re
@@ -11,6 +11,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import WorkerError, invalid_spec
+from spectrogram_worker.outputs.manifest import PublishedManifest
 from spectrogram_worker.storage.folders import Folder
 
 PARTIAL = ".partial"
@@ -25,6 +26,12 @@ class Published:
     files: tuple[OutputFile, ...]
     columns: int
     warnings: tuple[str, ...]
+
+    @classmethod
+    def by(cls, manifest: PublishedManifest, path: str) -> "Published":
+        """What a manifest says that was found in the folder `path`."""
+        files = at_path(path, (*manifest.files, manifest.own_entry))
+        return cls(files, manifest.content.columns, manifest.content.warnings)
 
 
 class Destination(Protocol):

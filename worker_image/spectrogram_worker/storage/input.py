@@ -45,10 +45,10 @@ def open_input(
     except BaseException:
         copies.close()
         raise
-    return DownloadedFile(path, file.title, copies)
+    return WebStore(path, file.title, copies)
 
 
-class DownloadedFile(ClaimStore):
+class WebStore(ClaimStore):
     """A copy of one file from the web, which people know by its address. `close` removes it."""
 
     def __init__(self, path: PurePosixPath, title: str, copies: Copies) -> None:

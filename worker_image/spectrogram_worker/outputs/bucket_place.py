@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LocalFile:
+class Upload:
     """A result to upload: its path in the folder, where it is, its bytes."""
 
     path: str
@@ -54,7 +54,7 @@ class LocalFile:
     media_type: str
 
 
-class BucketFolder:
+class BucketPlace:
     """The folder `path` of a bucket, for the attempt of `job` that this process is."""
 
     def __init__(self, client: BucketClient, path: str, job: JobReference, process: str, soft_seconds: int) -> None:
@@ -114,7 +114,7 @@ class BucketFolder:
         if self._marker is None or self._markers().get(self._marker_key) != self._marker:
             raise self._superseded()
 
-    def publish(self, files: Iterable[LocalFile]) -> None:
+    def publish(self, files: Iterable[Upload]) -> None:
         """Upload the results, then the manifest, which is one of the files. What fails leaves nothing published."""
         self._replace({file.path: file for file in files})
         self.leave()
@@ -155,7 +155,7 @@ class BucketFolder:
         except WorkerError as error:
             log.warning("Cannot remove the unfinished output %s: %s", self.path, error)
 
-    def _replace(self, files: Mapping[str, LocalFile]) -> None:
+    def _replace(self, files: Mapping[str, Upload]) -> None:
         former = self.enter(uploading=True)
         if former is not None and self.is_whole(former):
             what = f"another attempt of this job has published {self.path}: the next attempt finds it"
@@ -176,8 +176,8 @@ class BucketFolder:
             raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
         self._upload([files[MANIFEST_NAME]], threads=1)
 
-    def _upload(self, files: list[LocalFile], *, threads: int) -> None:
-        def upload(file: LocalFile) -> None:
+    def _upload(self, files: list[Upload], *, threads: int) -> None:
+        def upload(file: Upload) -> None:
             self.require_entered()
             self._client.upload(f"{self.path}/{file.path}", file.place, file.media_type)
 

@@ -1,7 +1,7 @@
 """In a claim, results appear whole or not at all: written beside their place with another name, renamed at the end.
 
 What stands in that place already is never lost by mistake. Results of this job and these parameters are the result;
-results of a job of this name are put aside, replaced and then deleted; anything else is left alone (faults.md, I6).
+results of a job of this name are put aside, replaced and then deleted; anything else is left alone.
 
 An attempt that is killed leaves its work behind. Its own next attempt removes that, and whoever else writes results
 beside it once it is abandoned: an attempt that lives renews the time of its folder every five minutes, so that a day
@@ -13,27 +13,15 @@ import errno
 import logging
 import os
 import re
-import stat
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.errors import WorkerError, invalid_spec
-from spectrogram_worker.outputs.destination import (
-    HIDDEN,
-    PARTIAL,
-    Published,
-    at_path,
-    hidden_name,
-    in_the_way,
-    listed,
-    output_errors,
-    path_parts,
-)
-from spectrogram_worker.outputs.manifest import PublishedManifest, read_manifest
-from spectrogram_worker.storage.folders import Folder, Renewal, walk
+from spectrogram_worker.outputs.claim_place import ClaimPlace, described
+from spectrogram_worker.outputs.destination import HIDDEN, PARTIAL, Published, hidden_name, output_errors, path_parts
+from spectrogram_worker.storage.folders import Folder, Renewal
 
 _LONGEST_NAME = 255 - len(PARTIAL)
 _RENEWAL_SECONDS = 300.0
@@ -44,15 +32,7 @@ _ABANDONED = re.compile(rf"{re.escape(HIDDEN)}[A-Za-z0-9-]{{1,64}}-\d+\.(?:tmp|g
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Occupant:
-    """What stands where results are to appear: `manifest` where it is a job's results, else `description` says."""
-
-    description: str
-    manifest: PublishedManifest | None = None
-
-
-class FolderDestination:
+class ClaimDestination:
     """A folder below `root`, the folder that a claim is mounted at: a Destination.
 
     `path` is relative to `root`; `recording` is the input, which no output may replace.
@@ -86,14 +66,11 @@ class FolderDestination:
         with output_errors(self.path):
             self._parent = self._open_parent()
             self._restore()
-            occupant = self._occupant(self._name)
-        if occupant is None:
-            return None
-        manifest = self._own(occupant)
-        if manifest.is_of(self._job) and manifest.complete:
-            with output_errors(self.path):
-                return self._published(manifest)
-        return None
+            place = self._place()
+            manifest = place.find()
+            if manifest is None or not place.is_whole(manifest):
+                return None
+        return Published.by(manifest, self.path)
 
     def prepare(self) -> None:
         """Remove what earlier attempts left, make the work folder and try to write in it."""
@@ -120,14 +97,11 @@ class FolderDestination:
 
     def publish(self, *, partial: bool) -> str:
         """Make the results appear; returns their path, relative to the root. Partial ones get a name of their own."""
-        name = self._name + PARTIAL if partial else self._name
+        place = self._place(partial=partial)
         with output_errors(self.path):
             self.work.synchronize()
-            occupant = self._occupant(name)
-        if occupant is not None:
-            self._own(occupant)
-        with output_errors(self.path):
-            self._put_in_place(name, replace=occupant is not None)
+            former = place.find()
+            self._put_in_place(place.name, replace=former is not None)
             self._close_work()
             if not partial:
                 self._remove_own_partial()
@@ -181,7 +155,7 @@ class FolderDestination:
                 below = folder.folder(part, create=True)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    message = f"output.path: {part} is not a folder but {_describe(folder.status(part))}"
+                    message = f"output.path: {part} is not a folder but {described(folder.status(part))}"
                     raise WorkerError(ExitCode.OUTPUT_NOT_WRITABLE, message) from error
                 raise
             finally:
@@ -196,51 +170,9 @@ class FolderDestination:
         if asides and parent.status(self._name) is None:
             parent.rename(asides[-1], self._name)
 
-    def _occupant(self, name: str) -> Occupant | None:
-        parent = self._open()
-        status = parent.status(name)
-        if status is None:
-            return None
-        if not stat.S_ISDIR(status.st_mode):
-            return Occupant(f"{name} is {_describe(status)}")
-        if self._holds_recording(status):
-            return Occupant(f"{name} holds the input")
-        folder = parent.folder(name)
-        try:
-            manifest, names = read_manifest(folder), folder.names()
-        finally:
-            folder.close()
-        if manifest is None:
-            return Occupant(f"{name} is a folder without a manifest of this job's; it holds {listed(names)}")
-        if not manifest.is_of_job_named(self._job):
-            return Occupant(f"{name} holds the results of the job {manifest.job_title}")
-        return Occupant(f"{name} holds results of this job", manifest)
-
-    def _own(self, occupant: Occupant) -> PublishedManifest:
-        if occupant.manifest is None:
-            raise in_the_way(occupant.description)
-        return occupant.manifest
-
-    def _holds_recording(self, folder: os.stat_result) -> bool:
-        """True when the recording is this folder or lies in it, by whatever mount the two are reached."""
-        for path in (self._recording, *self._recording.parents):
-            try:
-                if os.path.samestat(path.stat(), folder):
-                    return True
-            except OSError:
-                continue
-        return False
-
-    def _published(self, manifest: PublishedManifest) -> Published | None:
-        """The published files, if every one is there in its full size."""
-        folder = self._open().folder(self._name)
-        try:
-            if any(_size(folder, file.path) != file.bytes for file in manifest.files):
-                return None
-        finally:
-            folder.close()
-        files = (*manifest.files, manifest.own_entry)
-        return Published(at_path(self.path, files), manifest.content.columns, manifest.content.warnings)
+    def _place(self, *, partial: bool = False) -> ClaimPlace:
+        name = self._name + PARTIAL if partial else self._name
+        return ClaimPlace(self._open(), name, self._job, self._recording)
 
     def _put_in_place(self, name: str, *, replace: bool) -> None:
         parent = self._open()
@@ -258,9 +190,13 @@ class FolderDestination:
             self._remove_quietly(aside)
 
     def _remove_own_partial(self) -> None:
-        occupant = self._occupant(self._name + PARTIAL)
-        if occupant is not None and occupant.manifest is not None:
-            self._remove_quietly(self._name + PARTIAL)
+        place = self._place(partial=True)
+        try:
+            former = place.find()
+        except WorkerError:  # it is not this job's
+            return
+        if former is not None:
+            self._remove_quietly(place.name)
 
     def _remove_quietly(self, name: str) -> None:
         """The new results stand: what is left of the old ones is not worth failing for."""
@@ -277,30 +213,3 @@ def _changed(folder: Folder) -> float:
     """When the folder or anything directly in it changed last."""
     times = [status.st_mtime for name in folder.names() if (status := folder.status(name)) is not None]
     return max([os.fstat(folder.descriptor).st_mtime, *times])
-
-
-def _describe(status: os.stat_result | None) -> str:
-    if status is None:
-        return "nothing"
-    if stat.S_ISLNK(status.st_mode):
-        return "a symbolic link"
-    if stat.S_ISREG(status.st_mode):
-        return "a file"
-    return "a special file"
-
-
-def _size(folder: Folder, name: str) -> int | None:
-    """Bytes of the file `name` in `folder`, or of all files in the folder `name`; None where it is neither."""
-    status = folder.status(name) if "/" not in name and name not in (".", "..") else None
-    if status is None or not stat.S_ISDIR(status.st_mode):
-        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
-    below = folder.folder(name)
-    try:
-        found = [place.status(file) for _, place, file in walk(below)]
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        return None  # nested as no worker nests
-    finally:
-        below.close()
-    return sum(entry.st_size for entry in found if entry is not None and stat.S_ISREG(entry.st_mode))
