@@ -100,7 +100,7 @@ class Attempt:
             selection = select(recording.description, self._document.input.range)
             self._describe(recording.description, selection)
             self._log_memory("after_download")
-            stream, output = self._plan(recording, selection, store.memory_bytes)
+            stream, output = self._plan(recording, selection, store.read_ahead_bytes)
             signal = _signal(recording.description, selection)
             with output_errors(self._destination.path):
                 drawable = self._document.model_copy(update={"output": output})
@@ -132,7 +132,7 @@ class Attempt:
             raise WorkerError(ExitCode.REROUTE_LARGE, f"{message}: it belongs on the large queue")
 
     def _plan(
-        self, recording: Recording, selection: Selection, read_ahead: int
+        self, recording: Recording, selection: Selection, read_ahead_bytes: int
     ) -> tuple[ColumnStream, OutputSelection]:
         """Plan the transform and refuse what cannot fit, in memory (82) or on disk (86).
 
@@ -142,7 +142,7 @@ class Attempt:
         files = selection.count * recording.description.bytes_per_sample
         chunked = document.chunking.applies_to(files)
         read_bytes = CHUNKED_READ_BYTES if chunked else READ_BYTES
-        plan, output = self._plan_memory(recording.description, selection, read_bytes, read_ahead)
+        plan, output = self._plan_memory(recording.description, selection, read_bytes, read_ahead_bytes)
         self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
         # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
         # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
@@ -170,7 +170,7 @@ class Attempt:
         return stream, output
 
     def _plan_memory(
-        self, description: Description, selection: Selection, read_bytes: int, read_ahead: int
+        self, description: Description, selection: Selection, read_bytes: int, read_ahead_bytes: int
     ) -> tuple[MemoryPlan, OutputSelection]:
         """The job's memory, with the kernel's libraries in place; and what to leave behind, with a picture that fits.
 
@@ -190,7 +190,7 @@ class Attempt:
             lanes=widest_lanes(),
             process=process.own,
             metadata=self._gauge.peak - process.own,
-            read_ahead=read_ahead,
+            read_ahead=read_ahead_bytes,
         )
 
         def plan_for(output: OutputSelection) -> MemoryPlan:

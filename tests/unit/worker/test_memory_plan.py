@@ -26,7 +26,7 @@ def test_metadata_transform_and_picture_take_turns() -> None:
     for part in ("metadata", "picture"):
         assert replace(empty, **{part: 50}).total == empty.total + 50
     assert replace(empty, metadata=50, picture=40, kernel=16).total == empty.total + 50
-    assert replace(empty, reader=10, kernel=10, buffers=10, results=10, columns=10).transform == 62
+    assert replace(empty, reader=10, read_ahead=8, kernel=10, buffers=10, results=10, columns=10).transform == 72
 
 
 @pytest.mark.parametrize("reduce", [Reduce(), Reduce(time=("none",))])
@@ -110,5 +110,7 @@ def test_compressed_digital_rf_takes_more_to_read() -> None:
 
 def test_a_remote_recording_is_read_ahead() -> None:
     known = Known(format=InputFormat.SIGMF, is_remote=True)
-    assert plan(known).reader > plan(Known(format=InputFormat.SIGMF)).reader + 8 * 2**20
-    assert plan(replace(known, read_ahead=0)).reader == plan(Known(format=InputFormat.SIGMF)).reader
+    assert plan(known).read_ahead > 8 * 2**20
+    assert plan(replace(known, read_ahead=1)).read_ahead == 1
+    for nothing in (replace(known, is_remote=False), replace(known, format=InputFormat.DIGITAL_RF)):
+        assert plan(nothing).read_ahead == 0

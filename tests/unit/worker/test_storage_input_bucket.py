@@ -15,7 +15,7 @@ import soundfile
 
 from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.memory import BLOCK_BYTES
+from spectrogram_worker.contract.memory import CACHED_BLOCK_BYTES
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage import bucket
 from unit.worker.recordings import (
@@ -110,7 +110,7 @@ COPIED: dict[str, Callable[[Path], Fields]] = {
     "digital_rf_padded": digital_rf(continuous=True),
     "digital_rf_compressed": digital_rf(continuous=False, compression=1),
 }
-PLACES = (0, BLOCK_BYTES // 4 - 500, 1_234_567, COUNT // 3)
+PLACES = (0, CACHED_BLOCK_BYTES // 4 - 500, 1_234_567, COUNT // 3)
 
 
 @pytest.mark.parametrize("name", [*STREAMED, *COPIED])
@@ -129,7 +129,7 @@ def test_a_recording_in_a_bucket_reads_as_one_in_a_folder(tmp_path: Path, store:
             for one, other in zip(read(remote, start, 100_000), read(local, start, 100_000), strict=True):
                 assert one.tobytes() == other.tobytes()
         assert not place.is_remote or (in_scratch(tmp_path) == []) is (name in STREAMED)
-        assert (place.memory_bytes > 0) is (name in STREAMED)
+        assert (place.read_ahead_bytes > 0) is (name in STREAMED)
         if name.startswith("digital_rf"):
             assert not any("ch0" in file for file in in_scratch(tmp_path))
             assert any("rf@" in file for file in in_scratch(tmp_path))

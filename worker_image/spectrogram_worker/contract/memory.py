@@ -26,8 +26,9 @@ WIDENED_BYTES = 128 * 1024
 INFLATED_PIECE_BYTES = 128 * 1024
 INFLATED_PIECES = 8
 """What a reader of compressed Digital RF keeps of what it has inflated."""
-BLOCK_BYTES = 4 * 2**20
+CACHED_BLOCK_BYTES = 4 * 2**20
 FETCHING_THREADS = 4
+"""How remote files are read ahead: in blocks of so many bytes, by so many threads."""
 ITEMS_PER_THREAD = 2
 CHUNK_BYTES = 4 * 2**20
 FILE_BUFFER_BYTES = 256 * 1024
@@ -65,7 +66,7 @@ class Known:
 
     samples: of the selected range. kept_bins: of a column. lanes: frames that the processor's vectors take at a time, 0
     where there is no compiled kernel. process, metadata: what the worker takes before the transform, and what reading
-    the recording's metadata took beside it. read_ahead: what parts of remote files that are shared by all threads take.
+    the recording's metadata took beside it. read_ahead: bytes that the cache of a remote file takes.
     """
 
     format: InputFormat = InputFormat.AUTO
@@ -86,12 +87,14 @@ class MemoryPlan:
 
     process: the worker itself, with its libraries. metadata: reading what describes the recording, which is over before
     the transform begins. reader, kernel, buffers, results, columns: all threads' readers, kernels, samples and results
-    under way, and the columns that are being made or collected. picture: drawing it, after the transform.
+    under way, and the columns that are being made or collected. read_ahead: the cache of a remote file, which all
+    threads share. picture: drawing it, after the transform.
     """
 
     process: int
     metadata: int
     reader: int
+    read_ahead: int
     kernel: int
     buffers: int
     results: int
@@ -101,7 +104,8 @@ class MemoryPlan:
     @property
     def transform(self) -> int:
         """The transform, with a quarter for what lies between the parts (measured: up to 18 %)."""
-        return (self.reader + self.kernel + self.buffers + self.results + self.columns) * 5 // 4
+        parts = (self.reader, self.read_ahead, self.kernel, self.buffers, self.results, self.columns)
+        return sum(parts) * 5 // 4
 
     @property
     def processing(self) -> int:
@@ -148,8 +152,8 @@ def plan_memory(
     return MemoryPlan(
         process=_process(known, output, uses_scipy=lanes == 0) if known.process is None else known.process,
         metadata=known.metadata or 0,
-        reader=threads * _reader(known)
-        + (_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead),
+        reader=threads * _reader(known),
+        read_ahead=_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead,
         kernel=threads * kernel + shared,
         buffers=threads * buffer,
         results=threads * ITEMS_PER_THREAD * result,
@@ -209,19 +213,20 @@ def _reader(known: Known) -> int:
     return READER_BUFFER_BYTES + (WIDENED_BYTES if known.format is InputFormat.AUDIO else 0)
 
 
-def read_ahead_bytes(blocks: int) -> int:
-    """Blocks of remote files that are kept for all threads, with those that are still in a reader's hands."""
-    return (blocks + FETCHING_THREADS) * BLOCK_BYTES
-
-
-def kept_blocks(threads: int) -> int:
-    """Blocks of remote files that are kept where `threads` read at the same time."""
+def cached_blocks(threads: int) -> int:
+    """Blocks that the cache of a remote file keeps where `threads` read at the same time."""
     return 2 * threads + 2
+
+
+def cache_bytes(blocks: int) -> int:
+    """The memory of a cache that keeps so many blocks, with those that it let go of and that are still being fetched or
+    read."""
+    return (blocks + FETCHING_THREADS) * CACHED_BLOCK_BYTES
 
 
 def _read_ahead(known: Known, threads: int) -> int:
     is_copied = known.format is InputFormat.DIGITAL_RF
-    return read_ahead_bytes(kept_blocks(threads)) if known.is_remote and not is_copied else 0
+    return cache_bytes(cached_blocks(threads)) if known.is_remote and not is_copied else 0
 
 
 def _collected(output: OutputSelection, bins: int, columns: int, reductions: int) -> int:

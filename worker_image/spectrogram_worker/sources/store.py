@@ -53,8 +53,8 @@ class RecordingStore(Protocol):
         ...
 
     @property
-    def memory_bytes(self) -> int:
-        """What reading takes beyond the readers' own buffers, at most."""
+    def read_ahead_bytes(self) -> int:
+        """Memory of the cache that all readers share, at most; 0 where there is none."""
         ...
 
     def shown(self, path: PurePosixPath) -> str:

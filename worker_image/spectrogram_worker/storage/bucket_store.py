@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.memory import BLOCK_BYTES, kept_blocks
+from spectrogram_worker.contract.memory import CACHED_BLOCK_BYTES, cached_blocks
 from spectrogram_worker.errors import input_invalid, input_not_found
 from spectrogram_worker.sources.store import SampleFile, is_left_by_macos
-from spectrogram_worker.storage.blocks import Blocks, new_room
 from spectrogram_worker.storage.bucket import TRANSFER_THREADS, Changed, Entry
 from spectrogram_worker.storage.claim_store import ClaimStore
 from spectrogram_worker.storage.copies import Copies
+from spectrogram_worker.storage.read_ahead import ReadAheadCache, new_room
 
 MOST_LISTED = 1_000_000
 _LONGEST_NAME = 255
@@ -59,13 +59,13 @@ class BucketStore:
         self._folders: set[str] = set()
         self._copied: set[PurePosixPath] = set()
         self._streamed: set[PurePosixPath] = set()
-        self._blocks: Blocks[Entry] = Blocks(self._read, most=kept_blocks(threads))
+        self._cache: ReadAheadCache[Entry] = ReadAheadCache(self._read, most=cached_blocks(threads))
 
     @property
-    def memory_bytes(self) -> int:
-        """What the shared blocks take, no more than the files that are read so."""
+    def read_ahead_bytes(self) -> int:
+        """What the cache takes, at most: no more than the files that are read through it."""
         sizes = sum(entry.size for path in self._streamed if (entry := self._look(path)) is not None)
-        return min(sizes, self._blocks.memory_bytes)
+        return min(sizes, self._cache.memory_bytes)
 
     def shown(self, path: PurePosixPath) -> str:
         """`path` as people know it, from the store's prefix on."""
@@ -132,7 +132,7 @@ class BucketStore:
             return self._local().open(path)
         entry = self._entry(path)
         self._streamed.add(path)
-        return BucketFile(self.shown(path), entry, self._blocks, self._raise_if_stopped)
+        return BucketFile(self.shown(path), entry, self._cache, self._raise_if_stopped)
 
     def fetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Copy objects to scratch that are not there yet, a few parts at a time."""
@@ -163,7 +163,7 @@ class BucketStore:
 
     def close(self) -> None:
         """Close the connections, give back the memory, remove the copies."""
-        self._blocks.close()
+        self._cache.close()
         self._client.close()
         self._copies.close()
 
@@ -221,9 +221,11 @@ class BucketFile:
 
     descriptor = None
 
-    def __init__(self, name: str, entry: Entry, blocks: Blocks[Entry], raise_if_stopped: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, entry: Entry, cache: ReadAheadCache[Entry], raise_if_stopped: Callable[[], None]
+    ) -> None:
         self.name, self.size = name, entry.size
-        self._entry, self._blocks, self._raise_if_stopped = entry, blocks, raise_if_stopped
+        self._entry, self._cache, self._raise_if_stopped = entry, cache, raise_if_stopped
 
     def read(self, offset: int, content: NDArray[Any]) -> None:
         """Fill `content` (contiguous) with the bytes from `offset` on. Raises WorkerError 65 where the object ends."""
@@ -232,7 +234,7 @@ class BucketFile:
             raise input_invalid(
                 f"{self.name} ends at byte {self.size}, in the middle of its samples: it was cut off, copy it again"
             )
-        self._blocks.read(self._entry, self.size, offset, content.data.cast("B"))
+        self._cache.read(self._entry, self.size, offset, content.data.cast("B"))
 
     def require_unchanged(self) -> None:
         """Every read asks for the object that was first seen."""
@@ -258,5 +260,5 @@ def _is_name(name: str) -> bool:
 def _parts(entries: Iterable[tuple[PurePosixPath, Entry]]) -> Iterator[tuple[PurePosixPath, int, int]]:
     """The objects in parts of up to 4 MiB: path, first byte, number of bytes."""
     for path, entry in entries:
-        for start in range(0, entry.size, BLOCK_BYTES):
-            yield path, start, min(BLOCK_BYTES, entry.size - start)
+        for start in range(0, entry.size, CACHED_BLOCK_BYTES):
+            yield path, start, min(CACHED_BLOCK_BYTES, entry.size - start)

@@ -49,7 +49,7 @@ class ClaimStore:
     """
 
     is_remote = False
-    memory_bytes = 0
+    read_ahead_bytes = 0
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
-"""Blocks of remote files, shared by all readers: what one thread asks for, its neighbour often needs next.
+"""A cache of blocks of remote files that reads ahead; all threads that read a recording share it.
 
-Files are read forwards, by several threads in turns. So a block is fetched once, in a thread of its own, and where a
-file is being read on, the next blocks are fetched before anyone asks.
+They read a file forwards, in turns, and what one thread asks for often ends in the block that the next one needs. So a
+block is fetched once, by a thread of the cache; and where a file's blocks are asked for one after the other, the next
+two are fetched before anyone asks.
 """
 
 import mmap
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from spectrogram_worker.contract.memory import BLOCK_BYTES, FETCHING_THREADS, read_ahead_bytes
+from spectrogram_worker.contract.memory import CACHED_BLOCK_BYTES, FETCHING_THREADS, cache_bytes
 
 _AHEAD = 2
 _PATIENCE_SECONDS = 1.0
@@ -24,11 +25,12 @@ def new_room(count: int) -> memoryview:
     return memoryview(mmap.mmap(-1, count))
 
 
-class Blocks(Generic[File]):
-    """At most `most` blocks of files, safe for several threads. `fetch(file, start, content)` fills `content`.
+class ReadAheadCache(Generic[File]):
+    """Holds at most `most` blocks of 4 MiB; safe for several threads. `fetch(file, start, content)` fills `content`.
 
-    Blocks that were read to their end make room first, then those that nobody has asked for yet, then those that were
-    not asked for the longest. What is fetched ahead only ever replaces blocks that were read to their end.
+    It takes the memory of four blocks more, at most: one that was dropped lives on while it is being fetched or read.
+    When the cache is full, blocks that were read to their end are dropped first, then those that nobody has asked for
+    yet, then the one that was not asked for the longest. Fetching ahead drops only blocks that were read to their end.
     """
 
     def __init__(self, fetch: Callable[[File, int, memoryview], None], most: int) -> None:
@@ -40,13 +42,13 @@ class Blocks(Generic[File]):
 
     @property
     def memory_bytes(self) -> int:
-        """What the blocks take at most, with those that are still in a reader's hands."""
-        return read_ahead_bytes(self._most)
+        """What the cache takes, at most."""
+        return cache_bytes(self._most)
 
     def read(self, file: File, size: int, offset: int, content: memoryview) -> None:
         """Fill `content` with the bytes from `offset` on of a file of `size` bytes. Raises what `fetch` raises."""
         while content:
-            number, begin = divmod(offset, BLOCK_BYTES)
+            number, begin = divmod(offset, CACHED_BLOCK_BYTES)
             block = self._block(file, size, number).result()
             piece = block[begin : begin + len(content)]
             content[: len(piece)] = piece
@@ -61,7 +63,12 @@ class Blocks(Generic[File]):
             wanted = self._blocks.get((file, number)) or self._begin(file, size, number)
             self._blocks.move_to_end((file, number))
             for ahead in range(number + 1, number + 1 + _AHEAD):
-                if reads_on and (file, ahead) not in self._blocks and ahead * BLOCK_BYTES < size and self._has_room():
+                if (
+                    reads_on
+                    and (file, ahead) not in self._blocks
+                    and ahead * CACHED_BLOCK_BYTES < size
+                    and self._has_room()
+                ):
                     self._begin(file, size, ahead)
                     self._blocks.move_to_end((file, ahead), last=False)
         return wanted
@@ -74,8 +81,8 @@ class Blocks(Generic[File]):
         return found
 
     def _fetched(self, file: File, size: int, number: int) -> memoryview:
-        start = number * BLOCK_BYTES
-        content = new_room(min(BLOCK_BYTES, size - start))
+        start = number * CACHED_BLOCK_BYTES
+        content = new_room(min(CACHED_BLOCK_BYTES, size - start))
         self._fetch(file, start, content)
         return content
 
