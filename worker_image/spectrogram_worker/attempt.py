@@ -68,7 +68,7 @@ class Attempt:
         self._destination.discard()
 
     def rescue(self) -> Ending | None:
-        """Publish what is computed, from the watch's thread, if all that does not come to an end is the picture."""
+        """From the safeguard's thread: publish without the picture, if drawing it is all that does not come back."""
         return self._finish.rescue()
 
     def close(self) -> None:

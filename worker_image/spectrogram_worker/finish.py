@@ -83,7 +83,7 @@ class Finish:
             return Ending(stopped.code, f"{stopped.message}; what was done could not be kept: {error}")
 
     def rescue(self) -> Ending | None:
-        """From the watch, when drawing does not come back: publish without the picture.
+        """From the safeguard's thread, when drawing does not come back: publish without the picture.
 
         None where no picture is being drawn that may be left out.
         """
@@ -116,7 +116,7 @@ class Finish:
         except Exception as error:
             failure = error
         if not self._take_unpublished():
-            threading.Event().wait()  # the watch publishes, and ends the process
+            threading.Event().wait()  # the safeguard publishes, and ends the process
         self._stop.heed(*ExitCode)
         if failure is not None:
             self._leave_picture_out(done, ending_of(failure).message)

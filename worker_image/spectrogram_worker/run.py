@@ -7,7 +7,7 @@ from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.environment import write_termination_message
 from spectrogram_worker.errors import Ending, ending_of
 from spectrogram_worker.guards.memory import MemoryGauge, find_cgroup
-from spectrogram_worker.guards.safeguard import Watch
+from spectrogram_worker.guards.safeguard import Safeguard
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import log_ending
 from spectrogram_worker.progress import ProgressState
@@ -40,16 +40,9 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
             attempt.discard()
         return code
 
-    watch = Watch(
-        job,
-        stop,
-        gauge,
-        threshold_percent=document.limits.safeguard_percent,
-        soft_deadline=started + document.limits.soft_seconds,
-        force=force,
-    )
+    safeguard = Safeguard(job, stop, gauge, soft_deadline=started + document.limits.soft_seconds, force=force)
     with ProgressServer(state, document.port):
-        with watch:
+        with safeguard:
             try:
                 attempts.append(Attempt(document, stop, gauge, state))
                 with closing(attempts[0]):

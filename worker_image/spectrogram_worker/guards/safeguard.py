@@ -1,8 +1,7 @@
-"""The watch beside the computation: memory against its limit, the soft time limit, and a stop that is not heeded.
+"""The safeguard beside the computation: it keeps memory and time below their limits.
 
-Past a limit the watch asks the computation to stop, which then keeps what is complete. Only if the computation does not
-react in time does the watch end the process itself: late is worse than abrupt, because the kernel's kill and the
-kubelet's deadline leave no word behind.
+Past a limit it asks the computation to stop, which then keeps what is complete. If the computation does not react in
+time, the safeguard ends the process itself, with last words: the kernel's kill and the kubelet's deadline leave none.
 """
 
 import logging
@@ -28,11 +27,11 @@ SOFT_LIMIT_PATIENCE = 60.0
 log = logging.getLogger(__name__)
 
 
-class Watch:
-    """A thread that looks every 0.5 s; a context manager.
+class Safeguard:
+    """A context manager, in which a thread looks every 0.5 s.
 
-    `force` runs right before a forced end, on this thread. The process ends with the code that it returns, else with
-    that of the stop.
+    `force` runs in that thread right before it ends the process. The exit code is the one that `force` returns, or that
+    of the stop where it returns none.
     """
 
     def __init__(
@@ -41,19 +40,17 @@ class Watch:
         stop: StopRequest,
         gauge: MemoryGauge,
         *,
-        threshold_percent: float,
         soft_deadline: float,
         force: Callable[[Stop], ExitCode | None],
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] = os._exit,
     ) -> None:
         self._job, self._stop, self._gauge = job, stop, gauge
-        self._threshold, self._soft_deadline = threshold_percent, soft_deadline
-        self._force, self._clock, self._leave = force, clock, leave
+        self._soft_deadline, self._force, self._clock, self._leave = soft_deadline, force, clock, leave
         self._next_warning = -float("inf")
         self._complaints: set[str] = set()
         self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="safeguard", daemon=True)
 
     def __enter__(self) -> Self:
         self.look()
@@ -70,8 +67,8 @@ class Watch:
         while not self._finished.wait(LOOK_SECONDS):
             try:
                 self.look()
-            except Exception as error:  # a watch that is gone would let a worker pass every limit in silence
-                self._complain("The watch goes on after an error", error)
+            except Exception as error:  # without a safeguard a worker would pass every limit in silence
+                self._complain("The safeguard goes on after an error", error)
 
     def look(self) -> None:
         """One look: asks for a stop past a limit, warns near the memory's, ends a process that does not react."""
@@ -100,10 +97,10 @@ class Watch:
             log.error("Job %s: %s: %s", self._job, what, error, exc_info=None if isinstance(error, OSError) else error)
 
     def _look_at_memory(self, use: MemoryUse, now: float) -> None:
-        if use.percent >= self._threshold:
+        if use.percent >= use.threshold:
             if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
                 return
-            percent, threshold = f"{use.percent:.1f}%", f"{self._threshold:.1f}%"
+            percent, threshold = f"{use.percent:.1f}%", f"{use.threshold:.1f}%"
             log.critical("Job %s: CRITICAL MEMORY USAGE - %s exceeds threshold %s", self._job, percent, threshold)
             log.critical("Job %s: Forcing process termination due to memory usage", self._job)
             message = f"memory use of {percent} of {megabytes(use.limit)} exceeds the threshold of {threshold}"

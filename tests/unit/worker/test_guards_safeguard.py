@@ -14,7 +14,7 @@ import pytest
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse, ProcessMemory
-from spectrogram_worker.guards.safeguard import Watch
+from spectrogram_worker.guards.safeguard import Safeguard
 from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_signals
 from spectrogram_worker.progress import ProgressState
 from unit.worker.jobs import job
@@ -26,12 +26,12 @@ class Gauge(MemoryGauge):
     percent = 10.0
 
     def look(self) -> MemoryUse:
-        return MemoryUse(ProcessMemory(1, 1, 2), int(self.percent * 10), 1000)
+        return MemoryUse(ProcessMemory(1, 1, 2), int(self.percent * 10), 1000, threshold=95.0)
 
 
 @dataclass
 class Stage:
-    """A watch without a thread, its clock, and what it did."""
+    """A safeguard without a thread, its clock, and what it did."""
 
     gauge: Gauge = field(default_factory=lambda: Gauge(1000))
     stop: StopRequest = field(default_factory=StopRequest)
@@ -39,12 +39,11 @@ class Stage:
     forced: list[Stop] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
 
-    def watch(self, *, soft_seconds: float = 600) -> Watch:
-        return Watch(
+    def safeguard(self, *, soft_seconds: float = 600) -> Safeguard:
+        return Safeguard(
             "team/fm-band",
             self.stop,
             self.gauge,
-            threshold_percent=95.0,
             soft_deadline=self.now + soft_seconds,
             force=self.forced.append,
             clock=lambda: self.now,
@@ -69,13 +68,13 @@ def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_safeguard_stops_at_the_threshold_with_the_designs_words(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     stage.gauge.percent = 94.9
-    watch.look()
+    safeguard.look()
     assert stage.code is None
     stage.gauge.percent = 96.5
-    watch.look()
-    watch.look()
+    safeguard.look()
+    safeguard.look()
     assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
     critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
     assert critical == [
@@ -85,28 +84,28 @@ def test_the_safeguard_stops_at_the_threshold_with_the_designs_words(
 
 
 def test_high_use_is_logged_at_most_every_five_seconds(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     for percent, expected in ((85.0, 0), (86.0, 1)):
         stage.gauge.percent = percent
-        watch.look()
+        safeguard.look()
         assert len(caplog.records) == expected
     for _ in range(9):
         stage.now += 0.5
-        watch.look()
+        safeguard.look()
     assert len(caplog.records) == 1
     stage.now += 0.5
-    watch.look()
+    safeguard.look()
     assert len(caplog.records) == 2
 
 
 def test_the_soft_limit_stops_once_with_the_designs_words(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    watch = stage.watch(soft_seconds=10)
+    safeguard = stage.safeguard(soft_seconds=10)
     stage.now += 9.9
-    watch.look()
+    safeguard.look()
     assert stage.code is None
     stage.now += 0.1
-    watch.look()
-    watch.look()
+    safeguard.look()
+    safeguard.look()
     assert stage.code is ExitCode.SOFT_TIME_LIMIT_EXCEEDED
     assert [record.getMessage() for record in caplog.records] == [
         "Job team/fm-band: Job exceeded soft time limit during spectrogram generation"
@@ -122,35 +121,35 @@ def test_the_first_request_wins(stage: Stage) -> None:
 
 
 def test_a_stop_that_nobody_heeds_ends_the_process(stage: Stage) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     stage.gauge.percent = 99.0
-    watch.look()
+    safeguard.look()
     stage.now += 4.0
-    watch.look()
+    safeguard.look()
     assert stage.left == []
     stage.now += 1.5
-    watch.look()
+    safeguard.look()
     assert stage.left == [83]
     assert [stop.code for stop in stage.forced] == [ExitCode.MEMORY_SAFEGUARD_EXCEEDED]
 
 
 def test_a_stop_that_is_heeded_needs_no_force(stage: Stage) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
     stage.stop.heed(ExitCode.INTERRUPTED)
     stage.now += 500
-    watch.look()
+    safeguard.look()
     assert stage.left == []
 
 
 def test_an_emergency_after_another_stop_is_still_forced(stage: Stage) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
     stage.stop.heed(ExitCode.INTERRUPTED)
     stage.gauge.percent = 99.0
-    watch.look()
+    safeguard.look()
     stage.now += 6
-    watch.look()
+    safeguard.look()
     assert stage.left == [83]
 
 
@@ -168,20 +167,20 @@ def no_descriptors_left() -> Iterator[None]:
 def test_memory_that_cannot_be_read_is_neither_safe_nor_an_emergency(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch = stage.watch(soft_seconds=10)
-    watch._gauge = MemoryGauge(1)  # any use is above it
+    safeguard = stage.safeguard(soft_seconds=10)
+    safeguard._gauge = MemoryGauge(1)  # any use is above it
     with no_descriptors_left():
-        watch.look()
-        watch.look()
+        safeguard.look()
+        safeguard.look()
         assert not stage.stop.is_set()
         said = [(record.levelname, record.getMessage()) for record in caplog.records]
         stage.now += 10
-        watch.look()
+        safeguard.look()
     assert len(said) == 1
     assert said[0][0] == "ERROR"
     assert said[0][1].startswith("Job team/fm-band: The memory in use cannot be read")
     assert stage.code is ExitCode.SOFT_TIME_LIMIT_EXCEEDED  # the other limits hold
-    watch.look()
+    safeguard.look()
     assert stage.stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED)
 
 
@@ -199,17 +198,17 @@ def test_the_thread_survives_an_error(stage: Stage, caplog: pytest.LogCaptureFix
         looks.append(0.0)
         raise RuntimeError("a bug")
 
-    watch = stage.watch()
-    with watch:
-        watch._clock = fail
+    safeguard = stage.safeguard()
+    with safeguard:
+        safeguard._clock = fail
         wait_until(lambda: len(looks) > 2)
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "Job team/fm-band: The watch goes on after an error: a bug"
+        "Job team/fm-band: The safeguard goes on after an error: a bug"
     ]
 
 
 def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    with stage.watch():
+    with stage.safeguard():
         stage.gauge.percent = 99.0
         wait_until(stage.stop.is_set)
     assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
@@ -219,7 +218,7 @@ def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCap
 
 def test_a_limit_that_is_passed_at_the_start_is_seen_before_anything_runs(stage: Stage) -> None:
     stage.gauge.percent = 99.0
-    with stage.watch():
+    with stage.safeguard():
         assert stage.stop.is_set()
 
 
@@ -245,33 +244,33 @@ def test_last_words_that_fail_do_not_save_the_process(stage: Stage) -> None:
     def fail(stop: Stop) -> ExitCode | None:
         raise IndexError(stop.message)
 
-    watch = stage.watch()
-    watch._force = fail
+    safeguard = stage.safeguard()
+    safeguard._force = fail
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=0)
     stage.now += 1
     with pytest.raises(IndexError):
-        watch.look()
+        safeguard.look()
     assert stage.left == [85]
 
 
 def test_a_forced_end_has_the_code_of_what_could_be_saved(stage: Stage) -> None:
-    watch = stage.watch()
-    watch._force = lambda stop: ExitCode.DONE
+    safeguard = stage.safeguard()
+    safeguard._force = lambda stop: ExitCode.DONE
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=0)
     stage.now += 1
-    watch.look()
+    safeguard.look()
     assert stage.left == [0]
 
 
 def test_what_was_heeded_is_not_heeded_for_ever(stage: Stage) -> None:
-    watch = stage.watch()
+    safeguard = stage.safeguard()
     stage.stop.heed(*ExitCode)
     stage.stop.request(ExitCode.INTERRUPTED, "interrupted", patience=1)
     stage.now += 2
-    watch.look()
+    safeguard.look()
     assert stage.left == []
     stage.stop.heed()
-    watch.look()
+    safeguard.look()
     assert stage.left == [85]
 
 
