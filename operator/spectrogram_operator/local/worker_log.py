@@ -1,4 +1,4 @@
-"""What a worker prints: lines of JSON, as logs.py of the worker writes them, or anything else from one that died."""
+"""What a worker prints: lines of JSON (contract/logs.py), or anything else from one that died."""
 
 import asyncio
 import json

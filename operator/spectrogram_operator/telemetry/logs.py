@@ -1,20 +1,15 @@
-"""Logs of the operator: one JSON object a line, on stdout; and the sentences that people search them for.
+"""Logs of the operator, on stdout, in the format of both programs; and the sentences that people search them for."""
 
-What users or workers wrote can reach a message: control characters and line breaks are taken out of it.
-"""
-
-import json
 import logging
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from spectrogram_operator.api.status import Condition, JobMemory, SpectrogramJobStatus
 from spectrogram_operator.telemetry.transitions import transition
-from spectrogram_worker.contract.report import clean_text
+from spectrogram_worker.contract.logs import JsonLines
 
-# Operators have alerts and habits that search for these words (README, "Log lines"). Jobs are namespace/name.
+# Operators have alerts and habits that search for these words. Jobs are namespace/name.
 CHECKING = "Checking %d jobs for zombie detection"
 CHECK_FAILED = "Error checking if job %s is running on worker: %s"
 ZOMBIE_DETECTED = "Job %s: Detected as zombie - status 'running' but not running on any worker"
@@ -27,30 +22,22 @@ HIGH_MEMORY = (
 )
 
 _MEGABYTE = 10**6
-_LONGEST_MESSAGE = 4096
-# kopf attaches its settings to each record: they are no news.
-_LEFT_OUT = vars(logging.makeLogRecord({})).keys() | {"message", "taskName", "settings", "k8s_skip", "k8s_ref"}
+_OF_KOPF = {"settings", "k8s_skip", "k8s_ref"}
+"""What kopf attaches to each record."""
 # A line per probe of the kubelet and per request to the API would bury everything else.
 _CHATTY = ("aiohttp.access", "asyncio", "kopf.activities.probe", "kopf.objects", "kubernetes", "urllib3")
 
 
-class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, what `extra` brought, and the error's traceback."""
+class OperatorLines(JsonLines):
+    """As the worker's lines; `object` is what a line of kopf is about."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": clean_text(record.getMessage(), _LONGEST_MESSAGE),
-        }
-        entry |= {name: value for name, value in vars(record).items() if name not in _LEFT_OUT}
+    def extra(self, record: logging.LogRecord) -> dict[str, Any]:
+        """What `extra` brought, but for kopf's own."""
+        found = {name: value for name, value in super().extra(record).items() if name not in _OF_KOPF}
         reference = getattr(record, "k8s_ref", None)
         if isinstance(reference, Mapping):
-            entry["object"] = {name: reference.get(name) for name in ("kind", "namespace", "name")}
-        if record.exc_info:
-            entry["error"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+            found["object"] = {name: reference.get(name) for name in ("kind", "namespace", "name")}
+        return found
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
@@ -59,7 +46,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     `level` is debug, info, warning or error.
     """
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(OperatorLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
