@@ -621,12 +621,37 @@ def test_terminate_while_a_store_stalls_keeps_what_is_done(tmp_path: Path, monke
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     size = 32 * 2**20
-    with stalling_store(size, size // 2) as places:
-        process = start(document(tmp_path, places=places))
+    with stalling_store(size, size // 2) as store:
+        process = start(document(tmp_path, places=store.places))
         port, already = port_of(process)
         ask_until(port, lambda report: report.progress.columns_done > 20)
         process.send_signal(signal.SIGTERM)
         assert_partial(tmp_path, wait(process, tmp_path, already), ExitCode.INTERRUPTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "stalls_at", "message"),
+    [
+        ("signal.npy", None, "the computation did not react, nothing is kept"),  # what is at input.path
+        ("signal.npy", 0, "before the first column"),  # the header
+        ("signal.cf32", 2**22, "no column was complete, nothing is kept"),  # the first samples
+    ],
+)
+def test_terminate_while_a_store_stalls_before_the_first_column_leaves_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stalls_at: int | None, message: str
+) -> None:
+    for variable, value in CREDENTIALS.items():
+        monkeypatch.setenv(variable, value)
+    patience = 0.1 if stalls_at is None else 99
+    patch = f"from spectrogram_worker.guards import stop\nstop.INTERRUPTED_PATIENCE = {patience}"
+    with stalling_store(2**25, stalls_at, name) as store:
+        content = document(tmp_path, places=store.places, input={"path": name, "raw": {"sampleRate": RATE}})
+        process = start(content, patch=patch)
+        store.stalled.wait()
+        process.send_signal(signal.SIGTERM)
+        ended = wait(process, tmp_path)
+    assert ended.assert_orderly(ExitCode.INTERRUPTED).message.endswith(message)
+    assert outputs(tmp_path) == []
 
 
 def test_terminate_is_85_and_keeps_what_is_done(tmp_path: Path, endless: Path) -> None:

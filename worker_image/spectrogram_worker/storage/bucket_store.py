@@ -59,7 +59,7 @@ class BucketStore:
         self._folders: set[str] = set()
         self._copied: set[PurePosixPath] = set()
         self._streamed: set[PurePosixPath] = set()
-        self._cache: ReadAheadCache[Entry] = ReadAheadCache(self._read, most=cached_blocks(threads))
+        self._cache: ReadAheadCache[Entry] = ReadAheadCache(self._read, cached_blocks(threads), raise_if_stopped)
 
     @property
     def read_ahead_bytes(self) -> int:

@@ -16,6 +16,7 @@ from spectrogram_worker.contract.memory import CACHED_BLOCK_BYTES, FETCHING_THRE
 
 _AHEAD = 2
 _PATIENCE_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 
 File = TypeVar("File")
 
@@ -31,10 +32,16 @@ class ReadAheadCache(Generic[File]):
     It takes the memory of four blocks more, at most: one that was dropped lives on while it is being fetched or read.
     When the cache is full, blocks that were read to their end are dropped first, then those that nobody has asked for
     yet, then the one that was not asked for the longest. Fetching ahead drops only blocks that were read to their end.
+    `raise_if_stopped` is asked again and again by whoever waits for a block: a store that stalls holds up no stop.
     """
 
-    def __init__(self, fetch: Callable[[File, int, memoryview], None], most: int) -> None:
-        self._fetch, self._most = fetch, most
+    def __init__(
+        self,
+        fetch: Callable[[File, int, memoryview], None],
+        most: int,
+        raise_if_stopped: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._fetch, self._most, self._raise_if_stopped = fetch, most, raise_if_stopped
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[File, int], Future[memoryview]] = OrderedDict()
         self._finished: set[tuple[File, int]] = set()
@@ -46,16 +53,24 @@ class ReadAheadCache(Generic[File]):
         return cache_bytes(self._most)
 
     def read(self, file: File, size: int, offset: int, content: memoryview) -> None:
-        """Fill `content` with the bytes from `offset` on of a file of `size` bytes. Raises what `fetch` raises."""
+        """Fill `content` with the bytes from `offset` on of a file of `size` bytes.
+
+        Raises what `fetch` and `raise_if_stopped` raise.
+        """
         while content:
             number, begin = divmod(offset, CACHED_BLOCK_BYTES)
-            block = self._block(file, size, number).result()
+            block = self._awaited(self._block(file, size, number))
             piece = block[begin : begin + len(content)]
             content[: len(piece)] = piece
             content, offset = content[len(piece) :], offset + len(piece)
             if begin + len(piece) == len(block):
                 with self._lock:
                     self._finished.update({(file, number)} & self._blocks.keys())
+
+    def _awaited(self, block: "Future[memoryview]") -> memoryview:
+        while not block.done() and not wait([block], _LOOK_SECONDS).done:
+            self._raise_if_stopped()
+        return block.result()
 
     def _block(self, file: File, size: int, number: int) -> "Future[memoryview]":
         with self._lock:
