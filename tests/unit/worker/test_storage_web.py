@@ -19,7 +19,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.progress import ProgressState
-from spectrogram_worker.storage import web
+from spectrogram_worker.storage import web, web_connection
 from spectrogram_worker.storage.copies import Copies
 from spectrogram_worker.storage.web import WebFile
 from unit.worker.jobs import RATE
@@ -429,7 +429,7 @@ def test_a_server_whose_headers_never_end_is_given_up(
     job: Job, server: Server, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     """It sends a byte now and then, long before a silence would be noticed."""
-    monkeypatch.setattr(web, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(web_connection, "ANSWER_SECONDS", 0.3)
     given_up = threading.Event()
 
     def drip(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -455,7 +455,7 @@ def test_a_body_may_take_longer_than_the_headers(job: Job, server: Server, monke
         passed[0] = 86_400.0
 
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0], sleep=time.sleep)
-    monkeypatch.setattr(web, "time", clock)
+    monkeypatch.setattr(web_connection, "time", clock)
     job.stop = a_day_later  # which is asked when the headers are there
     server.pages["/noise.raw"] = answer()
     assert job.fetch() == CONTENT
@@ -497,7 +497,7 @@ def test_the_recording_is_known_by_its_address(
 ) -> None:
     samples = integer_pairs(10_000)
     server.pages["/files/noise.cs16"] = answer(samples.tobytes())
-    monkeypatch.setattr(web, "Internet", lambda: network)
+    monkeypatch.setattr(web_connection, "Internet", lambda: network)
     places = {"inputUrl": f"https://{HOST}/files/noise.cs16?key=secret", "allowedUrlHosts": [HOST]}
     job = job_of(tmp_path, "noise.cs16", fields={"raw": {"sampleRate": RATE}}, places=places)
     with opened(job) as (_, recording):
@@ -511,7 +511,7 @@ def test_a_recording_in_two_files_has_no_address(
     tmp_path: Path, server: Server, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.pages["/a.sigmf-data"] = answer()
-    monkeypatch.setattr(web, "Internet", lambda: network)
+    monkeypatch.setattr(web_connection, "Internet", lambda: network)
     places = {"inputUrl": f"https://{HOST}/a.sigmf-data", "allowedUrlHosts": [HOST]}
     with pytest.raises(WorkerError) as caught, opened(job_of(tmp_path, "a.sigmf-data", places=places)):
         pass
@@ -524,11 +524,11 @@ def test_the_whole_program(tmp_path: Path, server: Server) -> None:
     server.pages["/noise.cs16"] = answer(samples.tobytes())
     patch = f"""
 import socket
-from spectrogram_worker.storage import web
+from spectrogram_worker.storage import web_connection
 class Network:
     def resolve(self, host, port): return ["{PUBLIC}"]
     def connect(self, address, port): return socket.create_connection(("127.0.0.1", {server.port}))
-web.Internet = Network
+web_connection.Internet = Network
 """
     (tmp_path / "input").mkdir()
     (tmp_path / "input/noise.cs16").write_bytes(samples.tobytes())

@@ -1,6 +1,6 @@
-"""Where the recording of a job is: in a mounted folder, in a bucket, or at a web address.
+"""Where the recording of a job is: in a claim, in a bucket, or at a web address.
 
-The libraries behind the last two are loaded for jobs that need them.
+The libraries for the last two are loaded only for jobs that need them.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,8 @@ def open_input(
 
         client = BucketClient(bucket, credentials_in(environment, INPUT_CREDENTIALS), refused=ExitCode.INPUT_NOT_FOUND)
         return BucketStore(client, copies, threads=document.limits.threads, raise_if_stopped=raise_if_stopped)
-    from spectrogram_worker.storage.web import Internet, WebFile
+    from spectrogram_worker.storage.web import WebFile
+    from spectrogram_worker.storage.web_connection import Internet
 
     path = PurePosixPath(document.input.path)
     try:

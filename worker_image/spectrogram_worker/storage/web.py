@@ -5,7 +5,6 @@ in between has no effect. No proxy is used, whatever the environment names.
 """
 
 import http.client
-import io
 import logging
 import socket
 import ssl
@@ -14,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import BufferedWriter
 from pathlib import PurePosixPath
-from typing import Any, Protocol
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.addresses import without_query
@@ -22,43 +20,16 @@ from spectrogram_worker.errors import WorkerError, input_invalid, input_not_foun
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.storage.copies import Copies, Download, no_room
 from spectrogram_worker.storage.web_address import WebAddress, check_url, is_public, redirected
+from spectrogram_worker.storage.web_connection import HttpConnection, Network
 
 MOST_REDIRECTIONS = 3
 CONTINUATIONS = 5
 WAIT_SECONDS = 1.0
 """Before the first continuation; doubled for each further one."""
-SILENCE_SECONDS = 30.0
-ANSWER_SECONDS = 30.0
-"""From the request to the last of an answer's headers, however little of them comes at a time."""
 _PIECE_BYTES = 256 * 1024
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 
 log = logging.getLogger(__name__)
-
-
-class Network(Protocol):
-    """Names and connections."""
-
-    def resolve(self, host: str, port: int) -> Sequence[str]:
-        """The addresses of a host. Raises OSError."""
-        ...
-
-    def connect(self, address: str, port: int) -> socket.socket:
-        """A TCP connection to an address, with a time limit on silence. Raises OSError."""
-        ...
-
-
-class Internet:
-    """The real one."""
-
-    def resolve(self, host: str, port: int) -> Sequence[str]:
-        """The addresses of a host."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-    def connect(self, address: str, port: int) -> socket.socket:
-        """A TCP connection to an address."""
-        return socket.create_connection((address, port), SILENCE_SECONDS)
 
 
 class WebFile:
@@ -137,7 +108,7 @@ class WebFile:
         address, target = self._address, self._first_target()
         for _ in range(MOST_REDIRECTIONS + 1):
             with (
-                closing(_Connection(target, self._connect(target))) as connection,
+                closing(HttpConnection(target, self._connect(target))) as connection,
                 closing(self._answer(connection, target, headers)) as answer,
             ):
                 location = answer.getheader("Location") if answer.status in _REDIRECTIONS else None
@@ -197,15 +168,10 @@ class WebFile:
             raise
 
     def _answer(
-        self, connection: "_Connection", target: WebAddress, headers: Mapping[str, str]
+        self, connection: HttpConnection, target: WebAddress, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
         try:
-            own = {"User-Agent": "spectrogram-worker", "Accept": "*/*", "Connection": "close"}
-            connection.request("GET", target.target, headers=own | dict(headers))
-            answer = connection.getresponse()
-            assert isinstance(answer, _Answer)
-            answer.timed.deadline = None
-            return answer
+            return connection.ask(target, headers)
         except TimeoutError as error:
             raise self._passing(f"{target.host} does not answer in time") from error
         except http.client.HTTPException as error:
@@ -249,54 +215,6 @@ class WebFile:
 
     def _passing(self, what: str) -> WorkerError:
         return WorkerError(ExitCode.TRANSIENT_ERROR, f"{self.title}: {what}")
-
-
-class _Timed(io.RawIOBase):
-    """What comes over a connection: before a deadline, while there is one, and never after a long silence."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        super().__init__()
-        self._connection, self._content = connection, connection.makefile("rb", buffering=0)
-        self.deadline: float | None = time.monotonic() + ANSWER_SECONDS
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        """One read of the socket. Raises TimeoutError."""
-        left = SILENCE_SECONDS if self.deadline is None else self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(min(left, SILENCE_SECONDS))
-        return self._content.readinto(buffer)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._content.close()
-        super().close()
-
-
-class _Answer(http.client.HTTPResponse):
-    """An answer whose headers have a deadline."""
-
-    def __init__(self, connection: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(connection, *arguments, **options)
-        self.fp.close()
-        self.timed = _Timed(connection)
-        self.fp = io.BufferedReader(self.timed)
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a connection that stands already: http.client never looks a name up."""
-
-    default_port = 443
-    response_class = _Answer
-
-    def __init__(self, target: WebAddress, secured: ssl.SSLSocket) -> None:
-        super().__init__(target.host, target.port)
-        self.sock = secured
-        self.auto_open = 0
 
 
 def _validator(answer: http.client.HTTPResponse) -> str | None:
