@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import document
 from unit.worker.recordings import FIRST_SAMPLE, RATE, write_center_frequencies, write_digital_rf, write_sigmf
-from unit.worker.test_worker_main import start, wait
+from unit.worker.worker_process import start, wait
 
 MEBI = 2**20
 Fields = dict[str, Any]

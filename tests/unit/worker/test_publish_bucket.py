@@ -12,7 +12,7 @@ import pytest
 from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import document, job, write_endless
-from unit.worker.test_worker_main import ALL, ENDLESS, Ended, assert_same_numbers, run, run_until
+from unit.worker.worker_process import ALL, ENDLESS, Ended, assert_same_numbers, run, run_until
 
 NAMES = ["manifest.json", "spectrogram.npz", "spectrogram.png"]
 

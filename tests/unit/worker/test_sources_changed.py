@@ -14,7 +14,7 @@ from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.jobs import document, write_endless
 from unit.worker.recordings import integer_pairs, says, write_digital_rf
-from unit.worker.test_worker_main import ENDLESS, outputs, run
+from unit.worker.worker_process import ENDLESS, outputs, run
 
 PATH = PurePosixPath("signal.cf32")
 

@@ -30,7 +30,7 @@ from unit.worker.recordings import (
     write_sigmf,
 )
 from unit.worker.stores import CREDENTIALS, in_bucket, in_scratch, job_of, opened
-from unit.worker.test_worker_main import run
+from unit.worker.worker_process import run
 
 COUNT = 3_000_000
 """Samples of ci16: three blocks and a part of one."""

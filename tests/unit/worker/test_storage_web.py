@@ -25,7 +25,7 @@ from spectrogram_worker.storage.web import WebFile
 from unit.worker.jobs import RATE
 from unit.worker.recordings import integer_pairs, read, says
 from unit.worker.stores import job_of, opened
-from unit.worker.test_worker_main import run
+from unit.worker.worker_process import run
 
 HOST, OTHER = "data.example.org", "mirror.example.org"
 PUBLIC = "8.8.8.8"

@@ -15,7 +15,7 @@ from PIL import Image
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import RATE, document, write_endless
 from unit.worker.recordings import integer_pairs, write_digital_rf, write_sigmf
-from unit.worker.test_worker_main import ENDLESS, Ended, outputs, run, run_until
+from unit.worker.worker_process import ENDLESS, Ended, outputs, run, run_until
 
 ARRAYS = ["manifest.json", "spectrogram.npz"]
 LARGE = {"width": 4000, "height": 4000}
