@@ -6,7 +6,7 @@ colour map, the memory. Of a picture beside arrays only what is wrong is refused
 
 import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import cast
@@ -15,18 +15,15 @@ from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.memory import (
     CHUNKED_READ_BYTES,
     READ_BYTES,
-    REST_BYTES,
     Known,
     MemoryPlan,
-    pixels_collected_in,
-    pixels_drawn_in,
     plan_memory,
 )
 from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection
 from spectrogram_worker.contract.report import Dataset, clean_text
 from spectrogram_worker.errors import Ending, WorkerError
-from spectrogram_worker.estimate import announce, require_memory
-from spectrogram_worker.finish import NO_ROOM, Finish
+from spectrogram_worker.estimate import announce, fit_picture, require_memory
+from spectrogram_worker.finish import Finish
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.guards.stop import StopRequest
 from spectrogram_worker.logs import megabytes
@@ -37,7 +34,7 @@ from spectrogram_worker.outputs.destination import output_errors
 from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
 from spectrogram_worker.outputs.manifest import Source
 from spectrogram_worker.outputs.picture import use_scratch_for_caches
-from spectrogram_worker.outputs.results import Results, output_bytes, with_smaller_picture
+from spectrogram_worker.outputs.results import Results, output_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
@@ -199,31 +196,8 @@ class Attempt:
                 document.transform, document.reduce, output, known, threads=threads, read_bytes=read_bytes
             )
 
-        output = self._fit_picture(plan_for)
+        output = fit_picture(document.output, plan_for, self._gauge, self._state.warn)
         return plan_for(output), output
-
-    def _fit_picture(self, plan_for: Callable[[OutputSelection], MemoryPlan]) -> OutputSelection:
-        """What to leave behind, with a picture that memory has room for.
-
-        Raises MemoryError (82) where the picture is the only result and has to be as the job asks for.
-        """
-        output, left = self._document.output, self._gauge.look().available
-        plan = plan_for(output)
-        if OutputFormat.PNG not in output.formats:
-            return output
-        if output.formats == (OutputFormat.PNG,):
-            require_memory(self._gauge, plan.transform, "the transform")
-            size = f"{output.image.width} × {output.image.height} pixels"
-            require_memory(self._gauge, plan.picture, f"a picture of {size}, the only output,")
-            return output
-        left -= REST_BYTES
-        if max(plan.transform, plan.picture) <= left:
-            return output
-        beside = plan_for(with_smaller_picture(output, 0)).transform
-        fitting = with_smaller_picture(output, min(pixels_drawn_in(left), pixels_collected_in(left - beside)))
-        if OutputFormat.PNG not in fitting.formats:
-            self._state.warn(f"The picture is left out: {NO_ROOM}")
-        return fitting
 
     def _transform(self, stream: ColumnStream, results: Results) -> None:
         self._log_memory("before_spectrogram")

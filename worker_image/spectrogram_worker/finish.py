@@ -15,6 +15,7 @@ from functools import partial
 from spectrogram_worker.contract import ExitCode, WorkerDocument
 from spectrogram_worker.contract.report import OutputFile
 from spectrogram_worker.errors import Ending, WorkerError, ending_of
+from spectrogram_worker.estimate import NO_ROOM
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.outputs.destination import Destination, at_path, output_errors
@@ -24,7 +25,6 @@ from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.spectrum.power import kernel_name
 from spectrogram_worker.spectrum.stream import ColumnStream
 
-NO_ROOM = "there is no memory for it, raise resources.memory"
 _HARMLESS = (ExitCode.INTERRUPTED, ExitCode.SOFT_TIME_LIMIT_EXCEEDED)
 """Stops that a picture which is the only result does not heed: it is done in a moment."""
 Files = tuple[OutputFile, ...]
