@@ -31,6 +31,9 @@ planted: $(VENV)/installed ## plant known bugs in copies of the operator, and se
 bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
+bench-operator: $(VENV)/installed ## the operator with many jobs, beside native Jobs; ONLY=ROW for one row, BENCH=--quick for a look
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench_operator $(BENCH) $(ONLY)
+
 images: $(VENV)/installed ## build both images, as archives that docker, podman and containerd load
 	@PYTHONPATH=tests $(BIN)/python -m harness.installation
 
@@ -61,4 +64,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted bench images cluster cluster-down crds lock
+.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds lock

@@ -1,0 +1,104 @@
+"""Jobs that all start at once: their rate, the operator's CPU time and the writes per job, beside native Jobs."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.cluster import JOBS, NATIVE, OPERATOR, Bench, in_threads
+
+from cluster.api import Api, Body
+from harness.waiting import wait_until
+from pods.jobs import job_body
+
+PATIENCE = 1800.0
+Row = tuple[str, str, str]
+"""What is measured, the operator's figure, the yardstick's."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Of jobs that were submitted at once: seconds to the last one's end, CPU seconds of the operator, writes."""
+
+    jobs: int
+    seconds: float
+    cpu: float
+    writes: Counter[str]
+
+    @property
+    def rate(self) -> str:
+        """In words."""
+        return f"{self.jobs / self.seconds:.1f} jobs/s"
+
+    @property
+    def writes_per_job(self) -> str:
+        """All of them, then each kind that is not rare."""
+        kinds = [
+            f"{count / self.jobs:.1f} {what}" for what, count in self.writes.most_common() if count > self.jobs / 20
+        ]
+        return f"{self.writes.total() / self.jobs:.1f} ({', '.join(kinds)})"
+
+
+def rows(bench: Bench, counts: list[int], wanted: list[str]) -> Iterator[Row]:
+    """The rows `rate`, `cpu` and `writes`. Native Jobs are measured in the number of the last but the longest run."""
+    for count in counts:
+        ours = spectrogram_jobs(bench, count)
+        if "cpu" in wanted:
+            yield f"CPU per job, {count} jobs at once", f"{1000 * ours.cpu / count:.1f} ms", "–"
+        if count != min(1000, max(counts)) or not {"rate", "writes"} & set(wanted):
+            continue
+        native = native_jobs(bench, count)
+        if "rate" in wanted:
+            yield f"{count} jobs at once, to completion", ours.rate, f"native Jobs: {native.rate}"
+        if "writes" in wanted:
+            yield "writes per job, events included", ours.writes_per_job, f"native Jobs: {native.writes_per_job}"
+
+
+def spectrogram_jobs(bench: Bench, count: int) -> Completion:
+    """Submit so many to an operator that has slots for all."""
+    with bench.namespace() as workspace, bench.operator(workspace, slots=count) as operator:
+        api, namespace = workspace.api, workspace.namespace
+        operator.wait_until_ready()
+        before, began = operator.cpu, time.perf_counter()
+        in_threads(api, count, lambda api, number: api.create(JOBS, job_body(f"job-{number}")))
+
+        def all_ended() -> bool:
+            return sum(1 for job in api.list(JOBS) if "completionTime" in job.get("status", {})) == count
+
+        wait_until(all_ended, PATIENCE, what="the end of all jobs", interval=2)
+        seconds = time.perf_counter() - began
+        return Completion(count, seconds, operator.cpu - before, bench.writes(OPERATOR, namespace))
+
+
+def native_jobs(bench: Bench, count: int) -> Completion:
+    """The same number of Jobs of the control plane's own controller; nothing tells its CPU time apart."""
+    with bench.namespace() as workspace:
+        api, namespace = workspace.api, workspace.namespace
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        began = time.perf_counter()
+        in_threads(api, count, lambda api, number: api.request("POST", path, native_job(number)))
+
+        def all_ended() -> bool:
+            return sum(1 for job in jobs(api, path) if "completionTime" in job.get("status", {})) == count
+
+        wait_until(all_ended, PATIENCE, what="the end of all native Jobs", interval=2)
+        return Completion(count, time.perf_counter() - began, 0.0, bench.writes(NATIVE, namespace))
+
+
+def jobs(api: Api, path: str) -> list[Body]:
+    """The native Jobs at a path."""
+    items: list[Body] = api.request("GET", path)["items"]
+    return items
+
+
+def native_job(number: int) -> Body:
+    """One pod, tried once, on the node where pods succeed."""
+    requests = {"cpu": "10m", "memory": "16Mi"}
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "nodeSelector": {"node": "played"},
+        "containers": [{"name": "worker", "image": "image", "resources": {"requests": requests}}],
+    }
+    metadata = {"name": f"native-{number}"}
+    return {"metadata": metadata, "spec": {"backoffLimit": 0, "template": {"spec": spec}}}
