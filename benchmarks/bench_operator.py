@@ -1,7 +1,7 @@
 """The operator with many jobs: `make bench-operator`, or python -m benchmarks.bench_operator [--quick] [ROW …]
 
 A real control plane runs on this machine, kwok plays the pods, and each figure stands beside its yardstick of the same
-run: native Jobs, where there is one. Nothing is asserted. Only a machine that does
+run: native Jobs, one LIST of all jobs, or kopf with one event handler. Nothing is asserted. Only a machine that does
 nothing else gives numbers to quote.
 """
 
@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks import looks, rates
+from benchmarks import looks, queues, rates
 from benchmarks.cluster import Bench, bench
 
-ROWS = ("rate", "cpu", "writes", "look")
+ROWS = ("rate", "cpu", "writes", "look", "finished")
 HEADING = """
 | measured | operator | yardstick |
 |---|---|---|"""
@@ -39,6 +39,8 @@ def _rows(running: Bench, options: argparse.Namespace) -> Iterator[rates.Row]:
         yield from rates.rows(running, [*counts, *([5000] if options.long else [])], wanted)
     if "look" in wanted:
         yield from looks.rows([50, 250] if options.quick else [250, 10_000])
+    if "finished" in wanted:
+        yield from queues.finished_jobs(running, [100] if options.quick else [1000, 3000, 10_000])
 
 
 def _options() -> argparse.Namespace:
