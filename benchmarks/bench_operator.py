@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from benchmarks import looks, queues, rates
 from benchmarks.cluster import Bench, bench
 
-ROWS = ("rate", "cpu", "writes", "look", "finished")
+ROWS = ("rate", "cpu", "writes", "look", "finished", "waiting", "slots")
 HEADING = """
 | measured | operator | yardstick |
 |---|---|---|"""
@@ -41,6 +41,10 @@ def _rows(running: Bench, options: argparse.Namespace) -> Iterator[rates.Row]:
         yield from looks.rows([50, 250] if options.quick else [250, 10_000])
     if "finished" in wanted:
         yield from queues.finished_jobs(running, [100] if options.quick else [1000, 3000, 10_000])
+    if "waiting" in wanted:
+        yield from queues.waiting_jobs(running, 200 if options.quick else 2000)
+    if "slots" in wanted:
+        yield from queues.free_slots(running, 300 if options.quick else 3000)
 
 
 def _options() -> argparse.Namespace:

@@ -1,5 +1,6 @@
-"""Many jobs that are there: a start with finished ones, and what the probes answer."""
+"""Many jobs that are there: a start with finished ones, probes and free slots with waiting ones."""
 
+import statistics
 import time
 from collections.abc import Iterator
 from threading import Event, Thread
@@ -8,11 +9,12 @@ from typing import Any
 from benchmarks.cluster import JOBS, Bench, Operator, in_threads
 from benchmarks.rates import PATIENCE, Row
 
-from cluster.api import Api
+from cluster.api import Api, Body
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
 from pods.jobs import job_body
 
+SECONDS_OF_LOOKING = 60.0
 MEBIBYTE = 1 << 20
 
 
@@ -33,6 +35,79 @@ def finished_jobs(bench: Bench, counts: list[int]) -> Iterator[Row]:
             pod = f"no pod in {-taken:.0f} s" if taken < 0 else f"a new job's pod after {taken:.1f} s"
             yield f"started with {count} finished jobs", f"{pod}; {prober.summary}", f"one LIST: {listed:.2f} s"
             yield f"memory with {count} finished jobs", f"{memory:.0f} MiB", "–"
+
+
+def waiting_jobs(bench: Bench, count: int) -> Iterator[Row]:
+    """How the probes are answered while so many jobs wait for one slot that is never free."""
+    with bench.namespace() as workspace, bench.operator(workspace, slots=1, node="stays") as operator:
+        operator.wait_until_ready()
+        with Prober(operator, "/healthz", "/readyz") as prober:
+            in_threads(workspace.api, count, lambda api, number: api.create(JOBS, job_body(f"job-{number}")))
+            time.sleep(SECONDS_OF_LOOKING)
+            prober.stop()
+        yield f"{count} waiting jobs", prober.summary, "to answer within 1 s"
+
+
+def free_slots(bench: Bench, count: int) -> Iterator[Row]:
+    """How long the one slot stays empty while so many jobs wait: from a pod's end to the next pod's creation."""
+    with bench.namespace() as workspace, bench.operator(workspace, slots=1) as operator:
+        operator.wait_until_ready()
+        with Gaps(workspace.api.another()) as gaps:
+            in_threads(workspace.api, count, lambda api, number: api.create(JOBS, job_body(f"job-{number}")))
+            gaps.begin()
+            time.sleep(2 * SECONDS_OF_LOOKING)
+            found = gaps.seconds
+        text = (
+            f"{len(found)} times, median {statistics.median(found):.2f} s, longest {max(found):.1f} s" if found else ""
+        )
+        yield f"{count} waiting jobs: a free slot stays empty", text or "no pod ended", "–"
+
+
+class Gaps:
+    """Follows the pods in a thread: seconds between the end of one and the next one's creation, since `begin`.
+
+    A slot that is still empty counts for the time until now.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._ended: dict[str, float] = {}
+        self._empty_since: float | None = None
+        self._found: list[float] = []
+        self._thread = Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> "Gaps":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._api.interrupt()
+        self._thread.join()
+
+    def begin(self) -> None:
+        """Forget what was while the jobs were being submitted, but not a slot that is empty."""
+        self._found.clear()
+
+    @property
+    def seconds(self) -> list[float]:
+        """The gaps so far, the one that lasts included."""
+        since = self._empty_since
+        return [*self._found, *([time.perf_counter() - since] if since is not None else [])]
+
+    def _follow(self) -> None:
+        try:
+            for kind, pod in self._api.watch("pods"):
+                self._see(kind, pod)
+        except (OSError, ValueError):
+            return
+
+    def _see(self, kind: str, pod: Body) -> None:
+        now, uid = time.perf_counter(), pod["metadata"]["uid"]
+        if kind == "ADDED" and self._empty_since is not None:
+            self._found.append(now - self._empty_since)
+            self._empty_since = None
+        if pod.get("status", {}).get("phase") == "Succeeded" and uid not in self._ended:
+            self._ended[uid] = self._empty_since = now
 
 
 class Prober:
