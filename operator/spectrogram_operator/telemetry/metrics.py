@@ -15,29 +15,20 @@ from prometheus_client import Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from spectrogram_operator.api.reasons import reasons_of
 from spectrogram_operator.api.spec import QueueName
-from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
+from spectrogram_operator.api.status import Phase, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.telemetry.transitions import transition
 
 UNROUTED = "none"
 """The queue label of a job that has no queue yet."""
 OTHER = "Other"
-"""The reason label of a reason that is not in the lists below: the set stays closed."""
+"""The reason label of a reason that the table of reasons lacks, such as an older operator's: the set stays closed."""
 
-ZOMBIE_REASONS = ("ChildOOMKilled", "NodeLost", "OOMKilled", "PodMissing", "SuspectedOOM", OTHER)
-RETRY_REASONS = (
-    *("AdmissionRejected", "ChildOOMKilled", "ContainerCreateError", "ContainerLost", "Disrupted", "Drained"),
-    *("Evicted", "IOError", "InitFailed", "InternalError", "Interrupted", "Killed", "MemoryError", "NodeLost"),
-    *("NodeShutdown", "NodeTainted", "OOMKilled", "OutputMissing", "PodDeleted", "PodFailedNoStatus", "PodMissing"),
-    *("Preempted", "RegistryBusy", "StartupTimeout", "SuspectedOOM", "TransientError", "WorkerError", OTHER),
-)
-FAILURE_REASONS = (
-    *("ContainerConfigError", "ContainerStartFailed", "DeadlineExceeded", "EphemeralStorageExceeded"),
-    *("ImagePullFailed", "InputInvalid", "InputNotFound", "InvalidSpec", "MemorySafeguardExceeded", "OutputNoSpace"),
-    *("OutputNotWritable", "PVCNotFound", "PendingTimeout", "PodNameCollision", "PodRejected", "PodVanishing"),
-    *("SoftTimeLimitExceeded", "Stale", "WorkerConfigError"),
-    *RETRY_REASONS,
-)
+ZOMBIE_REASONS = (*reasons_of(RetryClass.ZOMBIE), OTHER)
+_RETRIED = (RetryClass.USER, RetryClass.MEMORY, RetryClass.INFRASTRUCTURE, RetryClass.ZOMBIE)
+RETRY_REASONS = (*reasons_of(*_RETRIED), OTHER)
+FAILURE_REASONS = (*reasons_of(RetryClass.FATAL), *RETRY_REASONS)
 _REASONS_BY_RESULT = {"succeeded": ("Completed",), "failed": FAILURE_REASONS, "cancelled": ("Cancelled",)}
 
 JobPlace = tuple[str, str, str]

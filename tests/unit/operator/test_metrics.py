@@ -1,7 +1,5 @@
 """Metrics: what each transition counts, which labels there are, and that Prometheus' own linter accepts them."""
 
-import ast
-import inspect
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -11,19 +9,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, disable_created_metrics, enable_created_metrics, generate_latest
 
-import spectrogram_operator.core
 from harness import debian
 from harness.waiting import HarnessError
 from spectrogram_operator.api.status import Phase, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.telemetry.metrics import (
-    FAILURE_REASONS,
-    RETRY_REASONS,
-    ZOMBIE_REASONS,
     JobPlace,
     Metrics,
     MetricsServer,
 )
-from spectrogram_worker.contract import ExitCode
 from unit.operator.statuses import NOW, attempt, ended, memory_warning, status
 
 EMPTY = SpectrogramJobStatus()
@@ -167,34 +160,6 @@ def test_the_operator_itself(rig: Rig) -> None:
     assert rig.value("spectrogram_reconcile_errors_total") == 1
     (build,) = (s for f in rig.registry.collect() for s in f.samples if s.name == "spectrogram_operator_build_info")
     assert (build.labels["version"], build.value) == ("1.2.3", 1)
-
-
-def test_reasons_of_the_planner_are_known_here() -> None:
-    """The planner's reasons are looked up in its source: the first word of every outcome, and every worker exit."""
-    known = {*FAILURE_REASONS, "Completed", "Cancelled", "JobSuspended", "RerouteLarge"}
-    assert {code.reason for code in ExitCode} <= known
-    assert set(ZOMBIE_REASONS) <= set(RETRY_REASONS) <= set(FAILURE_REASONS)
-    assert _reasons_in_core() <= known
-
-
-def _reasons_in_core() -> set[str]:
-    found: set[str] = set()
-    for file in Path(inspect.getfile(spectrogram_operator.core)).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            if node.func.id == "_outcome":
-                found |= _text(node.args[0])
-            elif node.func.id in ("Outcome", "replace"):
-                found.update(*(_text(keyword.value) for keyword in node.keywords if keyword.arg == "reason"))
-            elif node.func.id == "end_job":
-                found |= _text(node.args[2])
-    assert {"OOMKilled", "PodMissing", "InvalidSpec", "SuspectedOOM"} <= found, "the search finds nothing any more"
-    return found
-
-
-def _text(node: ast.expr) -> set[str]:
-    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
 
 def test_metrics_are_served_without_creation_times(rig: Rig) -> None:

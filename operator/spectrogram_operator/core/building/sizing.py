@@ -1,11 +1,11 @@
 """How much memory an attempt gets, and in which pool it runs."""
 
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes, parse_quantity
+from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 
-OUT_OF_MEMORY_REASONS = frozenset({"OOMKilled", "ChildOOMKilled", "SuspectedOOM", "MemoryError"})
 MAXIMUM_THREADS = 256
 _STEP = 256 * MEBIBYTE
 
@@ -59,7 +59,7 @@ def attempt_memory(spec: SpectrogramJobSpec, queue: QueueName, previous: Attempt
     wanted = requested_memory(spec) or pool.memory_bytes
     if previous is not None:
         wanted = max(wanted, previous.memory_bytes)
-        if previous.reason in OUT_OF_MEMORY_REASONS:
+        if previous.reason in OUT_OF_MEMORY:
             wanted = max(wanted, grown_memory(previous))
     return min(wanted, pool.max_memory_bytes)
 

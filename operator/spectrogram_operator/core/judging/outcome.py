@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.status import RetryClass
 from spectrogram_operator.core.judging.pod import Container, Pod
 from spectrogram_worker.contract import ExitCode, Report, parse_report
 from spectrogram_worker.contract.report import clean_text
 
 NEARLY_FULL = 0.9
-MAXIMUM_REASON_LENGTH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +57,7 @@ class Case:
 
 Rule = Callable[[Case], Outcome | None]
 
-WORKER_EXITS: dict[int, tuple[RetryClass, str]] = {
-    ExitCode.INVALID_SPEC: (RetryClass.FATAL, "the worker refused the job's parameters"),
-    ExitCode.INPUT_INVALID: (RetryClass.FATAL, "the recording cannot be used"),
-    ExitCode.INPUT_NOT_FOUND: (RetryClass.FATAL, "there is no recording at spec.input.path"),
-    ExitCode.INTERNAL_ERROR: (RetryClass.USER, "the worker met a bug"),
-    ExitCode.OUTPUT_NOT_WRITABLE: (RetryClass.FATAL, "the output folder cannot be written"),
-    ExitCode.IO_ERROR: (RetryClass.USER, "reading or writing failed"),
-    ExitCode.TRANSIENT_ERROR: (RetryClass.USER, "a passing error"),
-    ExitCode.WORKER_CONFIG_ERROR: (RetryClass.FATAL, "the worker's configuration is wrong"),
-    ExitCode.MEMORY_ERROR: (RetryClass.MEMORY, "an allocation did not fit into the memory limit"),
-    ExitCode.MEMORY_SAFEGUARD_EXCEEDED: (RetryClass.FATAL, "memory passed the safeguard's threshold"),
-    ExitCode.SOFT_TIME_LIMIT_EXCEEDED: (RetryClass.FATAL, "exceeded soft time limit"),
-    ExitCode.INTERRUPTED: (RetryClass.USER, "the worker was asked to stop"),
-    ExitCode.OUTPUT_NO_SPACE: (RetryClass.FATAL, "there is no space left for the outputs"),
-    ExitCode.REROUTE_LARGE: (RetryClass.HOLD, "the dataset belongs on the large queue"),
-}
+WORKER_EXITS = frozenset(ExitCode) - {ExitCode.DONE}
 DISRUPTIONS = {
     "PreemptionByScheduler": ("Preempted", "the scheduler preempted the pod"),
     "EvictionByEvictionAPI": ("Drained", "the pod was evicted through the API, as a drain does"),
@@ -98,6 +83,11 @@ _EPHEMERAL_STORAGE = re.compile(
 )
 
 
+def outcome(reason: str, message: str) -> Outcome:
+    """The outcome of this reason, of the class that the table of reasons gives it."""
+    return Outcome(reason=reason, retry_class=REASONS[reason].retry_class, message=clean_text(message))
+
+
 def assess(pod: Pod, *, memory_share: float | None = None) -> Outcome | None:
     """The outcome of a pod, or None while it is not over.
 
@@ -108,8 +98,8 @@ def assess(pod: Pod, *, memory_share: float | None = None) -> Outcome | None:
         return None
     exit_code = pod.main.exit_code if pod.main else None
     case = Case(pod=pod, exit_code=exit_code, report=_own_report(pod), memory_share=memory_share)
-    outcome = next(outcome for rule in RULES if (outcome := rule(case)) is not None)
-    return replace(outcome, exit_code=exit_code, report=case.report)
+    found = next(found for rule in RULES if (found := rule(case)) is not None)
+    return replace(found, exit_code=exit_code, report=case.report)
 
 
 def evidence(pod: Pod) -> Outcome | None:
@@ -124,17 +114,11 @@ def _own_report(pod: Pod) -> Report | None:
     return report if report is not None and report.job_uid == pod.owner_uid else None
 
 
-def _outcome(reason: str, retry_class: RetryClass, message: str) -> Outcome:
-    return Outcome(
-        reason=clean_text(reason, MAXIMUM_REASON_LENGTH), retry_class=retry_class, message=clean_text(message)
-    )
-
-
 def _succeeded(case: Case) -> Outcome | None:
     """Exit 0 with a manifest is success, even where a deadline or a drain raced it (kubernetes#115688)."""
     if case.exit_code != 0 or case.report is None or not case.report.has_manifest:
         return None
-    return _outcome("Completed", RetryClass.SUCCESS, case.report.message or "all outputs are published")
+    return outcome("Completed", case.report.message or "all outputs are published")
 
 
 def _oom_killed(case: Case) -> Outcome | None:
@@ -142,13 +126,13 @@ def _oom_killed(case: Case) -> Outcome | None:
     if case.main_ended_as == "OOMKilled":
         if case.exit_code == 0:
             message = "a child process was OOM-killed: nothing was published"
-            return _outcome("ChildOOMKilled", RetryClass.ZOMBIE, message)
-        return _outcome("OOMKilled", RetryClass.ZOMBIE, "the kernel killed the worker at its memory limit")
+            return outcome("ChildOOMKilled", message)
+        return outcome("OOMKilled", "the kernel killed the worker at its memory limit")
     killed = next((entry.name for entry in case.pod.containers if entry.terminated_reason == "OOMKilled"), None)
     if killed is None or (case.exit_code is not None and case.exit_code < 128):
         return None  # the worker ended by itself: another container's fate does not explain it
     reason = "OOMKilled" if case.main_started else "InitOOMKilled"
-    return _outcome(reason, RetryClass.ZOMBIE, f"the kernel killed the container {killed} at its memory limit")
+    return outcome(reason, f"the kernel killed the container {killed} at its memory limit")
 
 
 def _deadline(case: Case) -> Outcome | None:
@@ -156,8 +140,8 @@ def _deadline(case: Case) -> Outcome | None:
     if case.pod.reason != "DeadlineExceeded":
         return None
     if not case.main_started:
-        return _outcome("StartupTimeout", RetryClass.INFRASTRUCTURE, "the hard limit passed before the worker started")
-    return _outcome("DeadlineExceeded", RetryClass.FATAL, "exceeded hard time limit: the kubelet ended the pod")
+        return outcome("StartupTimeout", "the hard limit passed before the worker started")
+    return outcome("DeadlineExceeded", "exceeded hard time limit: the kubelet ended the pod")
 
 
 def _evicted(case: Case) -> Outcome | None:
@@ -165,8 +149,8 @@ def _evicted(case: Case) -> Outcome | None:
     if case.pod.reason != "Evicted":
         return None
     if _EPHEMERAL_STORAGE.search(case.pod.message):
-        return _outcome("EphemeralStorageExceeded", RetryClass.FATAL, case.pod.message)
-    return _outcome("Evicted", RetryClass.INFRASTRUCTURE, case.pod.message or "the node was low on a resource")
+        return outcome("EphemeralStorageExceeded", case.pod.message)
+    return outcome("Evicted", case.pod.message or "the node was low on a resource")
 
 
 def _worker_exit(case: Case) -> Outcome | None:
@@ -176,8 +160,7 @@ def _worker_exit(case: Case) -> Outcome | None:
     code = ExitCode(case.exit_code)
     if code is ExitCode.INTERRUPTED and (because := evidence(case.pod)) is not None:
         return because
-    retry_class, meaning = WORKER_EXITS[code]
-    return _outcome(code.reason, retry_class, (case.report.message if case.report else "") or meaning)
+    return outcome(code.reason, (case.report.message if case.report else "") or REASONS[code.reason].meaning)
 
 
 def _ended_by_node(case: Case) -> Outcome | None:
@@ -186,7 +169,7 @@ def _ended_by_node(case: Case) -> Outcome | None:
     if reason not in NODE_REASONS:
         return None
     name, meaning = NODE_REASONS[reason]
-    return _outcome(name, RetryClass.INFRASTRUCTURE, case.pod.message or meaning)
+    return outcome(name, case.pod.message or meaning)
 
 
 def _disrupted(case: Case) -> Outcome | None:
@@ -195,19 +178,19 @@ def _disrupted(case: Case) -> Outcome | None:
     if found is None:
         return None
     reason, meaning = DISRUPTIONS.get(found.reason, ("Disrupted", f"disrupted: {found.reason or 'no reason given'}"))
-    return _outcome(reason, RetryClass.INFRASTRUCTURE, found.message or meaning)
+    return outcome(reason, found.message or meaning)
 
 
 def _deleted(case: Case) -> Outcome | None:
     """Row 9: a person's delete counts against the user's budget, so that deletes cannot loop."""
-    return _outcome("PodDeleted", RetryClass.USER, "the pod was deleted") if case.pod.deleting else None
+    return outcome("PodDeleted", "the pod was deleted") if case.pod.deleting else None
 
 
 def _output_missing(case: Case) -> Outcome | None:
     """Exit 0 alone proves nothing: somebody else's image, a cut message, a lost volume."""
     if case.exit_code != 0 and case.pod.phase != "Succeeded":
         return None
-    return _outcome("OutputMissing", RetryClass.USER, "the worker exited 0 without a manifest")
+    return outcome("OutputMissing", "the worker exited 0 without a manifest")
 
 
 def _init_failed(case: Case) -> Outcome | None:
@@ -215,7 +198,7 @@ def _init_failed(case: Case) -> Outcome | None:
     failed = next((entry for entry in case.pod.init if entry.exit_code not in (None, 0)), None)
     if failed is None or case.main_started:
         return None
-    return _outcome("InitFailed", RetryClass.USER, f"init container {failed.name} exited {failed.exit_code}")
+    return outcome("InitFailed", f"init container {failed.name} exited {failed.exit_code}")
 
 
 def _not_startable(case: Case) -> Outcome | None:
@@ -223,26 +206,26 @@ def _not_startable(case: Case) -> Outcome | None:
     if case.main_ended_as not in ("StartError", "ContainerCannotRun") and case.exit_code not in (126, 127, 128):
         return None
     message = case.main.terminated_message if case.main else ""
-    return _outcome("ContainerStartFailed", RetryClass.FATAL, message or "the container cannot start")
+    return outcome("ContainerStartFailed", message or "the container cannot start")
 
 
 def _container_lost(case: Case) -> Outcome | None:
     """Row 29."""
     if case.main_ended_as != "ContainerStatusUnknown":
         return None
-    return _outcome("ContainerLost", RetryClass.INFRASTRUCTURE, "the node lost track of the container")
+    return outcome("ContainerLost", "the node lost track of the container")
 
 
 def _killed(case: Case) -> Outcome | None:
     """Row 3: a kill that nobody explains. Memory that was nearly full makes an unlabelled OOM kill likely."""
     if case.exit_code == 143:
-        return _outcome("Interrupted", RetryClass.USER, "ended by SIGTERM (143)")
+        return outcome("Interrupted", "ended by SIGTERM (143)")
     if case.exit_code != 137:
         return None
     if case.memory_share is not None and case.memory_share >= NEARLY_FULL:
         message = f"killed while it used {case.memory_share:.0%} of its memory limit"
-        return _outcome("SuspectedOOM", RetryClass.ZOMBIE, message)
-    return _outcome("Killed", RetryClass.INFRASTRUCTURE, "killed by a signal (137) without a reason on record")
+        return outcome("SuspectedOOM", message)
+    return outcome("Killed", "killed by a signal (137) without a reason on record")
 
 
 def _without_status(case: Case) -> Outcome | None:
@@ -250,15 +233,15 @@ def _without_status(case: Case) -> Outcome | None:
     if case.exit_code is not None:
         return None
     if case.pod.gone and not case.pod.finished:
-        return _outcome("PodMissing", RetryClass.ZOMBIE, "the pod disappeared while it ran")
+        return outcome("PodMissing", "the pod disappeared while it ran")
     message = case.pod.message or "the pod failed without a status"
-    return _outcome("PodFailedNoStatus", RetryClass.INFRASTRUCTURE, message)
+    return outcome("PodFailedNoStatus", message)
 
 
 def _crashed(case: Case) -> Outcome | None:
     """Row 8: everything else is the worker's own failure."""
     tail = case.main.terminated_message if case.main else ""
-    return _outcome("WorkerError", RetryClass.USER, f"the worker exited {case.exit_code}: {tail or 'no message'}")
+    return outcome("WorkerError", f"the worker exited {case.exit_code}: {tail or 'no message'}")
 
 
 RULES: tuple[Rule, ...] = (

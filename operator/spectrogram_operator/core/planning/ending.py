@@ -13,7 +13,7 @@ from spectrogram_operator.api.status import (
     SpectrogramJobStatus,
 )
 from spectrogram_operator.core.building.sizing import named_queue
-from spectrogram_operator.core.judging.outcome import Outcome
+from spectrogram_operator.core.judging.outcome import Outcome, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.progress import final_report
@@ -33,28 +33,28 @@ ZOMBIE_PREFIX = "Detected as zombie"
 
 
 def conclude(
-    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, outcome: Outcome, now: datetime, policy: Policy
+    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, ended: Outcome, now: datetime, policy: Policy
 ) -> Plan:
-    """The attempt is over with `outcome`: record it, then end the job or say when the next attempt starts."""
+    """The attempt is over for `ended`: record it, then end the job or say when the next attempt starts."""
     job = observed.job
     spec = job.spec
     assert spec is not None
-    outcome = _rerouted_once(explained(attempt, outcome), attempt, spec)
+    ended = _rerouted_once(explained(attempt, ended), attempt, spec)
     pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
-    attempt = _finished(attempt, outcome, pod, status, now)
+    attempt = _finished(attempt, ended, pod, status, now)
     status = with_attempt(status, attempt)
-    if outcome.report is not None:
-        status = final_report(status, outcome.report, attempt, now)
+    if ended.report is not None:
+        status = final_report(status, ended.report, attempt, now)
     status = with_condition(
-        status, ConditionType.RUNNING, "False", reason=outcome.reason, message=attempt.message or "", now=now
+        status, ConditionType.RUNNING, "False", reason=ended.reason, message=attempt.message or "", now=now
     )
-    if outcome.retry_class is RetryClass.SUCCESS:
-        result = _succeeded(status, outcome, pod, now)
-    elif spec.cancelled or outcome.reason == "Cancelled":
+    if ended.retry_class is RetryClass.SUCCESS:
+        result = _succeeded(status, ended, pod, now)
+    elif spec.cancelled or ended.reason == "Cancelled":
         message = f"cancelled while attempt {attempt.number} ran"
-        ended = end_job(status, Phase.CANCELLED, "Cancelled", message, now)
-        result = Plan(status=ended, events=(Event(reason="Cancelled", message=message),))
-    elif outcome.reason == "JobSuspended":
+        cancelled = end_job(status, Phase.CANCELLED, "Cancelled", message, now)
+        result = Plan(status=cancelled, events=(Event(reason="Cancelled", message=message),))
+    elif ended.reason == "JobSuspended":
         result = Plan(status=suspended(status, now), requeue_after=0.0)
     else:
         decision = next_attempt(attempt, spec, named_queue(attempt.pool), status.retries, job.uid, now, policy)
@@ -93,42 +93,42 @@ def tries(status: SpectrogramJobStatus, spec: SpectrogramJobSpec) -> str:
 
 
 def _finished(
-    attempt: Attempt, outcome: Outcome, pod: Pod | None, status: SpectrogramJobStatus, now: datetime
+    attempt: Attempt, ended: Outcome, pod: Pod | None, status: SpectrogramJobStatus, now: datetime
 ) -> Attempt:
     """The attempt as it stays on record. A node whose clock is ahead must not delay what follows."""
     finish = pod.finish_time if pod is not None else None
-    zombie = outcome.retry_class is RetryClass.ZOMBIE
+    zombie = ended.retry_class is RetryClass.ZOMBIE
     last_peak = status.memory.peak_bytes if status.memory else None
     return attempt.model_copy(
         update={
             "state": AttemptState.FINISHED,
             "finish_time": min(finish, now) if finish is not None else now,
-            "reason": outcome.reason,
-            "retry_class": outcome.retry_class,
-            "exit_code": outcome.exit_code,
-            "peak_memory_bytes": outcome.report.memory.peak_bytes if outcome.report else last_peak,
-            "message": f"{ZOMBIE_PREFIX}: {outcome.message}" if zombie else outcome.message,
+            "reason": ended.reason,
+            "retry_class": ended.retry_class,
+            "exit_code": ended.exit_code,
+            "peak_memory_bytes": ended.report.memory.peak_bytes if ended.report else last_peak,
+            "message": f"{ZOMBIE_PREFIX}: {ended.message}" if zombie else ended.message,
         }
     )
 
 
-def _rerouted_once(outcome: Outcome, attempt: Attempt, spec: SpectrogramJobSpec) -> Outcome:
+def _rerouted_once(ended: Outcome, attempt: Attempt, spec: SpectrogramJobSpec) -> Outcome:
     """A worker may ask for the large queue once, where the job leaves the choice open; else it is mistaken."""
     allowed = spec.queue == "auto" and attempt.pool != QueueName.LARGE_JOBS
-    if outcome.reason != "RerouteLarge" or allowed:
-        return outcome
+    if ended.reason != "RerouteLarge" or allowed:
+        return ended
     message = "the worker asked for the large queue, and it may not: it is there already, or the job names its queue"
-    return replace(outcome, reason="InternalError", retry_class=RetryClass.USER, message=message)
+    return replace(outcome("InternalError", message), exit_code=ended.exit_code, report=ended.report)
 
 
-def _succeeded(status: SpectrogramJobStatus, outcome: Outcome, pod: Pod | None, now: datetime) -> Plan:
+def _succeeded(status: SpectrogramJobStatus, ended: Outcome, pod: Pod | None, now: datetime) -> Plan:
     if pod is not None and pod.main is not None and pod.main.terminated_reason == "OOMKilled":
         message = "a child process was OOM-killed, and the worker finished without it"
         status = with_condition(
             status, ConditionType.MEMORY_WARNING, "True", reason="ChildOOMKilled", message=message, now=now
         )
-    ended = end_job(status, Phase.SUCCEEDED, "Completed", outcome.message, now)
-    return Plan(status=ended, events=(Event(reason="Completed", message=outcome.message),))
+    status = end_job(status, Phase.SUCCEEDED, "Completed", ended.message, now)
+    return Plan(status=status, events=(Event(reason="Completed", message=ended.message),))
 
 
 def _failed(

@@ -21,8 +21,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, RetryClass, SpectrogramJobStatus
-from spectrogram_operator.core.judging.outcome import Outcome, assess
+from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, SpectrogramJobStatus
+from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.ending import conclude
 from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
@@ -61,8 +61,7 @@ def _follow_attempt(
     pod = observed.pod
     if observed.foreign and attempt.pod_uid is None:
         message = f"a pod named {attempt.pod_name} exists and belongs to somebody else: rename or delete it"
-        outcome = Outcome(reason="PodNameCollision", retry_class=RetryClass.FATAL, message=message)
-        return conclude(observed, status, attempt, outcome, now, policy)
+        return conclude(observed, status, attempt, outcome("PodNameCollision", message), now, policy)
     if pod is not None and attempt.pod_uid in (None, pod.uid):
         attempt = _recorded(attempt, pod)
         status = changed(with_attempt(status, attempt), node_name=attempt.node_name)
@@ -104,10 +103,9 @@ def _miss(
     if now - absent_since < timedelta(seconds=policy.missing_seconds):
         return Plan(status=status, requeue_after=policy.missing_seconds)
     if spec.suspend:
-        ended = Outcome(reason="JobSuspended", retry_class=RetryClass.HOLD, message="suspended, and its pod is gone")
+        ended = outcome("JobSuspended", "suspended, and its pod is gone")
     else:
-        message = "no such pod: two look-ups said so, and nothing on record explains it"
-        ended = Outcome(reason="PodMissing", retry_class=RetryClass.ZOMBIE, message=message)
+        ended = outcome("PodMissing", "no such pod: two look-ups said so, and nothing on record explains it")
     return conclude(observed, status, attempt, ended, now, policy)
 
 

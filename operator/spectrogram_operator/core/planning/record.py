@@ -6,33 +6,15 @@ ended, or what was seen of the pod's end (a drain, somebody's delete).
 
 from dataclasses import replace
 
+from spectrogram_operator.api.reasons import BY_OPERATOR
 from spectrogram_operator.api.status import Attempt, RetryClass
 from spectrogram_operator.core.judging.outcome import Outcome
 from spectrogram_worker.contract.report import clean_text
 
-OPERATOR_ENDINGS = {
-    "Cancelled": RetryClass.HOLD,
-    "JobSuspended": RetryClass.HOLD,
-    "PendingTimeout": RetryClass.FATAL,
-    "StartupTimeout": RetryClass.INFRASTRUCTURE,
-    "ImagePullFailed": RetryClass.FATAL,
-    "RegistryBusy": RetryClass.INFRASTRUCTURE,
-    "ContainerConfigError": RetryClass.FATAL,
-    "ContainerCreateError": RetryClass.INFRASTRUCTURE,
-    "DeadlineExceeded": RetryClass.FATAL,
-    "Stale": RetryClass.FATAL,
-}
-"""Reasons for which the operator ends a pod. They are on record before the pod is deleted, and they stay."""
-
-
-def operator_ending(reason: str, message: str) -> Outcome:
-    """The outcome of a pod that the operator ends for this reason."""
-    return Outcome(reason=reason, retry_class=OPERATOR_ENDINGS[reason], message=message)
-
 
 def ended_by_operator(attempt: Attempt) -> bool:
     """True once the operator has decided to end the attempt's pod."""
-    return attempt.reason in OPERATOR_ENDINGS
+    return attempt.reason in BY_OPERATOR
 
 
 def with_evidence(attempt: Attempt, seen: Outcome) -> Attempt:

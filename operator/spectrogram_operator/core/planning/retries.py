@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, Retries, RetryClass
-from spectrogram_operator.core.building.sizing import OUT_OF_MEMORY_REASONS, queue_after
+from spectrogram_operator.core.building.sizing import queue_after
 from spectrogram_operator.core.policy import Policy
 
 
@@ -45,7 +46,7 @@ def next_attempt(
         return Stop()
     if count >= limit:
         return Stop(why="retries exhausted" if limit else "")
-    if last.reason in OUT_OF_MEMORY_REASONS:
+    if last.reason in OUT_OF_MEMORY:
         target = queue_after(queue, last, policy)
         if target is None:
             return Stop(why="at maximum memory")
@@ -74,7 +75,7 @@ def _budget(last: Attempt, spec: SpectrogramJobSpec) -> str | None:
     if last.retry_class is RetryClass.ZOMBIE:
         if spec.retry.zombies == "Fail":
             return None
-        return "user" if last.reason in OUT_OF_MEMORY_REASONS else "infra"
+        return "user" if last.reason in OUT_OF_MEMORY else "infra"
     if last.retry_class is RetryClass.INFRASTRUCTURE:
         return "infra"
     return "user" if last.retry_class in (RetryClass.USER, RetryClass.MEMORY) else None

@@ -6,16 +6,11 @@ from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, Phase, SpectrogramJobStatus
 from spectrogram_operator.core.building.podspec import time_limits
 from spectrogram_operator.core.judging.impediment import Impediment, find_impediment, waiting_for
-from spectrogram_operator.core.judging.outcome import Outcome, evidence
+from spectrogram_operator.core.judging.outcome import Outcome, evidence, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.progress import live_report
-from spectrogram_operator.core.planning.record import (
-    ended_by_operator,
-    operator_ending,
-    with_evidence,
-    without_evidence,
-)
+from spectrogram_operator.core.planning.record import ended_by_operator, with_evidence, without_evidence
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import active_attempt, changed, holds, with_attempt, with_condition
 
@@ -86,20 +81,20 @@ def _unwanted(
 ) -> Outcome | None:
     """Why the operator must end this pod; None lets it be."""
     if spec.cancelled:
-        return operator_ending("Cancelled", "spec.cancelled is true")
+        return outcome("Cancelled", "spec.cancelled is true")
     if spec.suspend:
-        return operator_ending("JobSuspended", "spec.suspend is true")
+        return outcome("JobSuspended", "spec.suspend is true")
     if waits is not None and waits.deadline is not None and now >= waits.deadline:
-        return operator_ending(waits.ends_as, waits.message)
+        return outcome(waits.ends_as, waits.message)
     backstop = _backstop(spec, pod, policy)
     if backstop is not None and now >= backstop:
         hard = time_limits(spec, policy)[1]
         message = f"exceeded hard time limit of {hard} s, and the kubelet did not end the pod"
-        return operator_ending("DeadlineExceeded", message)
+        return outcome("DeadlineExceeded", message)
     advanced, heard = status.last_advance_time, status.heartbeat_time
     if advanced is not None and heard is not None and heard >= advanced + timedelta(seconds=policy.stale_seconds):
         message = f"the worker answers, and its progress has not advanced for {policy.stale_seconds:.0f} s"
-        return operator_ending("Stale", message)
+        return outcome("Stale", message)
     return None
 
 

@@ -16,7 +16,7 @@ from spectrogram_operator.api.status import (
 from spectrogram_operator.core.building.podspec import build_pod, pod_name
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, refused_memory
 from spectrogram_operator.core.building.stores import claims, refused_places
-from spectrogram_operator.core.judging.outcome import Outcome
+from spectrogram_operator.core.judging.outcome import outcome
 from spectrogram_operator.core.planning.ending import conclude, end_job, suspended, tries
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, CreatePod, Event, Observed, Plan
 from spectrogram_operator.core.policy import Policy
@@ -80,15 +80,14 @@ def create_again(
     ended = None
     refused = refused_places(spec, policy)
     if spec.cancelled or spec.suspend:
-        reason = "Cancelled" if spec.cancelled else "JobSuspended"
-        ended = Outcome(reason=reason, retry_class=RetryClass.HOLD, message="ended before its pod was created")
+        ended = outcome("Cancelled" if spec.cancelled else "JobSuspended", "ended before its pod was created")
     elif refused:
-        ended = Outcome(reason="InvalidSpec", retry_class=RetryClass.FATAL, message=refused)
+        ended = outcome("InvalidSpec", refused)
     elif refusal is not None and refusal.final:
-        ended = Outcome(reason=refusal.reason, retry_class=RetryClass.FATAL, message=refusal.message)
+        ended = outcome(refusal.reason, refusal.message)
     elif refusal is not None and _waited(refused_since, now, policy.pending_seconds):
         message = f"no pod could be created for {policy.pending_seconds:.0f} s: {refusal.message}"
-        ended = Outcome(reason="PendingTimeout", retry_class=RetryClass.FATAL, message=message)
+        ended = outcome("PendingTimeout", message)
     if ended is not None:
         return conclude(observed, status, attempt, ended, now, policy)
     if refusal is not None:

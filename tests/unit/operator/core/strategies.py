@@ -10,6 +10,7 @@ from pods.jobs import JOB_UID, job, stored
 from pods.reports import report
 from pods.shapes import POD_UID
 from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.reasons import BY_OPERATOR
 from spectrogram_operator.api.status import (
     Attempt,
     AttemptState,
@@ -25,7 +26,6 @@ from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.observed import Observed
 from spectrogram_operator.core.planning.queues import Turn
-from spectrogram_operator.core.planning.record import OPERATOR_ENDINGS
 from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
 from spectrogram_worker.contract import Report
 from spectrogram_worker.contract.base import Model
@@ -102,7 +102,7 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-reasons = st.sampled_from([*OPERATOR_ENDINGS, "Drained", "PodDeleted", "MemoryError", "OOMKilled", "", "x" * 128])
+reasons = st.sampled_from([*sorted(BY_OPERATOR), "Drained", "PodDeleted", "MemoryError", "OOMKilled", "", "x" * 128])
 texts = st.sampled_from(["", "what happened", "ä" * 1024])
 
 

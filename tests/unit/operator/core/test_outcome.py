@@ -8,7 +8,7 @@ from kubernetes.client import V1Pod
 
 from pods.generate import CASES, FOLDER, as_text
 from spectrogram_operator.api.status import RetryClass
-from spectrogram_operator.core.judging.outcome import DISRUPTIONS, WORKER_EXITS, assess, evidence
+from spectrogram_operator.core.judging.outcome import DISRUPTIONS, assess, evidence
 from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_worker.contract import ExitCode
 from unit.operator.core.fixtures import NAMES, body, pod
@@ -202,10 +202,6 @@ def test_the_reason_in_a_message_is_not_believed(claim: str) -> None:
     outcome = assess(read_pod(_changed("exit-66-input-not-found", message=json.dumps(message))))
     assert outcome is not None
     assert (outcome.reason, outcome.retry_class) == ("InputNotFound", FATAL)
-
-
-def test_every_exit_code_of_the_contract_has_a_class() -> None:
-    assert set(WORKER_EXITS) == set(ExitCode) - {ExitCode.DONE}
 
 
 @pytest.mark.parametrize("reason", DISRUPTIONS)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, AttemptState, SpectrogramJobStatus
 from spectrogram_operator.core.building.sizing import (
-    OUT_OF_MEMORY_REASONS,
     attempt_cpu,
     attempt_memory,
     current_queue,
@@ -135,7 +135,7 @@ def test_where_more_memory_is_to_be_had(queue: QueueName, limit: int, after: Que
 
 
 @settings(deadline=None)
-@given(st.integers(1, 20 * GIBIBYTE), st.sampled_from([DEFAULT, LARGE]), st.sampled_from(sorted(OUT_OF_MEMORY_REASONS)))
+@given(st.integers(1, 20 * GIBIBYTE), st.sampled_from([DEFAULT, LARGE]), st.sampled_from(sorted(OUT_OF_MEMORY)))
 def test_after_running_out_the_next_attempt_has_more_or_there_is_none(
     limit: int, queue: QueueName, reason: str
 ) -> None:
