@@ -176,13 +176,13 @@ def test_a_second_attempt_finds_the_results_of_the_first(tmp_path: Path) -> None
 
 
 def test_a_recording_that_was_overdriven_says_so(tmp_path: Path) -> None:
-    job = document(tmp_path, output={"formats": ["npz"]})
     samples = np.zeros((SAMPLES, 2), np.int8)
     samples[:100, 0] = -128
+    (tmp_path / "input").mkdir(exist_ok=True)
     samples.tofile(tmp_path / "input/signal.ci8")
     raw = {"datatype": "ci8", "sampleRate": RATE, "centerFrequency": 0}
-    job["input"] = {"path": "signal.ci8", "raw": raw}
-    report = wait(start(job), tmp_path).assert_orderly(ExitCode.DONE)
+    ended = run(tmp_path, input={"path": "signal.ci8", "raw": raw}, output={"formats": ["npz"]})
+    report = ended.assert_orderly(ExitCode.DONE)
     manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
     assert report.dataset.samples_at_full_scale == manifest["input"]["samplesAtFullScale"] == 100
     (warning,) = report.warnings
