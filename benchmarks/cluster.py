@@ -21,6 +21,7 @@ import psutil
 from cluster.api import Api
 from cluster.workspace import Workspace
 from harness import cache
+from harness.client import Client
 from harness.control_plane import ControlPlane
 from harness.played import create_node
 from harness.ports import free_port
@@ -34,6 +35,13 @@ JOBS = "spectrogramjobs"
 THREADS = 4
 # Flags of the control plane: its own clients are not held back, and nodes without heartbeats stay ready.
 LIFTED = ["--kube-api-qps=5000", "--kube-api-burst=5000"]
+
+
+def is_served(client: Client) -> bool:
+    """Whether the API server knows the resource."""
+    crd = client.find("crd", "spectrogramjobs.spectrogram.dev")
+    conditions = crd.get("status", {}).get("conditions", ())
+    return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)
 
 
 class Bench:
@@ -65,7 +73,7 @@ class Bench:
         with self.control_plane:
             client = self.control_plane.client()
             client.kubectl("apply", "--filename", str(ROOT / "crds" / "spectrogramjobs.yaml"))
-            client.kubectl("wait", "--for=condition=Established", "crd/spectrogramjobs.spectrogram.dev")
+            wait_until(lambda: is_served(client), what="the SpectrogramJob to be served")
             for name in ("played", "stays"):
                 create_node(client, name, labels={"node": name}, cpu="100000", memory="1000Ti", pods="100000")
                 disk = {"ephemeral-storage": "1000Ti"}
