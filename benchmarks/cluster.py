@@ -63,7 +63,11 @@ class Bench:
         self.kubeconfig = self.control_plane.certificates.kubeconfig(
             OPERATOR, self.control_plane.server, group="system:masters"
         )
-        command = [kwok(), f"--kubeconfig={self.control_plane.kubeconfig}", f"--config={KWOK / 'stages.yaml'}"]
+        command: list[str | Path] = [
+            kwok(),
+            f"--kubeconfig={self.control_plane.kubeconfig}",
+            f"--config={KWOK / 'stages.yaml'}",
+        ]
         options = ["--manage-all-nodes=true", "--node-lease-duration-seconds=0", "--enable-crds="]
         self._kwok = Program("kwok", [*command, *options], folder / "kwok.log")
 

@@ -11,7 +11,7 @@ from cluster.api import Api, ApiError, Body
 from cluster.conftest import CRD
 from harness.client import Client, CommandError
 from harness.control_plane import ApiServer
-from spectrogram_operator.api.job import read_job
+from spectrogram_operator.api.job import InvalidJob, ValidJob, read_job
 
 SIX_LINES = """
 apiVersion: spectrogram.dev/v1beta1
@@ -284,7 +284,8 @@ def complaint_of_the_server(api: Api, body: Body) -> str:
 
 def complaint_of_python(body: Body) -> str:
     metadata = {"name": "x", "namespace": "x", "uid": "x", "creationTimestamp": datetime.now(UTC).isoformat()}
-    return read_job({**body, "metadata": metadata}).invalid
+    job = read_job({**body, "metadata": metadata})
+    return job.why if isinstance(job, InvalidJob) else ""
 
 
 def test_accepted(api: Api) -> None:
@@ -341,6 +342,8 @@ def test_what_is_filled_in_is_what_python_fills_in(api: Api) -> None:
     body = yaml.safe_load(SIX_LINES)
     stored = api.create("spectrogramjobs", body)
     as_stored, as_written = read_job(stored), read_job({**stored, "spec": body["spec"]})
+    assert isinstance(as_stored, ValidJob)
+    assert isinstance(as_written, ValidJob)
     assert as_stored.spec == as_written.spec
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import ValidJob, read_job
 from spectrogram_operator.api.names import API_VERSION, KIND
 
 JOB_UID = "5a0c6f0e-3b8e-4a51-9d0c-0d3e6a8c1f27"
@@ -26,6 +26,8 @@ def stored(body: dict[str, Any], *, generation: int = 1, status: dict[str, Any] 
     return {**body, "metadata": metadata | body["metadata"], "status": status or {}}
 
 
-def job() -> Job:
+def job() -> ValidJob:
     """The job whose first attempt's pod every file shows."""
-    return read_job(stored(job_body()))
+    read = read_job(stored(job_body()))
+    assert isinstance(read, ValidJob)
+    return read

@@ -19,8 +19,8 @@ _timestamp = TypeAdapter(datetime)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One SpectrogramJob. `spec` is None where it does not fit the schema; then `invalid` says what to change."""
+class _StoredJob:
+    """What every SpectrogramJob has, valid or not."""
 
     namespace: str
     name: str
@@ -29,9 +29,7 @@ class Job:
     resource_version: str
     created: datetime
     deleting: bool
-    spec: SpectrogramJobSpec | None
     status: SpectrogramJobStatus
-    invalid: str = ""
     raw_spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -40,35 +38,54 @@ class Job:
         return f"{self.namespace}/{self.name}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ValidJob(_StoredJob):
+    """A job whose spec fits the schema."""
+
+    spec: SpectrogramJobSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvalidJob(_StoredJob):
+    """A job that can never run as it is written; `why` says what to change."""
+
+    why: str
+
+
+Job = ValidJob | InvalidJob
+
+
 def read_job(body: Mapping[str, Any]) -> Job:
-    """A job from its API object. Never raises for a bad spec or status: the one is said in `invalid`, the other is
-    read as empty (the planner derives it anew from the pods).
+    """A job from its API object. Never raises for a bad spec or status: the one makes an InvalidJob, the other is read
+    as empty (the planner derives it anew from the pods).
     """
-    metadata = body["metadata"]
-    spec, invalid = None, ""
     try:
         # As strict as the API server, which takes no "1024" for a number and no field name but its own.
         document = json.dumps(body.get("spec") or {})
         spec = SpectrogramJobSpec.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        invalid = describe(error)
+        return InvalidJob(**_identity(body), why=describe(error))
+    return ValidJob(**_identity(body), spec=spec)
+
+
+def _identity(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that every job has."""
+    metadata = body["metadata"]
     try:
         status = SpectrogramJobStatus.model_validate(body.get("status") or {})
     except ValidationError:
         status = SpectrogramJobStatus()
-    return Job(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        resource_version=metadata.get("resourceVersion", ""),
-        created=_timestamp.validate_python(metadata["creationTimestamp"]),
-        deleting="deletionTimestamp" in metadata,
-        spec=spec,
-        status=status,
-        invalid=invalid,
-        raw_spec=body.get("spec") or {},
-    )
+    return {
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "generation": metadata.get("generation", 1),
+        "resource_version": metadata.get("resourceVersion", ""),
+        "created": _timestamp.validate_python(metadata["creationTimestamp"]),
+        "deleting": "deletionTimestamp" in metadata,
+        "status": status,
+        "raw_spec": body.get("spec") or {},
+    }
 
 
 def describe(error: ValidationError, prefix: str = "spec") -> str:

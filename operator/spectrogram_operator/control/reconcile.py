@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import InvalidJob, Job, ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError
 from spectrogram_operator.control.notes import Notes
@@ -95,7 +95,7 @@ class Reconciler:
         return read_job(body)
 
     async def _step(self, job: Job) -> Plan:
-        if is_over(job.status) or job.spec is None:
+        if is_over(job.status) or isinstance(job, InvalidJob):
             observed = Observed(job=job, pods=self._store.pods_of(job.uid))
         elif (attempt := active_attempt(job.status)) is not None:
             observed = await self._observe(job, attempt)
@@ -186,8 +186,7 @@ class Reconciler:
         own = (pod for pod in self._store.pods_of(job.uid) if attempt.pod_uid in (None, pod.uid))
         return next((pod for pod in own if pod.name == attempt.pod_name), None)
 
-    async def _missing_claims(self, job: Job) -> tuple[str, ...]:
-        assert job.spec is not None
+    async def _missing_claims(self, job: ValidJob) -> tuple[str, ...]:
         names = claims(job.spec, self._policy)
         try:
             found = {name: await self._cluster.claim_exists(job.namespace, name) for name in names}

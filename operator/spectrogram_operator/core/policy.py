@@ -1,6 +1,6 @@
 """What the platform team decides: pools, limits, budgets and timeouts, as the planner reads them.
 
-`settings.py` fills this from the environment; a test builds it by hand.
+`settings/reading.py` fills this from the environment; a test builds it by hand.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import Job, ValidJob, read_job
 from spectrogram_operator.settings.stores import parse_stores
 
 ROOT = Path(__file__).parents[3]
@@ -25,8 +25,7 @@ def read(path: Path) -> Job:
 
 def test_the_planner_reads_the_first() -> None:
     job = read(ROOT / "examples" / "spectrogramjob.yaml")
-    assert job.invalid == ""
-    assert job.spec is not None
+    assert isinstance(job, ValidJob)
     assert (job.spec.input.claim_name, job.spec.input.path) == ("recordings", "demo.drf")
     assert (job.spec.output.claim_name, job.spec.output.path) == ("results", "fm-band")
 
@@ -34,8 +33,7 @@ def test_the_planner_reads_the_first() -> None:
 def test_the_planner_reads_the_one_of_stores_and_its_comment_names_them() -> None:
     path = ROOT / "examples" / "from-a-store.yaml"
     job = read(path)
-    assert job.invalid == ""
-    assert job.spec is not None
+    assert isinstance(job, ValidJob)
     comment = path.read_text().partition("#   stores:\n")[2].partition("apiVersion")[0]
     stores: Any = yaml.safe_load("\n".join(line.removeprefix("#") for line in comment.splitlines()))
     assert {job.spec.input.store, job.spec.output.store} == set(parse_stores(json.dumps(stores)))

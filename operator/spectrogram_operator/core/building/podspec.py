@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import (
     ANNOTATION_SPEC_HASH,
     API_VERSION,
@@ -76,10 +76,9 @@ def spec_hash(spec: SpectrogramJobSpec) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocument:
+def worker_document(job: ValidJob, attempt: Attempt, policy: Policy) -> WorkerDocument:
     """What the worker of this attempt is told."""
     spec = job.spec
-    assert spec is not None
     queue = named_queue(attempt.pool)
     stays = spec.queue != "auto" or queue is QueueName.LARGE_JOBS
     return WorkerDocument(
@@ -104,10 +103,9 @@ def worker_document(job: Job, attempt: Attempt, policy: Policy) -> WorkerDocumen
     )
 
 
-def build_pod(job: Job, attempt: Attempt, policy: Policy) -> dict[str, Any]:
+def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]:
     """The manifest of the attempt's pod: owned by the job, Pod Security `restricted`, without an API token."""
     spec = job.spec
-    assert spec is not None
     queue = named_queue(attempt.pool)
     pool = policy.pools[queue]
     document = worker_document(job, attempt, policy)

@@ -15,11 +15,11 @@ from spectrogram_operator.api.status import (
 from spectrogram_operator.core.building.sizing import named_queue
 from spectrogram_operator.core.judging.outcome import Outcome, outcome
 from spectrogram_operator.core.judging.pod import Pod
-from spectrogram_operator.core.planning.observed import DeletePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.observed import DeletePod, Event, Plan
 from spectrogram_operator.core.planning.progress import final_report
 from spectrogram_operator.core.planning.record import explained
 from spectrogram_operator.core.planning.retries import Retry, Stop, next_attempt
-from spectrogram_operator.core.policy import Policy
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.status import (
     MAXIMUM_MESSAGE_LENGTH,
     changed,
@@ -32,13 +32,9 @@ from spectrogram_worker.contract.report import clean_text
 ZOMBIE_PREFIX = "Detected as zombie"
 
 
-def conclude(
-    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, ended: Outcome, now: datetime, policy: Policy
-) -> Plan:
+def conclude(situation: Situation, attempt: Attempt, ended: Outcome) -> Plan:
     """The attempt is over for `ended`: record it, then end the job or say when the next attempt starts."""
-    job = observed.job
-    spec = job.spec
-    assert spec is not None
+    observed, spec, status, now = situation.observed, situation.spec, situation.status, situation.now
     ended = _rerouted_once(explained(attempt, ended), attempt, spec)
     pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
     attempt = _finished(attempt, ended, pod, status, now)
@@ -57,7 +53,7 @@ def conclude(
     elif ended.reason == "JobSuspended":
         result = Plan(status=suspended(status, now), requeue_after=0.0)
     else:
-        decision = next_attempt(attempt, spec, named_queue(attempt.pool), status.retries, job.uid, now, policy)
+        decision = next_attempt(situation.saying(status), attempt, named_queue(attempt.pool))
         if isinstance(decision, Stop):
             result = _failed(status, attempt, spec, decision, now)
         else:

@@ -51,11 +51,7 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class CreatePod:
-    """Create this pod; one of the same name and owner is as good.
-
-    The locked status write that comes before it is the fence against a second operator: it is made even where the
-    status does not change.
-    """
+    """Create this pod; one of the same name and owner is as good."""
 
     manifest: Mapping[str, Any]
 

@@ -21,12 +21,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from spectrogram_operator.api.job import InvalidJob
 from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.ending import conclude
 from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.running import watch_pod
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.planning.starting import create_again, refuse, start_attempt
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import active_attempt, changed, holds, is_over, observing, with_attempt
@@ -44,37 +46,34 @@ def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
             observed.own_pods, succeeded=succeeded, ended=status.completion_time, now=now, policy=policy
         )
         return Plan(status=status, actions=actions, requeue_after=later)
-    if job.spec is None:
-        return refuse(status, job.invalid, now)
+    if isinstance(job, InvalidJob):
+        return refuse(status, job.why, now)
+    situation = Situation(job=job, observed=observed, status=status, now=now, policy=policy)
     attempt = active_attempt(status)
-    if attempt is None:
-        result = start_attempt(observed, status, now, policy)
-    else:
-        result = _follow_attempt(observed, status, attempt, now, policy)
+    result = start_attempt(situation) if attempt is None else _follow_attempt(situation, attempt)
     return replace(result, actions=(*result.actions, *_end_strays(observed, status)))
 
 
-def _follow_attempt(
-    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, now: datetime, policy: Policy
-) -> Plan:
+def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:
     """An attempt is reserved or runs: judge its pod, or find out that there is none."""
-    pod = observed.pod
+    observed, pod = situation.observed, situation.observed.pod
     if observed.foreign and attempt.pod_uid is None:
         message = f"a pod named {attempt.pod_name} exists and belongs to somebody else: rename or delete it"
-        return conclude(observed, status, attempt, outcome("PodNameCollision", message), now, policy)
+        return conclude(situation, attempt, outcome("PodNameCollision", message))
     if pod is not None and attempt.pod_uid in (None, pod.uid):
         attempt = _recorded(attempt, pod)
-        status = changed(with_attempt(status, attempt), node_name=attempt.node_name)
+        status = changed(with_attempt(situation.status, attempt), node_name=attempt.node_name)
+        situation = situation.saying(status)
         ended = assess(pod, memory_share=_memory_share(status))
         if ended is None:
-            return watch_pod(observed, status, attempt, pod, now, policy)
+            return watch_pod(situation, attempt, pod)
         if ended.reason != "PodMissing":
-            return conclude(observed, status, attempt, ended, now, policy)
+            return conclude(situation, attempt, ended)
     if observed.absent_since is None:
-        return Plan(status=status, requeue_after=policy.missing_seconds)
+        return Plan(status=situation.status, requeue_after=situation.policy.missing_seconds)
     if attempt.pod_uid is None:
-        return create_again(observed, status, attempt, now, policy)
-    return _miss(observed, status, attempt, observed.absent_since, now, policy)
+        return create_again(situation, attempt)
+    return _miss(situation, attempt, observed.absent_since)
 
 
 def _recorded(attempt: Attempt, pod: Pod) -> Attempt:
@@ -89,24 +88,16 @@ def _recorded(attempt: Attempt, pod: Pod) -> Attempt:
     )
 
 
-def _miss(
-    observed: Observed,
-    status: SpectrogramJobStatus,
-    attempt: Attempt,
-    absent_since: datetime,
-    now: datetime,
-    policy: Policy,
-) -> Plan:
+def _miss(situation: Situation, attempt: Attempt, absent_since: datetime) -> Plan:
     """The pod existed and is gone: missing once two look-ups, some time apart, said so (README ruling 4)."""
-    spec = observed.job.spec
-    assert spec is not None
-    if now - absent_since < timedelta(seconds=policy.missing_seconds):
-        return Plan(status=status, requeue_after=policy.missing_seconds)
-    if spec.suspend:
+    patience = situation.policy.missing_seconds
+    if situation.now - absent_since < timedelta(seconds=patience):
+        return Plan(status=situation.status, requeue_after=patience)
+    if situation.spec.suspend:
         ended = outcome("JobSuspended", "suspended, and its pod is gone")
     else:
         ended = outcome("PodMissing", "no such pod: two look-ups said so, and nothing on record explains it")
-    return conclude(observed, status, attempt, ended, now, policy)
+    return conclude(situation, attempt, ended)
 
 
 def tidy_up(

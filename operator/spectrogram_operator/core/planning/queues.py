@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.job import InvalidJob, Job
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, granted_memory, named_queue
 from spectrogram_operator.core.policy import Policy, Pool
 from spectrogram_operator.core.status import active_attempt, holds, is_over
@@ -53,10 +53,10 @@ class Turn:
 
 
 def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
-    """The job as a contender; None where it neither runs nor could start now."""
-    spec, status = job.spec, job.status
-    if spec is None or is_over(status):
+    """The job as a contender; None where nothing of it runs and its next attempt may not start yet."""
+    if isinstance(job, InvalidJob) or is_over(job.status):
         return None
+    spec, status = job.spec, job.status
     active = active_attempt(status)
     if active is None:
         backing_off = status.next_attempt_at is not None and status.next_attempt_at > now

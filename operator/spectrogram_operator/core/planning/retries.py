@@ -8,6 +8,7 @@ from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, Retries, RetryClass
 from spectrogram_operator.core.building.sizing import queue_after
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
 
 
@@ -27,10 +28,9 @@ class Stop:
     why: str = ""
 
 
-def next_attempt(
-    last: Attempt, spec: SpectrogramJobSpec, queue: QueueName, used: Retries, uid: str, now: datetime, policy: Policy
-) -> Retry | Stop:
-    """What follows the finished attempt `last`, of which `reason` and `retry_class` are known."""
+def next_attempt(situation: Situation, last: Attempt, queue: QueueName) -> Retry | Stop:
+    """What follows the attempt `last` of `queue`, which has ended: its `reason` and `retry_class` are known."""
+    spec, used, now, policy = situation.spec, situation.status.retries, situation.now, situation.policy
     if last.reason == "RerouteLarge":
         return Retry(
             at=now,
@@ -52,7 +52,7 @@ def next_attempt(
             return Stop(why="at maximum memory")
         queue = target
     return Retry(
-        at=(last.finish_time or now) + timedelta(seconds=backoff_seconds(count, uid, policy)),
+        at=(last.finish_time or now) + timedelta(seconds=backoff_seconds(count, situation.job.uid, policy)),
         queue=queue,
         retries=used.model_copy(update={budget: count + 1}),
     )

@@ -8,9 +8,10 @@ from spectrogram_operator.core.building.podspec import time_limits
 from spectrogram_operator.core.judging.impediment import Impediment, find_impediment, waiting_for
 from spectrogram_operator.core.judging.outcome import Outcome, evidence, outcome
 from spectrogram_operator.core.judging.pod import Pod
-from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod, Event, Plan
 from spectrogram_operator.core.planning.progress import live_report
 from spectrogram_operator.core.planning.record import ended_by_operator, with_evidence, without_evidence
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import active_attempt, changed, holds, with_attempt, with_condition
 
@@ -18,12 +19,9 @@ SECONDS_BEYOND_THE_DEADLINE = 60.0
 SECONDS_TO_BE_STUCK = 120.0
 
 
-def watch_pod(
-    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datetime, policy: Policy
-) -> Plan:
+def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     """The plan for a pod that is not over."""
-    spec = observed.job.spec
-    assert spec is not None
+    observed, status, now, policy = situation.observed, situation.status, situation.now, situation.policy
     if (seen := evidence(pod)) is not None:
         return _ending(status, with_evidence(attempt, seen), pod, now, policy)
     if pod.disruption_called_off:
@@ -32,16 +30,16 @@ def watch_pod(
     if pod.phase == "Running":
         status = live_report(status, observed.report, observed.job, attempt, now, policy)
     waits = find_impediment(pod, attempt, status, now, policy) if pod.phase == "Pending" else None
-    unwanted = _unwanted(spec, status, pod, waits, now, policy)
+    unwanted = _unwanted(situation.saying(status), pod, waits)
     if unwanted is not None or ended_by_operator(attempt):
         return _end(status, attempt, unwanted, pod, policy)
-    if waits is not None and waits.usual and (quick := _quick_start(observed, now)) > 0:
+    if waits is not None and waits.usual and (quick := _quick_start(situation)) > 0:
         return Plan(status=observed.job.status, requeue_after=quick)
     if waits is not None:
         wait = None if waits.deadline is None else max(1.0, (waits.deadline - now).total_seconds())
         return Plan(status=waiting_for(status, waits, now), requeue_after=wait)
     if pod.phase == "Running":
-        backstop = _backstop(spec, pod, policy)
+        backstop = _backstop(situation.spec, pod, policy)
         wait = None if backstop is None else max(1.0, (backstop - now).total_seconds())
         return Plan(status=_running(status, attempt, now), requeue_after=wait)
     message = f"the pod's phase is {pod.phase}: its node does not answer"
@@ -51,12 +49,12 @@ def watch_pod(
     return Plan(status=changed(status, reason="NodeUnreachable", message=message), requeue_after=policy.poll_seconds)
 
 
-def _quick_start(observed: Observed, now: datetime) -> float:
+def _quick_start(situation: Situation) -> float:
     """Seconds for which a pod that has just been created may still start unremarked."""
-    attempt = active_attempt(observed.job.status)
+    attempt = active_attempt(situation.job.status)
     if attempt is None or attempt.state is not AttemptState.CREATING or attempt.reserved_time is None:
         return 0.0
-    return QUICK_START_SECONDS - (now - attempt.reserved_time).total_seconds()
+    return QUICK_START_SECONDS - (situation.now - attempt.reserved_time).total_seconds()
 
 
 def _ending(status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datetime, policy: Policy) -> Plan:
@@ -71,15 +69,9 @@ def _ending(status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datet
     return Plan(status=status, requeue_after=policy.missing_seconds)
 
 
-def _unwanted(
-    spec: SpectrogramJobSpec,
-    status: SpectrogramJobStatus,
-    pod: Pod,
-    waits: Impediment | None,
-    now: datetime,
-    policy: Policy,
-) -> Outcome | None:
+def _unwanted(situation: Situation, pod: Pod, waits: Impediment | None) -> Outcome | None:
     """Why the operator must end this pod; None lets it be."""
+    spec, status, now, policy = situation.spec, situation.status, situation.now, situation.policy
     if spec.cancelled:
         return outcome("Cancelled", "spec.cancelled is true")
     if spec.suspend:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.job import ValidJob
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import (
     Attempt,
@@ -19,6 +19,7 @@ from spectrogram_operator.core.building.stores import claims, refused_places
 from spectrogram_operator.core.judging.outcome import outcome
 from spectrogram_operator.core.planning.ending import conclude, end_job, suspended, tries
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, CreatePod, Event, Observed, Plan
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import (
     active_attempt,
@@ -33,11 +34,10 @@ LOOK_AGAIN_SECONDS = 30.0
 CLAIM_SECONDS = 60.0
 
 
-def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Plan:
+def start_attempt(situation: Situation) -> Plan:
     """Nothing runs: end, wait, or reserve the next attempt."""
-    job = observed.job
-    spec = job.spec
-    assert spec is not None
+    job, spec, observed = situation.job, situation.spec, situation.observed
+    status, now, policy = situation.status, situation.now, situation.policy
     if spec.cancelled:
         message = "cancelled by spec.cancelled"
         return Plan(
@@ -56,7 +56,7 @@ def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetim
     if status.next_attempt_at is not None and status.next_attempt_at > now:
         return Plan(status=status, requeue_after=(status.next_attempt_at - now).total_seconds())
     if _claims_are_missing(observed, status):
-        return _wait_for_claims(observed, status, now, policy)
+        return _wait_for_claims(situation.saying(status))
     status = with_condition(status, ConditionType.ACCEPTED, "True", reason="Valid", now=now)
     if observed.turn is None or not observed.turn.granted:
         why = f": {observed.turn.why}" if observed.turn is not None and observed.turn.why else ""
@@ -65,16 +65,13 @@ def start_attempt(observed: Observed, status: SpectrogramJobStatus, now: datetim
     number = _next_number(status)
     if any(pod.name != pod_name(job, number) for pod in observed.live_pods):
         return _wait_in_queue(status, "WaitingForPodToEnd", "waiting for the previous pod to end", now)
-    return _reserve(job, status, number, queue, now, policy)
+    return _reserve(situation.saying(status), number, queue)
 
 
-def create_again(
-    observed: Observed, status: SpectrogramJobStatus, attempt: Attempt, now: datetime, policy: Policy
-) -> Plan:
+def create_again(situation: Situation, attempt: Attempt) -> Plan:
     """The attempt is reserved and has no pod: create it, unless nobody wants it any more or it was refused."""
-    job = observed.job
-    spec, refusal = job.spec, observed.refusal
-    assert spec is not None
+    spec, refusal = situation.spec, situation.observed.refusal
+    status, now, policy = situation.status, situation.now, situation.policy
     admitted = find_condition(status.conditions, ConditionType.ADMITTED)
     refused_since = admitted.last_transition_time if admitted is not None and admitted.status == "False" else None
     ended = None
@@ -89,11 +86,11 @@ def create_again(
         message = f"no pod could be created for {policy.pending_seconds:.0f} s: {refusal.message}"
         ended = outcome("PendingTimeout", message)
     if ended is not None:
-        return conclude(observed, status, attempt, ended, now, policy)
+        return conclude(situation, attempt, ended)
     if refusal is not None:
         waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
         return replace(waiting, requeue_after=policy.refusal_seconds)
-    again = CreatePod(manifest=build_pod(job, attempt, policy))
+    again = CreatePod(manifest=build_pod(situation.job, attempt, policy))
     return Plan(status=status, actions=(again,), requeue_after=QUICK_START_SECONDS)
 
 
@@ -111,12 +108,15 @@ def refuse(status: SpectrogramJobStatus, message: str, now: datetime) -> Plan:
     )
 
 
-def _reserve(
-    job: Job, status: SpectrogramJobStatus, number: int, queue: QueueName, now: datetime, policy: Policy
-) -> Plan:
+def _reserve(situation: Situation, number: int, queue: QueueName) -> Plan:
     """Write down that attempt `number` exists, and only then create its pod."""
-    spec = job.spec
-    assert spec is not None
+    job, spec, status, now, policy = (
+        situation.job,
+        situation.spec,
+        situation.status,
+        situation.now,
+        situation.policy,
+    )
     previous = status.attempts[-1] if status.attempts else None
     attempt = Attempt(
         number=number,
@@ -167,13 +167,14 @@ def _claims_are_missing(observed: Observed, status: SpectrogramJobStatus) -> boo
     return holds(status, ConditionType.ACCEPTED) is False
 
 
-def _wait_for_claims(observed: Observed, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Plan:
+def _wait_for_claims(situation: Situation) -> Plan:
     """A claim that the job names does not exist: no pod could start (faults.md row 25)."""
+    observed, status, now, policy = situation.observed, situation.status, situation.now, situation.policy
     before = find_condition(status.conditions, ConditionType.ACCEPTED)
     known = before is not None and before.status == "False"
     message = before.message if before is not None else ""
     if observed.missing_claims:
-        message = _missing(observed.job, observed.missing_claims, policy)
+        message = _missing(situation.job, observed.missing_claims, policy)
     status = with_condition(status, ConditionType.ACCEPTED, "False", reason="PVCNotFound", message=message, now=now)
     event = Event(warning=True, reason="PVCNotFound", message=message)
     if known and before is not None and _waited(before.last_transition_time, now, policy.pending_seconds):
@@ -182,8 +183,7 @@ def _wait_for_claims(observed: Observed, status: SpectrogramJobStatus, now: date
     return Plan(status=status, events=() if known else (event,), requeue_after=CLAIM_SECONDS)
 
 
-def _missing(job: Job, names: tuple[str, ...], policy: Policy) -> str:
-    assert job.spec is not None
+def _missing(job: ValidJob, names: tuple[str, ...], policy: Policy) -> str:
     stores = claims(job.spec, policy)
     titles = [f"{name} (the store {stores[name]})" if stores.get(name) else name for name in names]
     remedy = "name another store" if any(stores.get(name) for name in names) else "correct claimName"

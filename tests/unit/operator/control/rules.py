@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.api_store import PODS, ApiStore, Body, Change
 from harness.memory_cluster import Heard
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import Job, ValidJob, read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass
 from spectrogram_operator.core.judging.pod import Pod, read_pod
@@ -235,7 +235,7 @@ class Rules:
 
     def _reservation(self, old_job: Job, new_job: Job) -> None:
         """No budget is overdrawn; each attempt but the first is paid for, or follows a suspension."""
-        assert new_job.spec is not None
+        assert isinstance(new_job, ValidJob)
         old, retries = old_job.status, new_job.status.retries
         if retries.user > new_job.spec.retry.limit or retries.infra > self.policy.infrastructure_retries:
             self.fail(f"{new_job.name} is tried too often")

@@ -11,6 +11,7 @@ from harness.virtual_time import now
 from pods.jobs import CREATED, JOB_UID, job_body
 from pods.reports import report
 from pods.shapes import FINISHED, STARTED, disruption
+from spectrogram_operator.api.job import ValidJob
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.rules import Rules
@@ -155,11 +156,11 @@ class World:
         elif chance < 0.25:
             self.delete_job(job.name)
             self.submit(job.name if chance < 0.18 else f"{job.name}-again")
-        elif job.spec is not None:
+        elif isinstance(job, ValidJob):
             self.wish(job.name, suspend=not job.spec.suspend)
 
     def resume_all(self) -> None:
         """Nobody wants anything any more, and every job may run."""
         for job in list(self.rules.jobs.values()):
-            if job.spec is not None and job.spec.suspend:
+            if isinstance(job, ValidJob) and job.spec.suspend:
                 self.wish(job.name, suspend=False)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pods.jobs import job_body, stored
-from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.job import Job, ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, Condition, SpectrogramJobStatus
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan
@@ -21,8 +21,15 @@ REFUSED = Turn(granted=False, why="at most 2 run at once")
 SPEC: dict[str, Any] = job_body()["spec"]
 
 
-def build_job(status: SpectrogramJobStatus | None = None, *, generation: int = 1, **spec: Any) -> Job:
+def build_job(status: SpectrogramJobStatus | None = None, *, generation: int = 1, **spec: Any) -> ValidJob:
     """The job that the pods of tests/pods/ belong to."""
+    job = read_any_job(status, generation=generation, **spec)
+    assert isinstance(job, ValidJob)
+    return job
+
+
+def read_any_job(status: SpectrogramJobStatus | None = None, *, generation: int = 1, **spec: Any) -> Job:
+    """The same with a spec that may be invalid."""
     document = status.to_document() if status else {}
     return read_job(stored(job_body(**spec), generation=generation, status=document))
 
@@ -86,7 +93,7 @@ class Play:
         return f"{found.status} {found.reason}" if found else "-"
 
     def _plan(self, observed: dict[str, Any]) -> Plan:
-        job = replace(build_job(**self.spec), generation=self.generation, status=self.status)
+        job = replace(read_any_job(**self.spec), generation=self.generation, status=self.status)
         if active_attempt(self.status) is None:
             observed = {"turn": GRANTED, "missing_claims": ()} | observed
         return plan(Observed(job=job, **observed), self.now, self.policy)

@@ -141,7 +141,6 @@ def test_a_default_job_has_a_gibibyte_and_fifteen_minutes() -> None:
 def test_the_time_limits_of_an_attempt(given_limits: dict[str, int] | None, soft: int, hard: int) -> None:
     given: dict[str, Any] = {} if given_limits is None else {"timeLimits": given_limits}
     spec = build_job(**given).spec
-    assert spec is not None
     assert time_limits(spec, POLICY) == (soft, hard)
 
 

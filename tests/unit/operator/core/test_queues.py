@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spectrogram_operator.core.planning.queues import Contender, Queues, contender
 from spectrogram_operator.core.policy import MEBIBYTE, Policy, Pool
-from unit.operator.core.play import START, Play, build_job
+from unit.operator.core.play import START, Play, build_job, read_any_job
 
 MEMORY = 256 * MEBIBYTE
 
@@ -279,7 +279,7 @@ def test_a_job_that_cannot_start_now_is_not_in_the_way() -> None:
     assert _contends({}, cancelled=True) is None
     assert _contends({"next_attempt_at": START + timedelta(seconds=1)}) is None
     assert _contends({"next_attempt_at": START}) is False
-    assert contender(replace(build_job(), spec=None), START, Policy()) is None
+    assert contender(read_any_job(input={}), START, Policy()) is None
     assert contender(replace(build_job(), deleting=True), START, Policy()) is None
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from spectrogram_operator.api.spec import QueueName
-from spectrogram_operator.api.status import Attempt, AttemptState, Retries, RetryClass
+from spectrogram_operator.api.status import Attempt, AttemptState, Retries, RetryClass, SpectrogramJobStatus
+from spectrogram_operator.core.planning.observed import Observed
 from spectrogram_operator.core.planning.retries import Retry, Stop, backoff_seconds, next_attempt
+from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 from unit.operator.core.play import START, build_job
 
@@ -26,7 +28,6 @@ def decide(
 ) -> Retry | Stop:
     """What follows an attempt that ended so, a second ago."""
     job = build_job(retry=retry)
-    assert job.spec is not None
     last = Attempt(
         number=1,
         state=AttemptState.FINISHED,
@@ -37,8 +38,10 @@ def decide(
         retry_class=retry_class,
         finish_time=START,
     )
+    status = SpectrogramJobStatus(retries=used or Retries())
     now = START + timedelta(seconds=1)
-    return next_attempt(last, job.spec, queue, used or Retries(), job.uid, now, POLICY)
+    situation = Situation(job=job, observed=Observed(job=job), status=status, now=now, policy=POLICY)
+    return next_attempt(situation, last, queue)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,6 @@ def test_a_platform_team_that_has_named_nothing() -> None:
 def test_a_long_list_is_cut() -> None:
     stores = {f"store-{number:02}": s3("x") for number in range(30)}
     spec = build_job(input={"store": "archive", "path": "fm"}).spec
-    assert spec is not None
     message = refused_places(spec, replace(POLICY, stores=stores))
     assert message.endswith("has named " + ", ".join(sorted(stores)[:10]) + ", …")
 
@@ -125,7 +124,6 @@ def test_a_store_that_is_taken_away_fails_the_attempt_that_has_no_pod_yet_and_no
 )
 def test_the_claims_that_must_exist(source: dict[str, Any], target: dict[str, Any], expected: dict[str, str]) -> None:
     spec = build_job(input=source, output=target).spec
-    assert spec is not None
     assert claims(spec, POLICY) == expected
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spectrogram_operator.api.job import read_job
+from spectrogram_operator.api.job import ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.core.building.podspec import build_pod
 from spectrogram_operator.core.judging.outcome import assess
@@ -26,8 +26,10 @@ def local_pod(folder: Path, fate: str, policy: Policy = POLICY, **spec: Any) -> 
     body = job(fate, **spec)
     body["metadata"] |= {"namespace": "default", "uid": "uid-1", "creationTimestamp": datetime.now(UTC).isoformat()}
     attempt = Attempt(number=1, state=AttemptState.CREATING, pod_name="job-a1", pool="default", memory_bytes=2**30)
+    job_read = read_job(body)
+    assert isinstance(job_read, ValidJob)
     return LocalPod(
-        build_pod(read_job(body), attempt, policy),
+        build_pod(job_read, attempt, policy),
         command=FAKE_WORKER,
         claims=folders(folder),
         changed=lambda: None,
