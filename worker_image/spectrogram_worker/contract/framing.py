@@ -9,10 +9,14 @@
     batches  │ batch 0                   │ batch 1                             │ …
     items    │ item 0: whole batches, read in one go by one thread             │ item 1 …
 
-A column is reduced from blocks, each of clamp(⌊32768 / fft⌋, 1, 64) frames counted from the column's first frame. A
-block is what is reduced in one precision, a batch what scipy transforms together, of about 98304 bins. Frames, blocks
-and batches depend neither on how samples are read nor on the number of threads, and so neither does a bit of the result;
-items do, and may begin or end in the middle of a column.
+- block: clamp(⌊32768 / fft⌋, 1, 64) frames of a column, counted from its first one. They are reduced in the
+  transform's precision; blocks are combined to columns in double precision, in their order.
+- batch: blocks that scipy transforms together, of about 98304 bins. How it rounds a frame may depend on the others.
+- item: batches that one thread reads in one go and reduces. It may begin and end in the middle of a column; the log
+  calls it a chunk.
+
+Frames, blocks and batches follow from job and recording alone, so that no bit of a result depends on the number of
+threads or on how much is read at a time. Only items do.
 """
 
 from dataclasses import dataclass

@@ -24,11 +24,13 @@ _OPEN = {
 }
 
 _TUNED_AGAIN = (InputFormat.DIGITAL_RF,)
-"""Formats that say the centre frequency several times: what differs by less than a bin is one."""
+"""Formats that may say the centre frequency many times, rounded: they ask how wide a bin is."""
 
 
 def open_recording(store: RecordingStore, selection: RecordingSelection, fft_size: int | None = None) -> Recording:
-    """Open the recording that `selection` names; reads headers only. Of a transform of `fft_size` bins, see formats.
+    """Open the recording that `selection` names; reads headers only.
+
+    fft_size: bins of the transform that follows. Centre frequencies that differ by less than half a bin are one.
 
     Raises WorkerError: 64 where the job lacks what the file does not say, 65 where the recording cannot be used, 66
     where there is none, 74 or 75 where the system cannot read it.

@@ -13,8 +13,8 @@ from spectrogram_worker.sources.store import SampleFile
 class ByteStream(io.RawIOBase):
     """The bytes of `file`, from a position on. Behind its end there are none, or zeros where `pads` says so.
 
-    No exception can pass through a library in C: it is kept as `failure`, and every later read fails too. So it is with
-    a read of more than `most` bytes: how much a library reads at once is what the file says.
+    No exception can pass through a library written in C: it is kept as `failure`, and every later read fails too. A
+    read of more than `most` bytes fails likewise: a file that lies makes a library ask for any number.
     """
 
     def __init__(self, file: SampleFile, *, most: int | None = None, pads: bool = False) -> None:

@@ -24,7 +24,7 @@ def iq_pair(name: str, wanted: tuple[int, ...], channels: int) -> tuple[int, int
 
 
 def with_iq_channels(name: str, found: SampleType, wanted: tuple[int, ...] | None) -> SampleType:
-    """`found`, or of its real channels the two that the job calls I and Q. Raises WorkerError 64 where they are not."""
+    """`found`, or these two of its channels as I and Q. Raises WorkerError 64 where they are not real, or not there."""
     if wanted is None:
         return found
     if found.is_complex and found.iq_channels is None:

@@ -1,7 +1,7 @@
 """NumPy files (.npy): one-dimensional real or complex samples, or (N, 2) real ones that are I and Q.
 
-NumPy parses the header, out of a bounded piece of the file, and nothing else: an array is never loaded, nothing is
-unpickled, and the samples are read as those of a raw file are.
+NumPy parses the header only, which may be no longer than 16 KiB: it loads no array and unpickles nothing. The samples
+are read as those of a raw file are.
 """
 
 import io
@@ -83,7 +83,7 @@ def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[
     """Shape, whether the order is Fortran's, type, and the byte at which the samples begin."""
     if not content.startswith(MAGIC):
         raise input_invalid(f"{name} is not a NumPy file: write it with numpy.save, or set input.format to what it is")
-    # The length of the header is part of the file: what NumPy may read, and allocate, ends with this piece.
+    # The file says how long its header is: NumPy gets these bytes and no more, so that it cannot allocate more.
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)

@@ -25,7 +25,7 @@ _NOTE_LINE = re.compile(r"^(sample_rate|center_frequency)=(\d{1,15})\s*$", re.MU
 
 
 def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
-    """Open a raw file. Samples of a last, incomplete sample are left out.
+    """Open a raw file. An incomplete sample at its end is left out.
 
     Raises WorkerError: 64 where neither job nor name give datatype or rate, 65 for an empty or unreadable file.
     """

@@ -66,7 +66,7 @@ class Corrections:
     def center(
         self, said: float | None, stated: float | None, *, is_complex: bool, field: str = "raw.centerFrequency"
     ) -> float:
-        """The centre frequency in Hz: 0, with a note, where nobody says it. Real signals begin at 0 by themselves."""
+        """The centre frequency in Hz: 0, and noted for complex samples, where nobody says it: real ones begin at 0."""
         found = self.take(field, said, stated)
         if found is None and is_complex:
             self._notes.append(

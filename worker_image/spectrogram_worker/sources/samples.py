@@ -1,7 +1,8 @@
 """Samples as they lie in a file, and what they mean: byte order, channels, full scale, missing values. No I/O.
 
-Integers scale by 2^−(bits−1), so that full scale is 1 in every format. Unsigned ones are what a converter counts: its
-zero lies between the two codes in the middle, at 2^(bits−1) − ½ (rtl_sdr's bytes: 127.5). Audio of 8 bits says 128.
+Integers are multiplied by 2^−(bits−1), so that full scale is 1 in every format. Of unsigned integers, as a converter
+counts them, zero lies half way between the two middle values, at 2^(bits−1) − ½: at 127.5 in the bytes of rtl_sdr.
+Audio files of 8 bits are the exception, their zero is 128.
 """
 
 import re
@@ -24,7 +25,7 @@ class Decoded(NamedTuple):
     """What was seen in samples while they were decoded.
 
     suspect: None, or a boolean array (n,), True where a sample is not finite or, in padded files, at the minimum.
-    at_full_scale: how many are at an end of what their integers can say; a complex one where I or Q is.
+    at_full_scale: how many have the smallest or the largest value of their integers, complex ones in I or in Q.
     """
 
     suspect: NDArray[np.bool_] | None
@@ -32,7 +33,7 @@ class Decoded(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An integer of `size` bytes, from byte `first` on of the `width` bytes that a component takes in the file."""
+    """An integer of `size` bytes that begins at byte `first` of the `width` bytes of each component in the file."""
 
     first: int
     size: int
@@ -45,8 +46,8 @@ class SampleType:
 
     component: NumPy type of a real sample or of each half of a complex one, with its byte order. iq_channels: of real
     channels those that are I and Q. padded: the writer fills what it did not record with the type's minimum (Digital
-    RF, continuous mode). zero_on_code: the zero of unsigned samples is the code 2^(bits−1) itself. stored: where the
-    value lies, for integers that are not stored as `component` says; they become the highest bytes of a component.
+    RF, continuous mode). zero_on_code: the zero of unsigned samples is the value 2^(bits−1) itself. stored: for
+    integers that take another number of bytes than `component`, where they lie; they become its highest bytes.
     """
 
     component: np.dtype[Any]
@@ -187,7 +188,7 @@ class SampleType:
 def parse_datatype(text: str, *, channels: int = 1, channel: int = 0) -> SampleType | None:
     """The sample type that `text` names as SigMF does (core:datatype), or None where it names none.
 
-    The whole of `text` must match: SigMF 1.2, "Dataset format"; 8 bits have no byte order, all others must have one.
+    Names are those of SigMF 1.2, "Dataset format": types of 8 bits have no byte order, all others must have one.
     """
     match = _DATATYPE.fullmatch(text)
     if match is None:
@@ -227,10 +228,10 @@ def long_runs(flags: NDArray[np.bool_], minimum: int, edges: NDArray[np.int64]) 
 
     edges: places between two flags, ascending; 0 is before the first.
     """
-    stretches, kept = runs(flags), flags.copy()
-    first, last = stretches.T
-    touches = np.searchsorted(edges, last, side="right") > np.searchsorted(edges, first)
-    kept[flags] = np.repeat((last - first >= minimum) | touches, last - first)
+    kept = flags.copy()
+    first, stop = runs(flags).T
+    touches = np.searchsorted(edges, stop, side="right") > np.searchsorted(edges, first)
+    kept[flags] = np.repeat((stop - first >= minimum) | touches, stop - first)
     return kept
 
 

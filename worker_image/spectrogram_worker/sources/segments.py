@@ -1,7 +1,8 @@
-"""Segments of stored samples joined to one recording: what lies between two segments is missing.
+"""Segments of stored samples joined to one recording.
 
-A raw file is one segment, a SigMF capture is one, a Digital RF file holds one or more. Each format says only where the
-bytes are; reading, converting and marking what is missing are here, once.
+A segment is samples without a gap between them: a raw file, a SigMF capture, a part of a Digital RF file. A gap is what
+is missing: samples between two segments, or inside of one that are not numbers or only fill it up. Each format says
+where the bytes of its segments are; reading, converting and marking what is missing are here, once.
 """
 
 from abc import ABC, abstractmethod
@@ -56,8 +57,8 @@ class SegmentReader(ABC):
     def _padding(self, start: int, suspect: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which suspects are of a run that is long enough, wherever a read happens to cut it.
 
-        Where a segment begins or ends a complex one may be alone: a writer that starts one sample after its file does
-        pads one. Of real samples, which have no second component, too many would be clipped ones.
+        At the beginning and end of a segment a single complex sample is enough: a writer that starts one sample later
+        than its file pads one. With real samples that rule would take too many clipped ones for padding.
         """
         margin = self._type.padding_run - 1
         before, after = min(margin, start) * int(suspect[0]), margin * int(suspect[-1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def is_left_by_macos(name: str) -> bool:
-    """Whether macOS put what has this name there for itself: an AppleDouble file beside another, a folder's notes.
+    """Whether a file of this name is one that macOS adds for itself: an AppleDouble file (._NAME) or .DS_Store.
 
     Such names are no part of a recording: no store lists them, and no archive holds them.
     """

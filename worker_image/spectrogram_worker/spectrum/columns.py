@@ -57,10 +57,10 @@ class ColumnBuilder:
             start = stop
 
     def _reduce(self, power: NDArray[Any], columns: int, *, is_complete: bool) -> list[NDArray[Any]]:
-        """Reduce the blocks of whole columns, or the next ones of a single column after those before them.
+        """Reduce the blocks of whole columns; or of one column the next blocks, together with what `_begun` holds.
 
-        power: (blocks, reductions, bins). Returns (columns, bins) of linear power for each reduction, which where they
-        are complete may be views of `power`.
+        power: (blocks, reductions, bins). Returns (columns, bins) of linear power for each reduction. Complete columns
+        may be views of `power`.
         """
         values = []
         for place, reduction in enumerate(self._reductions):
@@ -108,7 +108,7 @@ class ColumnBuilder:
 
 
 def _slices(order: NDArray[np.intp]) -> list[tuple[slice, slice]]:
-    """`order` as pairs of slices (into the result, into the transform's output): one or two, and far faster."""
+    """`order` as slices (into the result, into the transform's output), of which there are one or two: far faster."""
     starts = [0, *(np.flatnonzero(np.diff(order) != 1) + 1).tolist()]
     stops = [*starts[1:], len(order)]
     return [

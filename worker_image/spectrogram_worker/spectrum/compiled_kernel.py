@@ -1,7 +1,8 @@
 """The kernel in C (kernel/kernel.c) for what most jobs want: single precision, no detrending, an fft size of 2^n.
 
 It transforms as many frames at a time as the processor's vectors have lanes, and releases Python's lock meanwhile.
-Where the library was not built (build_kernel.py), or for other plans, scipy_kernel.py does the same, some times slower.
+Where the library was not built (build_kernel.py), and for other plans, scipy_kernel.py does the same two or three times
+slower.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Work items: whole batches in a row that one thread reads and reduces. Their size changes no bit of a result."""
+"""Items: batches that one thread reads in one go and reduces; contract/framing.py draws them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

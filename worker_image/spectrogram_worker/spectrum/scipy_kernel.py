@@ -14,9 +14,10 @@ _BUFFER_ELEMENTS = 512
 
 
 class ScipyKernel:
-    """Transforms batches of `batch_blocks` blocks, of up to `frames` frames in all, together; see `PowerKernel`.
+    """See `PowerKernel`. Transforms `batch_blocks` blocks together, which have at most `frames` frames in all.
 
-    How the FFT rounds a frame may depend on which others it transforms with it: a call must begin with a whole batch.
+    scipy transforms some frames at a time, and how it rounds one may depend on which those are: so a batch is always
+    made of the same frames, and each call must begin with a whole one.
     """
 
     def __init__(self, plan: PowerPlan, *, batch_blocks: int, frames: int) -> None:
@@ -42,7 +43,8 @@ class ScipyKernel:
         """See `PowerKernel.reduce`."""
         counts = np.empty(len(blocks), np.int64)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            # NumPy copies rows shorter than half its buffer into the buffer, at twice the cost; errstate ends this too.
+            # NumPy copies rows shorter than half its buffer into the buffer, at twice the cost: so it is made small.
+            # The end of errstate restores its size.
             np.setbufsize(_BUFFER_ELEMENTS)
             for first in range(0, len(blocks), self._batch_blocks):
                 batch = slice(first, first + self._batch_blocks)

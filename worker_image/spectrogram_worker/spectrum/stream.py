@@ -1,8 +1,8 @@
 """The streaming transform: columns in order, from a recording of any length, in memory that does not grow with it.
 
-The blocks of framing.py are cut into work items; threads read and reduce items, each with a reader and buffers of its
-own; whoever asks for columns combines the items' results in order. So a column that is one hour long is shared by all
-threads like any other. At most two items per thread are under way.
+Threads read and reduce items (contract/framing.py draws them), each with a reader and buffers of its own; whoever asks
+for columns combines the items' results in order. So all threads share even a column that is one hour long. At most two
+items per thread are under way.
 """
 
 from collections import deque
@@ -27,17 +27,17 @@ from spectrogram_worker.spectrum.items import ItemWorker, Result, Stopped, cut
 from spectrogram_worker.spectrum.power import PowerPlan
 
 PATIENCE_SECONDS = 2.0
-"""How long the end of the transform waits for threads that read. One that a store or a file system keeps longer is left
-behind: nothing can interrupt it, and what is done must be published before somebody ends the process."""
+"""How long the end of the transform waits for threads that read. One that waits longer for a store or a file system is
+left behind: nothing can interrupt it, and what is done must be published before somebody ends the process."""
 _LOOK_SECONDS = 0.1
 
 
 class ColumnStream:
     """The spectrogram of a selection, column by column.
 
-    layout: known at once. gaps, frames_without_data, at_full_scale: of the `samples` that were looked at, all of the
-    selection's once all columns have been taken (but for those that no frame covers because of a hop much larger than
-    the window). at_full_scale is None for floating-point samples. stopped: True when `should_stop` ended it.
+    layout: known at once. gaps, frames_without_data, at_full_scale: what was found among the `samples` that were looked
+    at. Once all columns have been taken these are all of the selection's, but for samples between frames that lie far
+    apart. at_full_scale is None for floating-point samples. stopped: True when `should_stop` ended it.
 
     read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
     Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads. advanced is

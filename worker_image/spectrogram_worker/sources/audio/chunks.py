@@ -1,8 +1,8 @@
 """The chunks of a WAV, RF64, BW64 or W64 file: where the samples lie, and whether the header tells the truth about it.
 
 A recorder writes the lengths when it ends, or from time to time; one that was killed leaves what stood there before.
-Lengths of 32 bits begin again at 0 after 4 GiB. So a length is believed where it ends at the end of the file, or where
-another chunk begins; then the samples go on to the end of the file, and a warning says so.
+Lengths of 32 bits begin again at 0 after 4 GiB. So a length is believed only where it leads to the end of the file or
+to another chunk. Else the samples are taken to go on to the end of the file, and a warning says so.
 """
 
 import re
@@ -43,8 +43,8 @@ class Chunk(NamedTuple):
 class Data(NamedTuple):
     """Samples: in `size` bytes from `offset` on, where the header says `declared`.
 
-    kind: exact, the header tells the truth; unknown, it does not say a length; stale, more follow than it says; header,
-    it counts itself too; short, fewer are there.
+    kind: exact, the header tells the truth; unknown, it does not say how many there are; stale, more follow than it
+    says; header, it counted its own bytes with them; short, fewer are there.
     """
 
     offset: int
@@ -81,7 +81,7 @@ class Layout:
         return self._order == ">I"
 
     def chunks(self) -> Iterator[tuple[Chunk, Data | None]]:
-        """All chunks, those with samples with where these are. Raises WorkerError 65 where there is no end of them."""
+        """All chunks, and for data chunks where their samples are. Raises WorkerError 65 where there are too many."""
         position = 40 if self._kind == "W64" else 12
         for _ in range(MAXIMUM_CHUNKS):
             chunk = self._chunk(position)

@@ -1,6 +1,6 @@
 """FLAC, µ-law and A-law, through libsndfile.
 
-It reads many more formats, but sees only files that were looked at before: some others make it look for further files.
+It could read many more formats, some of which make it open other files: so it sees only files that were looked at.
 """
 
 from contextlib import closing

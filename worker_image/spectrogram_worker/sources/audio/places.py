@@ -21,8 +21,8 @@ _PIECE_BYTES = 64 * 1024
 def find_place(file: SampleFile, header: WaveHeader, width: int) -> tuple[Stored, bool]:
     """Where an integer of `header.valid_bits` lies in the `width` bytes of a sample of one channel.
 
-    Also whether that is a guess: values that use neither the lowest nor the highest byte fit in two ways, and the
-    standard's is taken.
+    Also whether that is a guess: values that use neither the lowest nor the highest byte fit both ways, and then the
+    standard's way is taken.
 
     Raises WorkerError 65 where it lies in none of the ways that are known.
     """
@@ -68,14 +68,14 @@ def _fits_low(samples: NDArray[np.uint8], size: int) -> bool:
 
 def _pieces(file: SampleFile, header: WaveHeader, width: int) -> Iterator[NDArray[np.uint8]]:
     """Pieces from all over the file, as samples (n, width) with the lowest byte first."""
-    data = [interval for interval in header.data if interval.size >= width]
+    data = [chunk for chunk in header.data if chunk.size >= width]
     for number in range(_PIECES):
         if not data:
             return
-        interval = data[number * len(data) // _PIECES]
-        count = min(_PIECE_BYTES, interval.size) // width
-        first = (interval.size // width - count) * (number + 1) // _PIECES if number else 0
+        chunk = data[number * len(data) // _PIECES]
+        count = min(_PIECE_BYTES, chunk.size) // width
+        first = (chunk.size // width - count) * (number + 1) // _PIECES if number else 0
         content = np.empty(count * width, np.uint8)
-        file.read(interval.offset + first * width, content)
+        file.read(chunk.offset + first * width, content)
         samples = content.reshape(-1, width)
         yield samples[:, ::-1] if header.is_big_endian else samples

@@ -36,7 +36,7 @@ def open_audio(store: RecordingStore, selection: RecordingSelection) -> Recordin
             header = read_header(file, kind)
             if header.encoding in (PCM, FLOAT):
                 return _open_wave(store, path, selection, file, header)
-            if [interval.kind for interval in header.data] != ["exact"]:
+            if [chunk.kind for chunk in header.data] != ["exact"]:
                 raise input_invalid(
                     f"{file.name} holds compressed samples, and its header does not say how many: repair its header, or"
                     " convert it to PCM"

@@ -107,10 +107,10 @@ def wave_segments(data: Iterable[Data], stride: int) -> list[Segment]:
     """The samples of all data chunks, one behind the other."""
     segments: list[Segment] = []
     position = 0
-    for interval in data:
-        count = interval.size // stride
+    for chunk in data:
+        count = chunk.size // stride
         if count:
-            segments.append(Segment(position, count, interval.offset))
+            segments.append(Segment(position, count, chunk.offset))
             position += count
     return segments
 
@@ -122,15 +122,15 @@ def checked(
 
     Raises WorkerError 65 where there is no sample, or where fewer are there than header and job say.
     """
-    there = sum(interval.size // stride for interval in data)
-    declared = sum(interval.declared // stride for interval in data)
-    kinds = {interval.kind for interval in data} - {"exact"}
+    there = sum(chunk.size // stride for chunk in data)
+    declared = sum(chunk.declared // stride for chunk in data)
+    kinds = {chunk.kind for chunk in data} - {"exact"}
     if there == 0 and "short" not in kinds:
         raise input_invalid(f"{file.name} is empty: its header says that it holds no sample")
     warnings: tuple[str, ...] = ()
     if "short" in kinds:
         needed = select(replace(description, length=declared), selection.range)
-        said = sum(interval.declared for interval in data)
+        said = sum(chunk.declared for chunk in data)
         if there == 0 or needed.start + needed.count > there:
             part = f", or set input.range to what is there: {{startSample: 0, samples: {there}}}" if there else ""
             raise input_invalid(

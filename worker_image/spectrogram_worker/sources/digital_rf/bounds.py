@@ -1,7 +1,7 @@
 """Where a Digital RF recording begins and ends, and which files a range of it needs.
 
-Both ends are told by the first and the last file, whatever lies between: what a range costs, and whether it can be
-read, does not depend on the rest of the recording. Where one of the two cannot be read, its name tells.
+Only the first and the last file are opened to find both ends: what a range costs, and whether it can be read, must not
+depend on the rest of the recording. Of a file that cannot be read the time in its name is taken.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Bounds:
 
 
 def find_bounds(store: RecordingStore, folders: SampleFolders, properties: Properties, subchannel: int) -> Bounds:
-    """Look at the first file and the last; a writer may have padded some more. Raises WorkerError 65."""
+    """Look at the first file and the last, or where these are padding alone at those beside. Raises WorkerError 65."""
     first = _end(store, folders, properties, subchannel, backwards=False)
     last = _end(store, folders, properties, subchannel, backwards=True)
     if first.sample >= last.sample:
@@ -88,7 +88,7 @@ def _end(
 
 
 def _require_named(store: RecordingStore, index: Index, properties: Properties) -> None:
-    """Raise WorkerError 65 where a file's samples are not of the time in its name: it tells nothing of an end then."""
+    """Raise WorkerError 65 where a file's samples are not of the time in its name, so that they are no end."""
     if not len(index.starts):
         return
     begin = int(index.sample_files.times[0])
@@ -101,7 +101,7 @@ def _require_named(store: RecordingStore, index: Index, properties: Properties) 
 
 
 def _named_end(file: SampleFiles, properties: Properties, error: WorkerError, *, backwards: bool) -> _End:
-    """What the name of a file that cannot be read says: in which its samples begin, and at the latest end."""
+    """The end as the name of a file tells that cannot be read: the time at which it begins, and how long files are."""
     begin = int(file.times[0])
     sample = _first_sample(begin, properties)
     if backwards:
@@ -148,9 +148,9 @@ def _present(
 def files_of(
     folders: SampleFolders, begin: int, stop: int, properties: Properties
 ) -> tuple[SampleFiles, NDArray[np.bool_]]:
-    """The files that may hold samples [begin, stop), indices since 1970, and which of them are only beside.
+    """The files that may hold the samples [begin, stop), indices since 1970; True for those that probably do not.
 
-    Some samples more are looked at on either side: a run of padding may begin there, and a writer may have rounded.
+    These are the files on either side: a run of padding may begin there, and a writer may have rounded.
     """
     rate = properties.sample_rate
     first, last = begin * 1000 // rate, (stop - 1) * 1000 // rate

@@ -1,9 +1,9 @@
 """The rows of a dataset as they lie in their file: found through the HDF5 library, read without it.
 
-digital_rf writes a file's samples in one piece, or in chunks of up to a whole file that may be compressed and have
-checksums. The HDF5 library inflates a chunk as a whole, anew for each read where it is larger than a small cache, for
-one thread of the process at a time, and to whatever size its bytes grow: three megabytes became three gigabytes. Here a
-chunk is inflated piece by piece as far as it is read, in as little memory whatever the chunk's size.
+digital_rf writes a file's samples in one piece or in chunks, of up to the whole file, which may be compressed and have
+checksums. The HDF5 library inflates whole chunks, for one thread of the process at a time. It does so again for each
+read of a chunk that is larger than its cache, and without a limit: three megabytes became three gigabytes. Here a chunk
+is inflated in small pieces, as far as it is read, so that memory does not depend on its size.
 """
 
 import math
@@ -39,7 +39,7 @@ class Chunks:
     """Where the rows of a dataset of `length` lie: `rows` of them in each chunk; the last may have some to spare.
 
     offsets, sizes: (chunks,) bytes in the file; the offset of a chunk that was never written is −1, and all its rows
-    are `fill`. deflated, checksummed: (chunks,) True where the chunk is compressed; where a checksum stands behind it.
+    are `fill`. deflated, checksummed: (chunks,) True where the chunk is compressed, and where a checksum follows it.
     """
 
     length: int
@@ -94,7 +94,7 @@ def find_chunks(file: Any, dataset: Any, name: str) -> Chunks:
         dataset.chunk_iter(note)
     elif count and (offset := dataset.get_offset()) is not None:
         offsets[0], sizes[0] = offset, dataset.get_storage_size()
-    # The mask of a chunk says which filters it did not go through: one that did not get smaller is not compressed.
+    # A chunk's mask says which filters were left out: a chunk that would not get smaller is stored as it is.
     used = {number: (skipped & (1 << place)) == 0 for place, number in enumerate(filters)}
     never = np.zeros(count, np.bool_)
     dtype = dataset.dtype
@@ -117,7 +117,7 @@ def _unusual(name: str, what: str) -> WorkerError:
 
 
 class ChunkReader:
-    """Reads rows, of `row_bytes` each, in any order, and fastest forwards. One thread at a time."""
+    """Reads rows, of `row_bytes` each, in any order; forwards is fastest. For one thread at a time."""
 
     def __init__(self, file: SampleFile, chunks: Chunks) -> None:
         self.row_bytes = chunks.row_bytes
@@ -161,8 +161,8 @@ class ChunkReader:
 class _Inflating:
     """A compressed chunk that is being inflated, to `length` bytes.
 
-    The last that came out, from byte `first` on, is kept: frames overlap, so that each read begins a little before the
-    end of the one before it.
+    The latest bytes that came out, from byte `first` on, are kept: frames overlap, so that a read begins a little
+    before the end of the last one.
     """
 
     def __init__(self, file: SampleFile, offset: int, size: int, length: int) -> None:

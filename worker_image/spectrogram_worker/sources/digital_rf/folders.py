@@ -86,7 +86,7 @@ class SampleFiles:
 class SampleFolders:
     """The folders of a channel's sample files, in the order of time. Each is listed when it is first asked for.
 
-    A folder is called as the time from which on its files are: what a range needs is found by names alone.
+    A folder's name is the time at which its first file may begin: what a range needs is found by names alone.
     """
 
     def __init__(self, store: RecordingStore, channel: PurePosixPath) -> None:
@@ -103,9 +103,9 @@ class SampleFolders:
                 yield self._files(times[number : number + 1], np.array([place], np.int32))
 
     def between(self, begin: int, stop: int) -> SampleFiles:
-        """Files that hold the times between two, in milliseconds since 1970 and both included, by their names.
+        """The files that by their names hold the times `begin` to `stop`, both included, in milliseconds since 1970.
 
-        Begins with the last file that begins no later than `begin`, if its folder has one.
+        The first of them is the last that begins no later than `begin`, if its folder has one.
         """
         first = max(0, bisect_right(self._names, time_name(begin)) - 1)
         places = range(first, bisect_right(self._names, time_name(stop)))

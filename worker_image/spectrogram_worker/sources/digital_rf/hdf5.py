@@ -26,8 +26,8 @@ from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
 HDF5_READ_BYTES = 16 * 2**20
-"""The most that the library may read at once, and so has in memory. A file with a hole says of the names in a group
-that they have gigabytes."""
+"""The most that the library may read at once, and so has in memory: a small file with a hole may say that the names in
+a group take gigabytes."""
 _CACHE_BYTES = 8 * 2**20
 """What the library keeps at most of a file's own bookkeeping, as the names in a group; else it would be 32 MiB."""
 _NUMBERS = "biuf"
@@ -137,8 +137,8 @@ def checked_dataset(group: Any, name: str, dataset_name: str) -> Any:
 def numeric_dataset(group: Any, name: str, dataset_name: str, *, most: int) -> Any:
     """A dataset that passes `checked_dataset`, has at most `most` values, and went through no filter.
 
-    None where they are no numbers: values of variable length may all be one object, and a megabyte become gigabytes. So
-    may what went through a filter, and digital_rf uses none here.
+    None where its values are no numbers: those of variable length may all point at one object, and make gigabytes of a
+    megabyte. So may a filter, of which digital_rf uses none here.
     """
     dataset = checked_dataset(group, name, dataset_name)
     shape, dtype = dataset.shape, dataset.dtype

@@ -71,8 +71,8 @@ def build_index(
 ) -> Index:
     """Look at these sample files. Raises WorkerError 65 for one that is damaged or points elsewhere.
 
-    spare: (files,) True for a file beside those that are needed, which is left out where it cannot be used. The samples
-    are of the type `otherwise` where there is no file.
+    spare: (files,) True for a file that is not needed, and so is left out where it cannot be used. otherwise: the
+    samples' type where there is no file.
     """
     table = _Table()
     offsets = np.full(len(files), -1, np.int64)

@@ -44,7 +44,7 @@ def center_frequency(
     """Centre frequency in Hz of the samples [begin, stop) since 1970, or None where the metadata does not say.
 
     Raises WorkerError 65 where it changes within them by more than `tolerance` (Hz): one spectrogram has one frequency
-    axis. Some recorders write the same one again and again, and round it.
+    axis. Some recorders write the same frequency again and again, rounded each time.
     """
     found: list[float] = []
     for path in _files_before(store, channel / "metadata", stop, properties):

@@ -25,7 +25,7 @@ def open_digital_rf(
 ) -> "DigitalRfRecording":
     """Open a channel of a Digital RF recording; `selection.path` is the recording's folder, or the channel's.
 
-    Only files that the range needs are looked at, beside the first and the last: gaps are known within the range only.
+    Of its files only the first, the last and those of the range are looked at: gaps are known within the range only.
     Centre frequencies that differ by no more than half a bin of `fft_size` are one.
 
     Raises WorkerError: 64 for a channel or subchannel that is not there, 65 for files that cannot be used, 66.

@@ -1,7 +1,7 @@
 """SigMF archives: a tar file that holds a recording's two files. They are read where they lie; nothing is extracted.
 
-tarfile parses the headers, and sees nothing but them: what it may read is bounded, since a header can say that the next
-one has gigabytes. Members that are not plain files, or whose names lead out of the archive, are refused.
+tarfile parses the headers and sees nothing else. How much it may read is bounded, since a header can claim that the
+next one has gigabytes. Members that are not plain files, or whose names lead out of the archive, are refused.
 """
 
 import io

@@ -156,8 +156,8 @@ class Metadata:
         starts = [capture.sample_start for capture in captures]
         if starts != sorted(starts):
             raise input_invalid(f"{self.name}: captures are not in the order of core:sample_start: sort them")
-        # All indices of a recording that was split over files count from its first sample, not from the file's. What
-        # counts from the file's, as many write it, is below core:offset.
+        # In one of several files of a recording, sample_start should count from the recording's first sample, and so be
+        # at least core:offset. Many programs count from the file's first sample: then it is less.
         first = self._count(self._global, "core:offset") or 0
         if starts[0] < first:
             return captures

@@ -1,7 +1,7 @@
 """JSON taken apart without building all of it: the members of an object, the entries of a list, each as its text.
 
-Python makes 30 times the memory of an untrusted text (`[[],[],…`). Of SigMF metadata most are annotations, which nobody
-asks for: they are passed over, and what is used becomes objects a small piece at a time.
+Python's own parser can take 30 times the memory of a text (`[[],[],…`), and this one is somebody else's. Most of SigMF
+metadata are annotations, which nobody asks for: they are passed over, and the rest is parsed a small piece at a time.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Where captures lie on one axis of samples: by core:global_index, else by core:datetime, else one after the other.
 
-An index counts samples and is exact. A time is of the clock of the computer that recorded, and written with so many
-digits: what it says is a gap, or a contradiction, only where it is more than such clocks differ.
+An index counts samples and is exact. A time is that of the computer's clock, rounded to its last digit: it tells a gap,
+or contradicts, only by more than such clocks are wrong.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from spectrogram_worker.sources.selection import nearest
 from spectrogram_worker.sources.sigmf.metadata import Capture
 
 _CLOCK_JITTER = Fraction(1, 100)
-"""Seconds by which a computer's clock is read too late, as while it waits for a buffer."""
+"""Seconds by which a computer's clock may be read too late, as after waiting for a buffer."""
 _CLOCK_DRIFT = Fraction(1, 10_000)
 """Share by which the clocks of receivers and computers differ: crystals without control, at most 100 ppm."""
 _LONGEST_GAP = 366 * 86_400
