@@ -1,7 +1,7 @@
 """One attempt at one job, step by step: look, plan, transform; what follows the last column is in finish.py.
 
-Everything that can be refused is refused before the first sample is read: the place of the outputs and their size, the
-colour map, the memory. Of a picture beside arrays only what is wrong is refused: it may be drawn smaller.
+Everything that can be refused is refused before the first sample is read: the place of the outputs, their size, the
+colour map, the memory. Too little memory for a picture refuses no job that has arrays: it is drawn smaller.
 """
 
 import logging
@@ -141,8 +141,8 @@ class Attempt:
         read_bytes = CHUNKED_READ_BYTES if chunked else READ_BYTES
         plan, output = self._plan_memory(recording.description, selection, read_bytes, read_ahead_bytes)
         self._state.expect_memory(announce(self._job, files, plan, self._gauge.limit))
-        # Before anything else: planning takes memory too, so that the safeguard may have noticed, and its 83 is final,
-        # while after 82 a retry has more memory. Which of them it is must not depend on when the safeguard looked.
+        # Before `_raise_if_stopped`: planning takes memory, so the safeguard may have asked for a stop. Its 83 is
+        # final, but a retry after 82 has more memory: which of them it is must not depend on when the safeguard looked.
         require_memory(self._gauge, plan.transform, "the transform")
         stream = ColumnStream(
             recording,
@@ -212,7 +212,7 @@ class Attempt:
         self._log_memory("after_spectrogram")
 
     def _require_unchanged(self, store: RecordingStore, *, is_whole: bool) -> None:
-        """Nothing is kept of a recording that was changed meanwhile; after a stop it is still the stop that ends us."""
+        """Keep nothing of a recording that changed meanwhile. After a stop the exit code is still that of the stop."""
         try:
             store.require_unchanged()
         except WorkerError as error:
@@ -221,7 +221,7 @@ class Attempt:
             raise WorkerError(stop.code, f"{stop.message}; nothing is kept: {error}") from error
 
     def _raise_if_stopped(self) -> None:
-        """For all that comes before the transform, which keeps what is done instead."""
+        """Raise where a stop was requested, until the transform begins: that ends by itself and keeps what is done."""
         if not self._transforming and (stop := self._stop.stop) is not None:
             raise WorkerError(stop.code, f"{stop.message} before the first column")
 

@@ -46,7 +46,7 @@ def unreadable(name: str, error: Exception) -> WorkerError:
     if number in (errno.EACCES, errno.EPERM):
         return input_invalid(f"{name} cannot be read: give user {os.getuid()} read permission")
     if number == errno.ELOOP or isinstance(error, RuntimeError):
-        return input_invalid(f"{name} is a symbolic link that leads in a circle: copy the data into the volume")
+        return input_invalid(f"{name} is a symbolic link that leads in a circle: copy the data into the claim")
     return WorkerError(ExitCode.IO_ERROR, f"{name} cannot be read: {os.strerror(number or errno.EIO)}")
 
 

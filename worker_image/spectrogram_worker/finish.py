@@ -1,9 +1,10 @@
 """What follows the last column: arrays, then the picture, then everything appears.
 
-What was computed is published, whatever happens afterwards. A stop while columns were still missing publishes those
-that are done as partial results. Once all are done, no stop makes the arrays less: they are written and published
-whole. The picture is best effort where there are arrays: too little memory makes it smaller, and whatever fails while
-it is drawn leaves it out, with a warning. Where the job asks for nothing else, the picture is the result.
+What was computed is published, whatever happens afterwards. After a stop before the last column, those that are done
+are published as partial results. After the last column, the arrays are written and published whole, stop or not.
+
+A picture beside arrays is best effort: with too little memory it is drawn smaller, and if drawing fails it is left out,
+with a warning. Where a job asks for a picture alone, the picture is the result.
 """
 
 import threading
@@ -26,7 +27,7 @@ from spectrogram_worker.spectrum.power import kernel_name
 from spectrogram_worker.spectrum.stream import ColumnStream
 
 _HARMLESS = (ExitCode.INTERRUPTED, ExitCode.SOFT_TIME_LIMIT_EXCEEDED)
-"""Stops that a picture which is the only result does not heed: it is done in a moment."""
+"""Stops that do not end the drawing of a picture which is the only result: it is done in a moment."""
 Files = tuple[OutputFile, ...]
 
 
@@ -59,7 +60,8 @@ class Finish:
         self._document, self._stop, self._gauge, self._state = document, stop, gauge, state
         self._destination = destination
         self._unpublished: list[Callable[[], Ending]] = []
-        """While a picture is drawn that may be left out: how to publish without it. Whoever takes it publishes."""
+        """While a picture is drawn that may be left out: the function that publishes without it. This thread and the
+        safeguard's both try to take it, and the one that gets it publishes."""
 
     def run(self, results: Results, stream: ColumnStream, source: Source) -> Ending:
         """Write and publish: everything, or after a stop what there is. Raises what `Attempt.run` does."""
@@ -100,7 +102,7 @@ class Finish:
             return None
 
     def _picture(self, done: Computed, arrays: Files) -> Files:
-        """The picture, if there is to be one; without any where it is not the only result and something fails."""
+        """The picture, if there is to be one. Where there are arrays and drawing it fails, it is left out."""
         if not done.results.has_picture:
             return ()
         if not arrays:
@@ -141,7 +143,7 @@ class Finish:
             raise WorkerError(stop.code, stop.message)
 
     def _raise_if_pressed(self) -> None:
-        """Raises also where a stop leaves no more time than publishing may need."""
+        """Raises also where a stop was requested so long ago that the time left is needed for publishing."""
         self._raise_in_emergency()
         if (stop := self._stop.pressing(time.monotonic())) is not None:
             raise WorkerError(stop.code, stop.message)

@@ -23,7 +23,7 @@ from spectrogram_worker.guards.memory import MemoryGauge
 
 STAGES = ("starting", "reading", "downloading", "spectrogram", "writing", "done")
 _MOST_WARNINGS = 1000
-"""How many are remembered: a hostile recording may give one for each of its samples."""
+"""How many are remembered: a hostile recording may cause one for each of its samples."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class ProgressState:
             self._transform_began = self._clock()
 
     def advance(self, *, columns: int | None = None, samples: int | None = None) -> None:
-        """So many columns are done, so many samples are transformed: a column may take hours, its samples move on."""
+        """So many columns are done, so many samples transformed. Samples count because one column may take hours."""
         with self._lock:
             self._columns_done = self._columns_done if columns is None else columns
             self._samples_done = self._samples_done if samples is None else samples
@@ -131,7 +131,7 @@ class ProgressState:
             )
 
     def _memory_in_use(self) -> dict[str, int]:
-        """The fields of `Memory` that are measured: none where the system does not tell. Last words do without."""
+        """The measured fields of `Memory`; none where they cannot be read, for that must not prevent last words."""
         try:
             current, peak = self._gauge.look().current, self._gauge.peak
         except (OSError, ValueError, psutil.Error):

@@ -1,7 +1,7 @@
 """GET /progress and /metrics on one port: what the operator polls and what Prometheus scrapes.
 
-Anyone in the cluster may ask. So there are few askers at once, each has little time and little room for its question,
-and nothing that the worker does ever waits for one of them.
+Anyone in the cluster may ask. So the number of clients at a time, the time for each and the length of a request are
+limited, and the worker never waits for a client.
 """
 
 import errno
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BytesIO(self._read_head())
 
     def _read_head(self) -> bytes:
-        """The request up to its empty line, or what came of it; http.server itself would take megabytes of headers."""
+        """The request up to its empty line, or as much as came. http.server itself would take megabytes of headers."""
         head = b""
         while b"\r\n\r\n" not in head and len(head) < MOST_REQUEST_BYTES:
             piece = self.request.recv(MOST_REQUEST_BYTES - len(head))
@@ -117,7 +117,7 @@ class _Server(ThreadingHTTPServer):
             return super().get_request()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(_LOOK_SECONDS)  # the client goes on waiting, and without this the thread would spin
+                time.sleep(_LOOK_SECONDS)  # the connection stays pending: without a pause this thread would spin
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -136,14 +136,14 @@ class _Server(ThreadingHTTPServer):
         self.cut_off(time.monotonic())
 
     def cut_off(self, now: float) -> None:
-        """End the connections whose time is over: what their threads wait for then fails at once."""
+        """Shut down the connections whose time is over. Threads that wait for them get an error at once."""
         for request, end in list(self._ends.items()):
             if now >= end:
                 with suppress(OSError):
                     request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is its own affair; anything else is ours."""
+        """A client that breaks off is no news; anything else is a bug of ours."""
         if not isinstance(sys.exception(), OSError):
             log.exception("A question about the progress could not be answered")
 

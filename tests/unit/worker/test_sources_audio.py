@@ -310,4 +310,4 @@ def test_a_symbolic_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (root / "sound.wav").symlink_to(write(tmp_path, noise(10)))
-    refused(root, root / "sound.wav", "out of the volume", format=InputFormat.AUDIO)
+    refused(root, root / "sound.wav", "out of the claim", format=InputFormat.AUDIO)

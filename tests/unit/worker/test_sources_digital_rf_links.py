@@ -112,7 +112,7 @@ def test_symbolic_links_out_of_the_root_are_refused(tmp_path: Path, part: str) -
     path.symlink_to(outside)
     with pytest.raises(WorkerError) as caught:
         open_path(root, "recording")
-    assert says(caught.value, ExitCode.INPUT_INVALID, path.name, "out of the volume")
+    assert says(caught.value, ExitCode.INPUT_INVALID, path.name, "out of the claim")
 
 
 def test_an_index_that_points_outside_the_file_is_refused(tmp_path: Path) -> None:

@@ -343,7 +343,7 @@ def test_a_symbolic_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     for path in ("noise.raw", "folder/secret.raw"):
         with pytest.raises(WorkerError) as caught:
             open_raw(root, "cf32_le", path)
-        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the volume")
+        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the claim")
 
 
 def test_a_symbolic_link_within_the_root_is_followed(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_a_link_swapped_in_after_opening_is_refused(tmp_path: Path) -> None:
     path.symlink_to(write_raw(tmp_path, np.ones(10, "<c8"), "secret.raw"))
     with pytest.raises(WorkerError) as caught:
         recording.reader()
-    assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "out of the claim")
 
 
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:

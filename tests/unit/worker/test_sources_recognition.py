@@ -197,7 +197,7 @@ def test_a_folder_that_is_a_link_out_of_the_root_is_refused(tmp_path: Path) -> N
     for format_ in (InputFormat.AUTO, InputFormat.DIGITAL_RF):
         with pytest.raises(WorkerError) as caught:
             open_path(root, "recording", format=format_)
-        assert says(caught.value, ExitCode.INPUT_INVALID, "out of the volume")
+        assert says(caught.value, ExitCode.INPUT_INVALID, "out of the claim")
 
 
 @pytest.mark.parametrize("path", ["noise.cf32", "signal.sigmf-meta"])

@@ -201,8 +201,8 @@ def test_a_symbolic_link_to_an_archive_outside_is_refused(tmp_path: Path) -> Non
     root = tmp_path / "root"
     root.mkdir()
     (root / "signal.sigmf").symlink_to(write_archive(tmp_path))
-    refused(root, "out of the volume")
-    refused(root, "out of the volume", format=InputFormat.SIGMF)
+    refused(root, "out of the claim")
+    refused(root, "out of the claim", format=InputFormat.SIGMF)
 
 
 def test_an_archive_that_is_not_there_is_not_found(tmp_path: Path) -> None:

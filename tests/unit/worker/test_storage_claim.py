@@ -81,7 +81,7 @@ def test_links_that_lead_out_are_refused(root: Path, way: str) -> None:
     for ask in (store.open, store.require, store.names, store.is_file, store.is_folder):
         with pytest.raises(WorkerError) as caught:
             ask(asked)
-        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the volume")
+        assert says(caught.value, ExitCode.INPUT_INVALID, path, "out of the claim")
 
 
 def test_what_is_not_there_is_no_file_and_no_folder(root: Path) -> None:

@@ -35,8 +35,8 @@ class Cgroup:
     def use(self) -> int:
         """Bytes in use that the kernel cannot simply take back.
 
-        The file cache is subtracted, active pages too: the kernel drops them before it kills, and reading a recording
-        with overlap or copying a result makes them active. An emergency is what remains.
+        The file cache is subtracted, with its active pages: the kernel drops those too before it kills, and they become
+        active when a recording is read with overlap or a result is copied.
         """
         statistics = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
         cache = sum(int(statistics.get(field, 0)) for field in self.cache_fields)
@@ -100,7 +100,7 @@ def process_memory(status: Path = Path("/proc/self/status")) -> ProcessMemory:
         lines = (line.split() for line in status.read_text().splitlines())
         sizes = {line[0].rstrip(":"): 1024 * int(line[1]) for line in lines if line[-1:] == ["kB"]}
         own = sizes["RssAnon"] + sizes["RssShmem"]
-        # Libraries are loaded and stay: at the peak as many of their pages were resident as now, or fewer.
+        # Libraries stay loaded: at the peak no more of their pages can have been resident than now.
         return ProcessMemory(own, max(own, sizes["VmHWM"] - sizes["RssFile"]), sizes["VmSize"])
     except (OSError, KeyError, ValueError):
         found = psutil.Process().memory_info()
@@ -136,10 +136,11 @@ class MemoryUse:
 class MemoryGauge:
     """Looks at the memory of this process and of its cgroup; `threshold` is the safeguard's, in percent of the limit.
 
-    In a container the cgroup is the job's: its use counts, with that of a helper process or a memory-backed volume, or
-    this process's own against the document's limit where that is nearer. A cgroup with a higher limit than the document
-    is shared with others (`spectrogram run` on a machine that grants no cgroup): then only this process's own use
-    counts, against the document's limit, and of the cgroup only how many bytes are left in it.
+    In a container the cgroup is the job's. There are two uses then, and the one nearer to its limit counts: that of
+    the cgroup, with helper processes and memory-backed volumes, and that of this process against the document's limit.
+
+    A cgroup whose limit is higher than the document's is shared with others (`spectrogram run` on a machine that grants
+    no cgroup). Then only this process's use counts; the cgroup merely bounds how many bytes are available.
     """
 
     def __init__(self, limit: int, cgroup: Cgroup | None = None, threshold: float = 100.0) -> None:
@@ -154,7 +155,7 @@ class MemoryGauge:
 
     @property
     def peak(self) -> int:
-        """The highest use of this process's own memory that is known of, in bytes (a cgroup's peak has file cache)."""
+        """The highest use of this process's own memory so far, in bytes. (A cgroup's peak would include file cache.)"""
         found = process_memory()
         self._peak = max(self._peak, found.highest)
         return self._peak

@@ -1,4 +1,4 @@
-"""Stopping in order: one request that guards make and the computation looks at.
+"""Orderly stops: the safeguard or a signal requests one, and the computation looks for requests.
 
 A request may come from a signal handler, so nothing here takes a lock: a handler that waits for a lock which the
 interrupted code holds would wait for ever.
@@ -30,7 +30,7 @@ class Stop:
 
 
 class StopRequest:
-    """Set by guards, from any thread or signal handler; the first request wins and stays."""
+    """Requests to stop, from any thread or signal handler. The first one decides how the worker ends."""
 
     def __init__(self) -> None:
         self._stops: list[Stop] = []
@@ -58,8 +58,8 @@ class StopRequest:
         return self.first_of(code) is not None
 
     def heed(self, *codes: ExitCode) -> None:
-        """From now on the computation winds up, or will unasked: requests with these codes, and only these, need no
-        force."""
+        """From now on the computation comes to its end by itself, whether or not a stop with one of these codes is
+        requested. The safeguard ends the process only for stops with other codes."""
         self._heeded = frozenset(codes)
 
     def pressing(self, now: float) -> Stop | None:

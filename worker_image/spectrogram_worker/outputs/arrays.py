@@ -1,8 +1,8 @@
 """spectrogram.npz: arrays of F bins by T columns that never stand in memory.
 
-A zip can have one member open at a time and each reduction is a member. So the columns of each reduction first go to a
-file of their own, end to end, which is what a Fortran-ordered array is. At the end each file is copied into the zip
-behind a .npy header (numpy.lib.format, version 1.0) and deleted before the next one is copied.
+Each reduction is a member of the zip, and a zip can have only one member open at a time. So the columns of each
+reduction first go to a file of their own, one after the other: the order of a Fortran-ordered array. At the end each
+file is copied into the zip behind a .npy header (numpy.lib.format, version 1.0), and deleted before the next is copied.
 """
 
 import io

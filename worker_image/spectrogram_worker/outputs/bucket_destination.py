@@ -62,7 +62,7 @@ class BucketDestination:
         return Published.by(manifest, self.path)
 
     def prepare(self) -> None:
-        """Leave the marker, which shows that the bucket can be written, and make the work folder."""
+        """Write the marker, which also shows that the bucket can be written to, and make the work folder."""
         self._whole.enter(uploading=False)
         try:
             with closing(Folder.root(str(self._scratch))) as scratch:
@@ -91,7 +91,7 @@ class BucketDestination:
             with output_errors(self.path):
                 place.publish(self._files())
         except WorkerError as error:
-            if error.code is ExitCode.TRANSIENT_ERROR:  # to ask a store to clean up that does not answer takes minutes
+            if error.code is ExitCode.TRANSIENT_ERROR:  # to clean up takes minutes where the store does not answer
                 self._whole.abandon()
                 self._partial.abandon()
             raise
@@ -100,7 +100,7 @@ class BucketDestination:
         return place.path
 
     def discard(self) -> None:
-        """Remove the work folder. The marker stays: by it the next attempt knows what was uploaded, and removes it."""
+        """Remove the work folder. The marker stays: it tells the next attempt what to remove from the bucket."""
         try:
             with closing(Folder.root(str(self._scratch))) as scratch:
                 scratch.remove(self._work_name)

@@ -1,15 +1,17 @@
-"""A folder of a bucket in which the results of one job appear, whole or not at all: manifest.json publishes them.
+"""A place in a bucket at which the results of one job appear, whole or not at all: manifest.json publishes them.
 
-A bucket has no rename and no lock, so an attempt leaves a marker while it is at work (marker.py). It says whose the
-objects are that have no manifest, and it keeps attempts apart: one that finds another marker in place of its own
-uploads no more and publishes nothing. What this cannot rule out: after the last look at the marker, while an upload is
-under way, another attempt may begin, and that upload may arrive after its results. Of the same job it brings the same
-bytes, but for the manifest; of a former job of this name, whose pod is being ended, it replaces a file of the new
-results, which the manifest's checksum tells.
+A bucket has neither rename nor lock. So an attempt puts a marker there while it is at work (marker.py). The marker
+tells whose objects lie there without a manifest. It also keeps attempts apart: an attempt that finds another marker in
+place of its own stops uploading and publishes nothing.
 
-A marker of another job's attempt stands in the way as long as that may be alive. Later whoever next uploads results
-here removes it, with what it had uploaded, and the parts of uploads that nobody will complete. Its age is judged by
-this machine's clock: a store refuses requests whose time is a quarter of an hour from its own.
+One case is left. Another attempt may begin right after the last look at the marker, while an upload is under way, and
+that upload may arrive after the other's results. If both attempts are of one job, it brings the same bytes, except for
+the manifest. If it is of a former job of this name, it replaces a file of the new results; the manifest's checksum then
+shows it.
+
+The marker of another job's attempt is respected as long as that attempt may be alive. After that, whoever uploads
+results here removes it, with what the attempt had uploaded and the parts of its unfinished uploads. The age of a marker
+is measured by this machine's clock: stores refuse requests whose time is a quarter of an hour from theirs.
 """
 
 import logging
@@ -55,7 +57,7 @@ class Upload:
 
 
 class BucketPlace:
-    """The folder `path` of a bucket, for the attempt of `job` that this process is."""
+    """The folder `path` of a bucket, for the attempt of `job` that runs in this process."""
 
     def __init__(self, client: BucketClient, path: str, job: JobReference, process: str, soft_seconds: int) -> None:
         self.path = path
@@ -107,15 +109,15 @@ class BucketPlace:
         marker = Marker.of(self._job, self._process, self._soft_seconds, uploading=uploading)
         self._client.put(self._marker_key, marker.to_json(), MANIFEST_MEDIA_TYPE)
         self._marker = marker
-        return self.find()  # of two jobs that came at the same time, at least one finds the other here
+        return self.find()  # once more: if two jobs come at the same time, at least one of them finds the other
 
     def require_entered(self) -> None:
-        """Raise TransientError (75) unless the marker is this process's: another attempt has taken over."""
+        """Raise TransientError (75) where the marker is no longer this process's: another attempt has taken over."""
         if self._marker is None or self._markers().get(self._marker_key) != self._marker:
             raise self._superseded()
 
     def publish(self, files: Iterable[Upload]) -> None:
-        """Upload the results, then the manifest, which is one of the files. What fails leaves nothing published."""
+        """Upload the results, then the manifest, which is one of the files. After an error nothing is published."""
         self._replace({file.path: file for file in files})
         self.leave()
 
@@ -130,7 +132,7 @@ class BucketPlace:
             log.warning("Cannot remove the former output %s: %s", self.path, error)
 
     def remove_marker(self) -> None:
-        """Remove what an attempt left that died when its results stood already, as far as that is possible."""
+        """Remove the marker of an attempt that died after it had published, as far as that is possible."""
         try:
             marker = self._markers().get(self._marker_key)
             if marker is not None and marker.attempt <= self._job.attempt:
@@ -139,7 +141,7 @@ class BucketPlace:
             log.warning("Cannot remove the marker of %s: %s", self.path, error)
 
     def abandon(self) -> None:
-        """Leave everything to the next attempt: the store does not answer, or another attempt is at work."""
+        """Do not clean up: the store does not answer, or another attempt is at work. The next attempt cleans up."""
         self._marker = None
 
     def leave(self) -> None:
@@ -161,13 +163,15 @@ class BucketPlace:
             what = f"another attempt of this job has published {self.path}: the next attempt finds it"
             raise WorkerError(ExitCode.TRANSIENT_ERROR, what)
         old = self._keys(_RESULTS | _names(former))
-        # Without their markers, attempts of former jobs of this name publish nothing.
+        # Attempts of former jobs of this name, if any still run, publish nothing without their markers.
         self._client.delete(self._removable_markers() - {self._marker_key})
         self._client.delete(old & {self._manifest_key})
         self._abort_uploads()
         results = [file for path, file in files.items() if path != MANIFEST_NAME]
         self._upload([file for file in results if file.size <= PART_BYTES], threads=TRANSFER_THREADS)
-        self._upload([file for file in results if file.size > PART_BYTES], threads=1)  # its parts go side by side
+        self._upload(
+            [file for file in results if file.size > PART_BYTES], threads=1
+        )  # the parts of each go side by side
         self.require_entered()
         self._client.delete(old - {f"{self.path}/{path}" for path in files})
         sizes = self._sizes()
@@ -189,7 +193,7 @@ class BucketPlace:
         return parse_manifest(self._content(self._client.look(self._manifest_key), MOST_MANIFEST_BYTES))
 
     def _abort_uploads(self) -> None:
-        """Remove what was uploaded of objects that nobody will complete: this attempt is the only one here."""
+        """Remove the parts of unfinished uploads. No other attempt is at work here that could complete them."""
         try:
             self._client.abort_uploads(f"{self.path}/")
         except WorkerError as error:  # some stores have no such request, or do not allow it

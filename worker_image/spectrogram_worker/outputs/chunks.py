@@ -1,7 +1,7 @@
-"""Columns collected into chunks of many, which is what Zarr and HDF5 store, in memory that does not grow.
+"""Columns are collected into chunks, which is what Zarr and HDF5 store, in memory that does not grow.
 
-A chunk has all bins of some neighbouring columns of one reduction, at most 4 MiB: a column of the longest transform is
-one, and the memory of a whole row of chunks is bounded for every transform and every number of columns.
+A chunk has all bins of some neighbouring columns of one reduction, and at most 4 MiB: a single column of the longest
+transform has as much. One chunk of each reduction is in memory, for every transform and any number of columns.
 """
 
 from collections.abc import Sequence

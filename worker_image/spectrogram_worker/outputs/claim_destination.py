@@ -1,12 +1,12 @@
-"""In a claim, results appear whole or not at all: written beside their place with another name, renamed at the end.
+"""Results in a claim appear whole or not at all: they are written to a hidden folder, which is renamed at the end.
 
-What stands in that place already is never lost by mistake. Results of this job and these parameters are the result;
-results of a job of this name are put aside, replaced and then deleted; anything else is left alone.
+What stands in their place already is never lost by mistake. Results of this job and these parameters are left as they
+are, and the job is done; results of another job of this name are put aside, replaced and then deleted; anything else is
+an error.
 
-An attempt that is killed leaves its work behind. Its own next attempt removes that, and whoever else writes results
-beside it once it is abandoned: an attempt that lives renews the time of its folder every five minutes, so that a day
-without is proof enough, whatever the limits of its job are. Both times are those of the file system: clocks of nodes
-differ.
+An attempt that is killed leaves its hidden folder behind. The next attempt of its job removes it. So does an attempt of
+any job that writes results beside it, once nothing in the folder has changed for a day: an attempt that is alive renews
+the folder's time of change every five minutes. Times are those of the file system, because the clocks of nodes differ.
 """
 
 import errno
@@ -27,16 +27,14 @@ _LONGEST_NAME = 255 - len(PARTIAL)
 _RENEWAL_SECONDS = 300.0
 _ABANDONED_SECONDS = 86_400.0
 _ABANDONED = re.compile(rf"{re.escape(HIDDEN)}[A-Za-z0-9-]{{1,64}}-\d+\.(?:tmp|gone)")
-"""Names of what an attempt left. What it had put aside (.old) are results, which nobody else may remove."""
+"""Names of what any attempt may have left behind. Former results that it had put aside (.old) are not among them: only
+an attempt of their own job may touch those."""
 
 log = logging.getLogger(__name__)
 
 
 class ClaimDestination:
-    """A folder below `root`, the folder that a claim is mounted at: a Destination.
-
-    `path` is relative to `root`; `recording` is the input, which no output may replace.
-    """
+    """The folder `path` of the claim that is mounted at `root`: a Destination. No output may replace `recording`."""
 
     def __init__(self, root: str, path: str, job: JobReference, recording: Path) -> None:
         parts = path_parts(path)
@@ -132,7 +130,7 @@ class ClaimDestination:
             self._work = None
 
     def _remove_abandoned(self, names: list[str], now: float) -> None:
-        """Remove what attempts of other jobs left that are gone, as far as that is possible."""
+        """Remove what abandoned attempts of other jobs left, as far as that is possible."""
         parent = self._open()
         for name in filter(_ABANDONED.fullmatch, names):
             try:
@@ -164,7 +162,7 @@ class ClaimDestination:
         return folder
 
     def _restore(self) -> None:
-        """An attempt that died between its two renames put the former results aside: give them their name back."""
+        """Give former results their name back, where an attempt died after it had put them aside."""
         parent = self._open()
         asides = [name for name in parent.names() if self._leftover.fullmatch(name) and name.endswith(".old")]
         if asides and parent.status(self._name) is None:
@@ -199,8 +197,8 @@ class ClaimDestination:
             self._remove_quietly(place.name)
 
     def _remove_quietly(self, name: str) -> None:
-        """The new results stand: what is left of the old ones is not worth failing for."""
-        gone = f"{self._aside}.gone"  # under this name anyone may finish the removal
+        """Remove former results. The new ones are in place, so an error here fails nothing."""
+        gone = f"{self._aside}.gone"  # if this attempt dies meanwhile, another one may remove what has this name
         try:
             if name != gone:
                 self._open().rename(name, gone)

@@ -16,7 +16,7 @@ from spectrogram_worker.storage.folders import Folder
 
 PARTIAL = ".partial"
 HIDDEN = ".spectrogram-"
-"""How the names begin of what is there only until results are published."""
+"""Names of what is there only until results are published begin so."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Published:
 
 
 class Destination(Protocol):
-    """First `find`, then `prepare`; `close` last. What stands in the place already is never lost by mistake."""
+    """Call `find` first, then `prepare`, and `close` at the end. What stands there already is never lost by mistake."""
 
     path: str
     """Where the results appear, relative to the claim or store."""
@@ -54,7 +54,7 @@ class Destination(Protocol):
         """Raise OutputNoSpace (86) unless there is room for `needed` bytes."""
 
     def publish(self, *, partial: bool) -> str:
-        """Make the results appear, whole; returns their path. Partial ones get a name of their own."""
+        """Make the results appear, whole; returns their path. Partial results get a name of their own."""
 
     def discard(self) -> None:
         """Remove the unpublished work as far as that is possible; from any thread."""
@@ -77,7 +77,7 @@ def path_parts(path: str) -> list[str]:
 
 
 def hidden_name(job: JobReference) -> str:
-    """How the names begin of what this job leaves only until its results are published."""
+    """How names begin of what is there only until the results of this job are published."""
     return f"{HIDDEN}{re.sub(r'[^A-Za-z0-9-]', '-', job.uid)[:64]}"
 
 

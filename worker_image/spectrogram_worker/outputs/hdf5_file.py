@@ -33,8 +33,8 @@ def load_hdf5_library() -> None:
 class _File:
     """The file as the HDF5 library sees it: by descriptor, unbuffered, and always writable.
 
-    After an error in a callback the library has objects that it can no longer close, and fails at the process's end. So
-    it is told that all is well, nothing more is written, and `require` raises.
+    If a callback raised an error, the library could not close its objects, and would fail at the process's end.
+    So it is told that all went well, nothing more is written, and `require` raises the error.
     """
 
     def __init__(self, file: FileIO) -> None:
@@ -112,7 +112,9 @@ class Hdf5File:
         """Write a chunk."""
         array, width = self._arrays[reduction], values.shape[1]
         with self._written():
-            array.resize(number * width + 1, axis=1)  # the rest follows at the end: to shrink, the chunk would be read
+            array.resize(
+                number * width + 1, axis=1
+            )  # `finish` sets the exact number: shrinking would make the library read the chunk
             array.id.write_direct_chunk((0, number * width), values)
 
     def finish(self, frames: NDArray[np.int32]) -> OutputFile:
@@ -155,7 +157,7 @@ class Hdf5File:
 
     @contextmanager
     def _written(self) -> Iterator[None]:
-        """Raises the system's error, where there was one, and not what the library makes of it."""
+        """Raise the system's error, where there was one, instead of what the library makes of it."""
         try:
             yield
         finally:

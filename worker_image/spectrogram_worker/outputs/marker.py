@@ -1,4 +1,4 @@
-"""What an attempt leaves in a folder of a bucket until its results stand there: an object that says who is at work."""
+"""The marker: an object in a bucket that says which attempt is at work on the results there."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -15,7 +15,7 @@ _Name = Annotated[str, StringConstraints(max_length=253)]
 
 
 class Marker(BaseModel):
-    """Which attempt is at work in a folder. A marker that is found was written by anyone who can write there."""
+    """Which attempt is at work in a folder. Whoever may write to the bucket can have written a marker that is found."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
@@ -24,7 +24,7 @@ class Marker(BaseModel):
     uid: _Name
     attempt: Annotated[int, Field(ge=1)]
     process: _Name
-    """Kubernetes may start a pod twice: a name for this one process."""
+    """A name for this one process: Kubernetes may start a pod twice."""
     uploading: bool
     """True from before the first result is uploaded. Until then the folder is anyone's."""
     soft_seconds: Annotated[int, Field(ge=1)] = LONGEST_LIMIT_SECONDS
@@ -37,8 +37,10 @@ class Marker(BaseModel):
         return cls(**reference, process=process, soft_seconds=soft_seconds, uploading=uploading)
 
     def is_abandoned(self, age: timedelta) -> bool:
-        """True when an attempt that left its marker so long ago must have ended: a day after its soft time limit, or
-        after the last look at the marker before it began to upload."""
+        """True when an attempt whose marker has this age must have ended.
+
+        That is a day after the marker was written; while nothing is uploaded yet, the soft time limit is added.
+        """
         return age > timedelta(days=1, seconds=0 if self.uploading else self.soft_seconds)
 
     @property

@@ -1,7 +1,7 @@
 """A bucket of an S3 store, from its prefix on, through boto3; its errors as what they mean for the job.
 
-Works with Amazon's own and with the stores that speak its language: checksums that only Amazon knows are sent and asked
-for where a request needs them, and no more.
+Works with Amazon S3 and with stores that are compatible with it: checksums that some of those do not know are sent and
+asked for only where a request requires them.
 """
 
 import os
@@ -38,7 +38,7 @@ TRANSFER_THREADS = 4
 PART_BYTES = 8 * 2**20
 _CONNECT_SECONDS, _READ_SECONDS, _TRIES = 10, 60, 5
 _TRANSFERS = 3
-"""How often an object is asked for: botocore asks again where an answer does not come, not where it breaks off."""
+"""How often bytes are asked for. botocore tries again where no answer comes, but not where an answer breaks off."""
 _PIECE_BYTES = 256 * 1024
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "ExpiredToken", "InvalidToken"}
 _MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -190,8 +190,10 @@ class BucketClient:
         return received
 
     def upload(self, key: str, file: Path, media_type: str) -> None:
-        """Store a file. A large one goes up in parts, side by side, which are read by name: an open file's parts would
-        be held in memory."""
+        """Store a file. A large one is uploaded in parts, side by side.
+
+        boto3 is given the file's name: of an open file it would hold the parts in memory.
+        """
         if file.stat().st_size <= PART_BYTES:
             with file.open("rb") as content:
                 self.put(key, content, media_type)

@@ -1,11 +1,10 @@
 """Recordings in a mounted claim: nothing is reached outside its folder, no device or pipe is opened, reads are exact.
 
-A file that is changed while it is read is noticed by its size and time of change. (Not by the time of its status: that
-changes for every file of a claim when the kubelet sets their group for another pod. Not by its inode: some file systems
-that show a bucket give a file a new one whenever it is opened.)
+A file that changes while it is read is noticed by its size and its time of modification. Neither the time of its
+status nor its inode would do: the first changes for all files of a claim when the kubelet sets their group for another
+pod, and some file systems that show a bucket give a file a new inode whenever it is opened.
 
-A recording comes from somebody else. No file is mapped into memory either: its pages would count as resident, and a
-safeguard would stop a healthy worker.
+No file is mapped into memory: its pages would count as the worker's, and the safeguard would stop a healthy worker.
 """
 
 import errno
@@ -44,8 +43,8 @@ def _changed(name: str) -> WorkerError:
 class ClaimStore:
     """What lies below a folder of this machine: a mounted claim, or a copy in scratch. See `RecordingStore`.
 
-    `shown` says what people call a path, `advice` what they can do where there is nothing. `raise_if_stopped` is asked
-    before each look: to index a recording can take a million of them.
+    `shown` says what people call a path, `advice` what they can do where there is nothing. `raise_if_stopped` is called
+    before each question to the file system: to index a recording can take a million of them.
     """
 
     is_remote = False
@@ -142,7 +141,7 @@ class ClaimStore:
                 yield found
         except LeadsOutError:
             raise input_invalid(
-                f"{self.shown(path)} is a symbolic link that leads out of the volume: copy the data into the volume"
+                f"{self.shown(path)} is a symbolic link that leads out of the claim: copy the data into the claim"
             ) from None
         except PermissionError as error:
             closed = path if is_found else PurePosixPath(error.filename)

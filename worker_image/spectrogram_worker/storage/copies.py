@@ -53,7 +53,7 @@ class Copies:
     def __init__(self, document: WorkerDocument, state: ProgressState, raise_if_stopped: Callable[[], None]) -> None:
         limits = document.limits
         self._scratch, self._most = document.folders.scratch, limits.scratch_bytes
-        # Which part of the files a range needs is not known before they are here.
+        # How much of the files a range selects is known only when they are here: then the worker decides.
         self._large = limits.large_dataset_bytes if document.input.range is None else None
         self._state, self._raise_if_stopped = state, raise_if_stopped
         self._folder: Path | None = None

@@ -1,7 +1,7 @@
 """Which web addresses may be asked, and at which machines. Pure: no name is resolved here.
 
 A job's author writes the address, and the server that answers can send the worker on to another: each one is checked,
-and so is every machine that a name stands for (faults.md, §10: server-side request forgery).
+and so is every machine that a name stands for (server-side request forgery).
 """
 
 import ipaddress
