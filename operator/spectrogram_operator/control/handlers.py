@@ -55,6 +55,8 @@ class Handlers:
         settings.networking.error_backoffs = Backoffs()
         settings.scanning.disabled = True
         settings.posting.enabled = False
+        settings.persistence.diffbase_storage = _NoDiffBase()
+        settings.persistence.progress_storage = _NoProgress()
         settings.execution.max_workers = 1
 
     async def login(self, **arguments: Any) -> kopf.ConnectionInfo | None:
@@ -84,3 +86,35 @@ def _service_account(**arguments: Any) -> kopf.ConnectionInfo | None:
     if found is None or not host or not port:
         return found
     return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Nobody asks kopf what has changed: it need not copy each object to find out."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is kept."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Handlers of events have none."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Nothing is kept."""
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Nothing was kept."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Nothing is kept."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence

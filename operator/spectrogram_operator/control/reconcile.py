@@ -28,6 +28,8 @@ from spectrogram_operator.core.status import active_attempt, holds, is_over
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 
 MAXIMUM_CONFLICTS = 5
+CLAIM_KNOWN_SECONDS = 30.0
+"""A claim that exists is not asked for again so soon: hundreds of jobs name the same one."""
 logger = logging.getLogger(__name__)
 
 
@@ -62,6 +64,8 @@ class Reconciler:
         self._tell = tell
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
         """By UID of the job."""
+        self._claims: dict[tuple[str, str], datetime] = {}
+        """By namespace and name: when a claim was seen last."""
 
     async def reconcile(self, key: str) -> float | None:
         """Make one step; returns the seconds after which to look again."""
@@ -187,9 +191,17 @@ class Reconciler:
         return next((pod for pod in own if pod.name == attempt.pod_name), None)
 
     async def _missing_claims(self, job: ValidJob) -> tuple[str, ...]:
-        names = claims(job.spec, self._policy)
-        try:
-            found = {name: await self._cluster.claim_exists(job.namespace, name) for name in names}
-        except ClusterError:
-            return ()  # unknown is not missing
-        return tuple(name for name, exists in found.items() if exists is False)
+        missing = []
+        for name in claims(job.spec, self._policy):
+            seen = self._claims.get((job.namespace, name))
+            if seen is not None and (self._clock() - seen).total_seconds() < CLAIM_KNOWN_SECONDS:
+                continue
+            try:
+                exists = await self._cluster.claim_exists(job.namespace, name)
+            except ClusterError:
+                return ()  # unknown is not missing
+            if exists:
+                self._claims[job.namespace, name] = self._clock()
+            elif exists is False:
+                missing.append(name)
+        return tuple(missing)
