@@ -13,14 +13,16 @@ logger = logging.getLogger(__name__)
 async def list_all(cluster: Lists, controller: Controller, namespace: str | None) -> None:
     """Take in every pod and every job of this namespace (None: of all), and look at each job. Raises ClusterError.
 
-    Jobs that are over are looked at for their pods.
+    Jobs that are over are looked at for their pods, and not before they are known.
     """
     store = controller.store
-    for pod in await _list_pods(cluster, controller, namespace):
-        controller.look_at_owner(pod)
+    await _list_pods(cluster, controller, namespace)
     async for page in cluster.list_jobs(namespace):
         for body in page.items:
             store.see_job(body)
+    for pod in store.pods():
+        if namespace in (None, pod.namespace):
+            controller.look_at_owner(pod)
     for job in store.unfinished():
         if namespace in (None, job.namespace):
             controller.queue.add(job.key)

@@ -14,7 +14,7 @@ from harness.watching import Watches, Weather
 from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import ApiServer
+from spectrogram_operator.control.cluster import ApiServer, ClusterError
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import read_settings
 from unit.operator.control.desk import Desk, in_virtual_time
@@ -176,6 +176,26 @@ async def test_a_namespace_without_rights_keeps_no_other_from_being_served() -> 
     assert len(desk.pod_names()) == 1
     assert half.not_ready().startswith("closed: the operator has no right to list here")
     await half.stop()
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+@in_virtual_time
+async def test_what_a_former_life_left_running_of_a_job_that_is_over_is_ended(failures: int) -> None:
+    """Jobs come after pods, and meanwhile the work queue works."""
+    desk = Desk()
+    await desk.start()
+    desk.show("sidecar-outlives-success")
+    desk.fail("DELETE", "/pods/", error=500)
+    with pytest.raises(ClusterError):
+        await desk.reconcile()
+    assert desk.status().phase is Phase.SUCCEEDED
+    desk.fail("GET", f"/{PLURAL}", times=failures, error=500)
+    desk.fates.append(("GET", f"/{PLURAL}", Fate(seconds_before=5)))
+    desk.heard.clear()
+    next_life = await started(desk)
+    await asyncio.sleep(20)
+    assert desk.requests("DELETE", "pods") == 1
+    await next_life.stop()
 
 
 async def _connected(desk: Desk) -> ApiServer:
