@@ -10,7 +10,10 @@ from pathlib import Path
 from pods.reports import report
 from pods.shapes import (
     DEADLINE,
+    FINISHED,
+    IMAGE,
     Body,
+    condition,
     disruption,
     lost,
     pod,
@@ -26,6 +29,7 @@ FOLDER = Path(__file__).parent
 
 _DRAIN = disruption("EvictionByEvictionAPI", "Eviction API: evicting")
 _PREEMPTION = disruption("PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod")
+_KUEUE = condition("TerminationTarget", "True", "WorkloadEvicted", "Preempted to accommodate a workload", FINISHED)
 _TAINT = disruption("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
 _NODE_GONE = disruption("DeletionByPodGC", "PodGC: node no longer exists")
 _LOW_ON_MEMORY = (
@@ -33,6 +37,10 @@ _LOW_ON_MEMORY = (
     " 1013Mi, request is 1Gi, has larger consumption of memory. "
 )
 _PULL = 'failed to pull and unpack image "registry.example.org/spectrogram-worker:0.1.0": not found'
+_UNREACHABLE = (
+    'failed to pull and unpack image "registry.example.org/spectrogram-worker:0.1.0": failed to do request: Head'
+    ' "https://registry.example.org/v2/": dial tcp: lookup registry.example.org: no such host'
+)
 _SHUTDOWN = "Pod was terminated in response to imminent node shutdown."
 
 
@@ -50,6 +58,21 @@ def _rejected(reason: str, message: str) -> Body:
 
 def _waiting(reason: str, message: str = "") -> Body:
     return pod("Pending", waiting(reason, message))
+
+
+def _not_ready(body: Body, reason: str = "", message: str = "") -> Body:
+    """Somebody else than the kubelet has set Ready to False."""
+    (ready,) = (entry for entry in body["status"]["conditions"] if entry["type"] == "Ready")
+    ready |= {"status": "False", "lastTransitionTime": FINISHED}
+    ready |= {"reason": reason, "message": message} if reason else {}
+    return body
+
+
+def _limited(body: Body, memory: str) -> Body:
+    """A webhook has lowered the memory limit."""
+    (worker,) = body["spec"]["containers"]
+    worker["resources"]["limits"]["memory"] = memory
+    return body
 
 
 def _restarted(body: Body, last: Body) -> Body:
@@ -112,6 +135,15 @@ CASES: dict[str, Body] = {
         "Failed", waiting("PodInitializing"), init=(terminated(137, "OOMKilled", name="proxy-init"),)
     ),
     "sidecar-oom-killed-exit-66": pod("Failed", terminated(66), terminated(137, "OOMKilled", name="proxy")),
+    "sidecar-oom-killed-drained": pod(
+        "Failed", terminated(143), terminated(137, "OOMKilled", name="proxy"), extra=(_DRAIN,), deleting=True
+    ),
+    "sidecar-oom-killed-deleted": pod(
+        "Failed", terminated(137), terminated(137, "OOMKilled", name="proxy"), deleting=True
+    ),
+    "sidecar-oom-killed-deadline": _deadline(terminated(137), terminated(137, "OOMKilled", name="proxy")),
+    "sidecar-oom-killed-crashed": pod("Failed", terminated(139), terminated(137, "OOMKilled", name="proxy")),
+    "sidecar-oom-killed": pod("Failed", terminated(137), terminated(137, "OOMKilled", name="proxy")),
     # time
     "deadline-exceeded": _deadline(terminated(137)),
     "deadline-exceeded-sigterm": _deadline(terminated(143)),
@@ -168,6 +200,9 @@ CASES: dict[str, Body] = {
         message="Preempted in order to admit critical pod",
         extra=(_from_kubelet("Preempted in order to admit critical pod"),),
     ),
+    "preempted-by-kueue": pod("Running", running(), extra=(_KUEUE,), deleting=True),
+    "preempted-by-kueue-exit-143": pod("Failed", terminated(143), extra=(_KUEUE,), deleting=True),
+    "preempted-by-volcano": _not_ready(pod("Running", running(), deleting=True), "Evict", "preempted by radio/survey"),
     "taint-terminating": pod("Running", running(), extra=(_TAINT,), deleting=True),
     "taint": pod("Failed", terminated(137), extra=(_TAINT,), deleting=True),
     "node-gone": pod("Failed", running(), extra=(_NODE_GONE,)),
@@ -213,10 +248,20 @@ CASES: dict[str, Body] = {
     "image-pull-error": _waiting("ErrImagePull", _PULL),
     "image-pull-back-off": _waiting("ImagePullBackOff", f'Back-off pulling image "{_PULL}"'),
     "registry-busy": _waiting("ErrImagePull", "429 Too Many Requests - Server message: toomanyrequests: slow down"),
+    "registry-unreachable": _waiting("ErrImagePull", _UNREACHABLE),
+    "registry-unreachable-back-off": _waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"'),
+    "registry-pull-qps": _waiting("ErrImagePull", "pull QPS exceeded"),
+    "registry-denied": _waiting("ErrImagePull", "pull access denied: insufficient_scope: authorization failed"),
     "image-never-pull": _waiting("ErrImageNeverPull", "Container image is not present with pull policy of Never"),
     "image-name-invalid": _waiting("InvalidImageName", "couldn't parse image name: invalid reference format"),
     "config-error": _waiting("CreateContainerConfigError", 'secret "store-credentials" not found'),
+    "config-error-non-root": _waiting("CreateContainerConfigError", "container has runAsNonRoot, image runs as root"),
+    "secret-cache": _waiting(
+        "CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"
+    ),
     "create-error": _waiting("CreateContainerError", "failed to reserve container name"),
+    "sidecar-image-pull-error": pod("Pending", running(), waiting("ErrImagePull", _PULL, "proxy")),
+    "running-with-less-memory": _limited(pod("Running", running()), "512Mi"),
     "running": pod("Running", running()),
 }
 

@@ -53,6 +53,13 @@ _ALL = (
         advice="whoever injects the container must give it more memory",
     ),
     Reason(
+        name="SidecarOOMKilled",
+        rows=(1,),
+        retry_class=RetryClass.ZOMBIE,
+        meaning="the kernel killed an injected container, and nothing else explains the worker's end",
+        advice="whoever injects the container must give it more memory",
+    ),
+    Reason(
         name="SuspectedOOM",
         rows=(3,),
         retry_class=RetryClass.ZOMBIE,
@@ -165,10 +172,17 @@ _ALL = (
         by_operator=True,
     ),
     Reason(
+        name="SecretNotFound",
+        rows=(22,),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="a Secret or ConfigMap that the pod needs was not there in time",
+        by_operator=True,
+    ),
+    Reason(
         name="RegistryBusy",
         rows=(21,),
         retry_class=RetryClass.INFRASTRUCTURE,
-        meaning="the registry did not hand out the image",
+        meaning="the registry could not be reached, or did not hand out the image",
         by_operator=True,
     ),
     # What another attempt would not mend.
@@ -236,7 +250,7 @@ _ALL = (
         name="ContainerConfigError",
         rows=(22,),
         retry_class=RetryClass.FATAL,
-        meaning="the container needs something that does not exist, a Secret for example",
+        meaning="the container cannot be configured",
         by_operator=True,
     ),
     Reason(

@@ -77,7 +77,7 @@ class Poller:
 
     def pod_changed(self, pod: Pod) -> None:
         """See Listener."""
-        answers = pod.live and pod.phase == "Running" and not pod.deleting and pod.pod_ip
+        answers = pod.live and pod.worker_runs and not pod.deleting and pod.pod_ip
         if not answers or not isinstance(self._job(pod), Job):
             self._leave(pod.uid)
         elif pod.uid in self._followed:

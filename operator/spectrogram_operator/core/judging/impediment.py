@@ -1,5 +1,6 @@
 """A pod that does not run yet: what it waits for, how long it may, and how status says so (faults.md rows 19 to 26)."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,21 @@ WAITING = {
     "CreateContainerError": ("ContainerCreateError", 180.0),
 }
 """What a container's waiting reason means, and for how many seconds it may stand (None: the image pull time)."""
+
+_PASSING = re.compile(
+    r"toomanyrequests|\b429\b|\b50[0-9]\b|QPS exceeded|no such host|server misbehaving|time(d )?-?out|deadline exceeded"
+    r"|connection (refused|reset)|network is unreachable|no route to host|unexpected EOF|TLS handshake",
+    re.IGNORECASE,
+)
+"""A registry that cannot be reached, or that is busy."""
+_FINAL = re.compile(
+    r"not found|manifest unknown|name unknown|denied|unauthorized|authentication required|authorization failed"
+    r"|\b40[134]\b|invalid reference|does not exist|no match for platform|no matching manifest",
+    re.IGNORECASE,
+)
+"""A registry that has answered: there is no such image, or not for us."""
+_MAY_COME = re.compile(r"failed to sync \w+ cache|(secret|configmap) .*not found|couldn't find key", re.IGNORECASE)
+"""What a container needs that somebody may still create, or that the node has not read yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +123,28 @@ def _stuck(container: Container, status: SpectrogramJobStatus, now: datetime, po
     reason, seconds = WAITING[container.waiting_reason]
     seen = find_condition(status.conditions, ConditionType.STALLED)
     since = seen.last_transition_time if seen and seen.status == "True" and seen.reason == reason else now
-    busy = "toomanyrequests" in container.waiting_message.lower() or " 429 " in container.waiting_message
+    message = clean_text(f"{container.waiting_reason}: {container.waiting_message}")
+    ends_as = reason
+    if reason == "ImagePullFailed":
+        if container.waiting_reason == "ImagePullBackOff" and since is not now and seen and not _names_a_cause(message):
+            message = seen.message
+        if seconds is None:
+            ends_as = "ImagePullFailed" if _is_final(message) else "RegistryBusy"
+    elif reason == "ContainerConfigError" and _MAY_COME.search(message):
+        ends_as, seconds = "SecretNotFound", policy.startup_seconds
     return Impediment(
         reason=reason,
-        message=clean_text(f"{container.waiting_reason}: {container.waiting_message}"),
-        ends_as="RegistryBusy" if busy else reason,
+        message=message,
+        ends_as=ends_as,
         deadline=since + timedelta(seconds=policy.image_pull_seconds if seconds is None else seconds),
         needs_a_human=True,
     )
+
+
+def _is_final(message: str) -> bool:
+    """True where the registry has answered, and will not hand out the image: asking again does not help."""
+    return _PASSING.search(message) is None and _FINAL.search(message) is not None
+
+
+def _names_a_cause(message: str) -> bool:
+    return bool(_PASSING.search(message) or _FINAL.search(message))

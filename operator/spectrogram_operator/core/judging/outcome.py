@@ -128,11 +128,7 @@ def _oom_killed(case: Case) -> Outcome | None:
             message = "a child process was OOM-killed: nothing was published"
             return outcome("ChildOOMKilled", message)
         return outcome("OOMKilled", "the kernel killed the worker at its memory limit")
-    killed = next((entry.name for entry in case.pod.containers if entry.terminated_reason == "OOMKilled"), None)
-    if killed is None or (case.exit_code is not None and case.exit_code < 128):
-        return None  # the worker ended by itself: another container's fate does not explain it
-    reason = "OOMKilled" if case.main_started else "InitOOMKilled"
-    return outcome(reason, f"the kernel killed the container {killed} at its memory limit")
+    return None
 
 
 def _deadline(case: Case) -> Outcome | None:
@@ -176,7 +172,8 @@ def _disrupted(case: Case) -> Outcome | None:
     """Rows 10–12, 17, 28: a disruption on record is never a zombie (README ruling 2)."""
     found = case.pod.disruption
     if found is None:
-        return None
+        evicted = case.pod.evicted_by_queue
+        return None if evicted is None else outcome("Preempted", evicted.message or "the queue needed the room")
     reason, meaning = DISRUPTIONS.get(found.reason, ("Disrupted", f"disrupted: {found.reason or 'no reason given'}"))
     return outcome(reason, found.message or meaning)
 
@@ -194,10 +191,12 @@ def _output_missing(case: Case) -> Outcome | None:
 
 
 def _init_failed(case: Case) -> Outcome | None:
-    """Row 24. Not a sidecar's end: those of init containers that outlive their start end after the worker."""
+    """Rows 1 and 24. Not a sidecar's end: those of init containers that outlive their start end after the worker."""
     failed = next((entry for entry in case.pod.init if entry.exit_code not in (None, 0)), None)
     if failed is None or case.main_started:
         return None
+    if failed.terminated_reason == "OOMKilled":
+        return outcome("InitOOMKilled", f"the kernel killed the init container {failed.name} at its memory limit")
     return outcome("InitFailed", f"init container {failed.name} exited {failed.exit_code}")
 
 
@@ -225,6 +224,8 @@ def _killed(case: Case) -> Outcome | None:
     if case.memory_share is not None and case.memory_share >= NEARLY_FULL:
         message = f"killed while it used {case.memory_share:.0%} of its memory limit"
         return outcome("SuspectedOOM", message)
+    if (killed := _killed_sidecar(case)) is not None:
+        return killed
     return outcome("Killed", "killed by a signal (137) without a reason on record")
 
 
@@ -234,8 +235,18 @@ def _without_status(case: Case) -> Outcome | None:
         return None
     if case.pod.gone and not case.pod.finished:
         return outcome("PodMissing", "the pod disappeared while it ran")
+    if (killed := _killed_sidecar(case)) is not None:
+        return killed
     message = case.pod.message or "the pod failed without a status"
     return outcome("PodFailedNoStatus", message)
+
+
+def _killed_sidecar(case: Case) -> Outcome | None:
+    """An injected container that ran out of its own memory: it explains the worker's end where nothing else does."""
+    name = next((entry.name for entry in case.pod.others if entry.terminated_reason == "OOMKilled"), None)
+    if name is None:
+        return None
+    return outcome("SidecarOOMKilled", f"the kernel killed the container {name} at its own memory limit")
 
 
 def _crashed(case: Case) -> Outcome | None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from spectrogram_operator.api.names import LABEL_QUEUE, MAIN_CONTAINER
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_worker.contract.report import clean_text
 
 _optional_time = TypeAdapter(datetime | None)
@@ -18,6 +19,7 @@ class Container:
     """State of one container. `exit_code` is None until it has terminated, and again once it was restarted."""
 
     name: str
+    running: bool = False
     waiting_reason: str = ""
     waiting_message: str = ""
     exit_code: int | None = None
@@ -40,7 +42,8 @@ class PodCondition:
 class Pod:
     """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it.
 
-    `deletion_due` is when a pod that is being deleted should be gone: the request and its grace period.
+    `memory_bytes` is the limit of the worker's container, which a webhook may have lowered. `deletion_due` is when a
+    pod that is being deleted should be gone: the request and its grace period.
     """
 
     namespace: str
@@ -56,6 +59,7 @@ class Pod:
     pod_ip: str = ""
     created: datetime | None = None
     started: datetime | None = None
+    memory_bytes: int | None = None
     deleting: bool = False
     deletion_due: datetime | None = None
     gone: bool = False
@@ -75,6 +79,13 @@ class Pod:
         return self.phase in ("Succeeded", "Failed")
 
     @property
+    def worker_runs(self) -> bool:
+        """True while the worker's container runs. The phase alone may be about others: it is Pending while an injected
+        one waits, and Running while the worker's does.
+        """
+        return self.main.running if self.main is not None else self.phase == "Running"
+
+    @property
     def outlived_by_sidecar(self) -> bool:
         """True when the worker has ended and a container that somebody injected keeps the pod running."""
         ended = self.main is not None and self.main.exit_code is not None
@@ -90,6 +101,14 @@ class Pod:
         """The DisruptionTarget condition, where it is True (KEP-3329)."""
         condition = self.conditions.get("DisruptionTarget")
         return condition if condition is not None and condition.status == "True" else None
+
+    @property
+    def evicted_by_queue(self) -> PodCondition | None:
+        """What Kueue (TerminationTarget) or Volcano (Ready, for the reason Evict) says before it deletes the pod."""
+        target, ready = self.conditions.get("TerminationTarget"), self.conditions.get("Ready")
+        if target is not None and target.status == "True":
+            return target
+        return ready if ready is not None and ready.status == "False" and ready.reason == "Evict" else None
 
     @property
     def disruption_called_off(self) -> bool:
@@ -122,6 +141,7 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
         pod_ip=status.get("podIP") or "",
         created=_optional_time.validate_python(metadata.get("creationTimestamp")),
         started=_optional_time.validate_python(status.get("startTime")),
+        memory_bytes=_memory_limit(body.get("spec") or {}),
         deleting=bool(metadata.get("deletionTimestamp")),
         deletion_due=_optional_time.validate_python(metadata.get("deletionTimestamp")),
         gone=gone,
@@ -132,6 +152,12 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
     )
 
 
+def _memory_limit(spec: Mapping[str, Any]) -> int | None:
+    workers = (entry for entry in spec.get("containers") or () if entry["name"] == MAIN_CONTAINER)
+    limits = [(entry.get("resources") or {}).get("limits") or {} for entry in workers]
+    return parse_bytes(limits[0]["memory"]) if limits and "memory" in limits[0] else None
+
+
 def _read_container(entry: Mapping[str, Any]) -> Container:
     state = entry.get("state") or {}
     waiting = state.get("waiting") or {}
@@ -140,6 +166,7 @@ def _read_container(entry: Mapping[str, Any]) -> Container:
         terminated = (entry.get("lastState") or {}).get("terminated") or {}
     return Container(
         name=entry["name"],
+        running="running" in state,
         waiting_reason=waiting.get("reason") or "",
         waiting_message=clean_text(waiting.get("message") or ""),
         exit_code=terminated.get("exitCode"),

@@ -1,16 +1,19 @@
 """Why the API server did not create a pod, and whether trying again can help (faults.md rows 36, 37, 42–45)."""
 
+import re
 from dataclasses import dataclass
 
 from spectrogram_worker.contract.report import clean_text
 
-_FINAL = (
-    ("violates PodSecurity", "PodRejected", "the namespace's Pod Security level refuses the worker's pod"),
-    ("admission webhook", "PodRejected", "an admission webhook refuses the worker's pod"),
-    ("must specify", "PodRejected", "a ResourceQuota wants a value that worker pods do not have"),
-    ("maximum memory usage", "PodRejected", "a LimitRange allows less memory"),
-    ("maximum cpu usage", "PodRejected", "a LimitRange allows less CPU"),
+_REJECTIONS = (
+    (r"violates PodSecurity", "the namespace's Pod Security level refuses the worker's pod"),
+    (r"admission webhook .* denied", "an admission webhook refuses the worker's pod"),
+    (r"AdmissionPolicy .* denied request", "an admission policy refuses the worker's pod"),
+    (r"must specify", "a ResourceQuota wants a value that worker pods do not have"),
+    (r"(maximum|minimum) \S+ usage per|max limit to request ratio", "a LimitRange refuses the worker's pod"),
+    (r"no PriorityClass with name", "the pool's priority class does not exist"),
 )
+"""What admission says, in whatever HTTP status it chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +28,15 @@ class Refusal:
 def refusal(code: int, reason: str, message: str) -> Refusal:
     """The meaning of a failed pod creation, from the HTTP status and the Status object of the answer."""
     text = clean_text(message)
+    if code in (400, 403, 422):
+        for pattern, meaning in _REJECTIONS:
+            if re.search(pattern, message, re.DOTALL):
+                return Refusal(reason="PodRejected", message=clean_text(f"{meaning}: {text}"), final=True)
     if code == 422:
         return Refusal(reason="InvalidSpec", message=f"the API server refuses the pod: {text}", final=True)
     if code == 403:
         if "NamespaceTerminating" in reason or "being terminated" in message:
             return Refusal(reason="NamespaceTerminating", message="the namespace is being deleted", final=False)
-        for pattern, name, meaning in _FINAL:
-            if pattern in message:
-                return Refusal(reason=name, message=clean_text(f"{meaning}: {text}"), final=True)
         if "looking up service account" in message:
             missing = f"waiting for a service account that the platform team must make here: {text}"
             return Refusal(reason="ServiceAccountNotFound", message=clean_text(missing), final=False)

@@ -84,6 +84,7 @@ def _recorded(attempt: Attempt, pod: Pod) -> Attempt:
             "pod_uid": pod.uid,
             "node_name": pod.node_name or attempt.node_name,
             "start_time": pod.started or attempt.start_time,
+            "memory_bytes": min(attempt.memory_bytes, pod.memory_bytes or attempt.memory_bytes),
         }
     )
 

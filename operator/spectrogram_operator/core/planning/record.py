@@ -18,8 +18,10 @@ def ended_by_operator(attempt: Attempt) -> bool:
 
 
 def with_evidence(attempt: Attempt, seen: Outcome) -> Attempt:
-    """The attempt with this on record in place of what was seen before; what the operator decided stays."""
-    if ended_by_operator(attempt):
+    """The attempt with this on record in place of what was seen before; what the operator decided stays, and a delete
+    is what follows a disruption.
+    """
+    if ended_by_operator(attempt) or (seen.reason == "PodDeleted" and _disrupted(attempt)):
         return attempt
     return attempt.model_copy(update={"reason": seen.reason, "retry_class": seen.retry_class, "message": seen.message})
 
@@ -35,11 +37,16 @@ def explained(attempt: Attempt, outcome: Outcome) -> Outcome:
     """The outcome in the light of the record.
 
     A success stands. A pod that the operator ended ended for the operator's reason, whatever its exit code says. A pod
-    that is missing is explained by what was seen of it.
+    that is missing is explained by what was seen of it, and so is a kill or a delete by a disruption.
     """
     if attempt.reason is None or attempt.retry_class is None or outcome.retry_class is RetryClass.SUCCESS:
         return outcome
-    if not ended_by_operator(attempt) and outcome.reason != "PodMissing":
+    weak = _disrupted(attempt) and outcome.reason in ("PodDeleted", "Interrupted", "Killed")
+    if not ended_by_operator(attempt) and outcome.reason != "PodMissing" and not weak:
         return outcome
     message = clean_text(attempt.message or attempt.reason)
     return replace(outcome, reason=attempt.reason, retry_class=attempt.retry_class, message=message)
+
+
+def _disrupted(attempt: Attempt) -> bool:
+    return attempt.retry_class is RetryClass.INFRASTRUCTURE and not ended_by_operator(attempt)

@@ -22,14 +22,14 @@ SECONDS_TO_BE_STUCK = 120.0
 def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     """The plan for a pod that is not over."""
     observed, status, now, policy = situation.observed, situation.status, situation.now, situation.policy
-    if (seen := evidence(pod)) is not None:
-        return _ending(status, with_evidence(attempt, seen), pod, now, policy)
     if pod.disruption_called_off:
         attempt = without_evidence(attempt)
         status = with_attempt(status, attempt)
-    if pod.phase == "Running":
+    if (seen := evidence(pod)) is not None:
+        return _ending(status, with_evidence(attempt, seen), pod, now, policy)
+    if pod.worker_runs:
         status = live_report(status, observed.report, observed.job, attempt, now, policy)
-    waits = find_impediment(pod, attempt, status, now, policy) if pod.phase == "Pending" else None
+    waits = find_impediment(pod, attempt, status, now, policy) if _waits(pod) else None
     unwanted = _unwanted(situation.saying(status), pod, waits)
     if unwanted is not None or ended_by_operator(attempt):
         return _end(status, attempt, unwanted, pod, policy)
@@ -38,7 +38,7 @@ def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     if waits is not None:
         wait = None if waits.deadline is None else max(1.0, (waits.deadline - now).total_seconds())
         return Plan(status=waiting_for(status, waits, now), requeue_after=wait)
-    if pod.phase == "Running":
+    if pod.phase in ("Pending", "Running"):
         backstop = _backstop(situation.spec, pod, policy)
         wait = None if backstop is None else max(1.0, (backstop - now).total_seconds())
         return Plan(status=_running(status, attempt, now), requeue_after=wait)
@@ -55,6 +55,11 @@ def _quick_start(situation: Situation) -> float:
     if attempt is None or attempt.state is not AttemptState.CREATING or attempt.reserved_time is None:
         return 0.0
     return QUICK_START_SECONDS - (situation.now - attempt.reserved_time).total_seconds()
+
+
+def _waits(pod: Pod) -> bool:
+    """True while the worker has not started, whatever the containers of others do."""
+    return pod.phase in ("Pending", "Running") and not pod.worker_runs
 
 
 def _ending(status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datetime, policy: Policy) -> Plan:

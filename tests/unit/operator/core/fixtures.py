@@ -1,6 +1,7 @@
 """The pods of tests/pods/, by name, for any attempt of the job that they belong to."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ def pod(name: str, *, attempt: int = 1, gone: bool = False) -> Pod:
     content = body(name)
     if attempt > 1:
         content["metadata"] |= {"name": pod_name(job(), attempt), "uid": f"{POD_UID[:-1]}{attempt}"}
-    return read_pod(content, gone=gone)
+    read = read_pod(content, gone=gone)
+    return read if attempt == 1 else replace(read, memory_bytes=None)  # its limit is the attempt's, and not the file's
 
 
 @cache

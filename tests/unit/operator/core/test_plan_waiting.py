@@ -27,7 +27,12 @@ WAITING = [
     ("image-pull-error", Phase.STARTING, "ImagePullFailed", 300, "ImagePullFailed", RetryClass.FATAL),
     ("image-pull-back-off", Phase.STARTING, "ImagePullFailed", 300, "ImagePullFailed", RetryClass.FATAL),
     ("registry-busy", Phase.STARTING, "ImagePullFailed", 300, "RegistryBusy", RetryClass.INFRASTRUCTURE),
-    ("config-error", Phase.STARTING, "ContainerConfigError", 60, "ContainerConfigError", RetryClass.FATAL),
+    ("registry-unreachable", Phase.STARTING, "ImagePullFailed", 300, "RegistryBusy", RetryClass.INFRASTRUCTURE),
+    ("registry-pull-qps", Phase.STARTING, "ImagePullFailed", 300, "RegistryBusy", RetryClass.INFRASTRUCTURE),
+    ("registry-denied", Phase.STARTING, "ImagePullFailed", 300, "ImagePullFailed", RetryClass.FATAL),
+    ("config-error", Phase.STARTING, "ContainerConfigError", 900, "SecretNotFound", RetryClass.INFRASTRUCTURE),
+    ("secret-cache", Phase.STARTING, "ContainerConfigError", 900, "SecretNotFound", RetryClass.INFRASTRUCTURE),
+    ("config-error-non-root", Phase.STARTING, "ContainerConfigError", 60, "ContainerConfigError", RetryClass.FATAL),
     ("create-error", Phase.STARTING, "ContainerCreateError", 180, "ContainerCreateError", RetryClass.INFRASTRUCTURE),
     ("container-creating", Phase.STARTING, "ContainerCreating", 900, "StartupTimeout", RetryClass.INFRASTRUCTURE),
 ]
@@ -62,10 +67,10 @@ def test_a_secret_that_does_not_exist_is_named_while_the_pod_waits_and_at_the_en
     play.run("config-error")
     words = 'CreateContainerConfigError: secret "store-credentials" not found'
     assert (play.status.message, play.holds("Stalled")) == (words, "True ContainerConfigError")
-    play.see("config-error", after=60)
+    play.see("config-error", after=900)
     play.miss(after=10)
     play.miss(after=10, since=10)
-    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "ContainerConfigError")
+    assert (play.status.phase, play.status.reason) == (Phase.RETRYING, "SecretNotFound")
     assert 'secret "store-credentials" not found' in (play.status.message or "")
 
 
@@ -84,6 +89,44 @@ def test_the_image_s_grace_counts_from_the_first_failure_and_across_its_faces() 
     play.see("image-pull-back-off", after=150)
     play.see("container-creating", after=10)
     assert deleted(play.see("image-pull-error", after=140)) == [POD_UID]
+
+
+def test_row_7_the_cause_last_seen_stays_while_the_node_backs_off() -> None:
+    play = Play()
+    play.run("registry-unreachable")
+    play.see("registry-unreachable-back-off", after=299)
+    assert "no such host" in (play.status.message or "")
+    assert deleted(play.see("registry-unreachable-back-off", after=1)) == [POD_UID]
+    assert (play.attempt().reason, play.attempt().retry_class) == ("RegistryBusy", RetryClass.INFRASTRUCTURE)
+
+
+def test_row_3_a_worker_that_runs_is_judged_by_its_own_container() -> None:
+    play = Play()
+    assert play.run("sidecar-image-pull-error").actions == ()
+    assert (play.status.phase, play.holds("Running")) == (Phase.RUNNING, "True PodRunning")
+    assert play.see("sidecar-image-pull-error", after=901, report=report(percent=40)).actions == ()
+    assert play.status.message == "40 % done"
+
+
+def test_row_14_the_lower_memory_limit_counts() -> None:
+    play = Play()
+    play.run("running-with-less-memory")
+    assert play.attempt().memory_bytes == GIBIBYTE // 2
+    play.see("running-with-less-memory", report=report(current_bytes=int(0.46 * GIBIBYTE)))
+    assert play.holds("MemoryWarning") == "True HighMemoryUsage"
+    play.see("exit-137-unlabelled", after=5)
+    assert play.attempt().reason == "SuspectedOOM"
+
+
+@pytest.mark.parametrize("running", ["preempted-by-volcano", "preempted-by-kueue"])
+@pytest.mark.parametrize("ended", ["deleted-exit-143", "deleted-exit-137", "deleted-exit-85"])
+def test_row_6_preempted_by_a_queue_is_paid_for_by_the_infrastructure(running: str, ended: str) -> None:
+    play = Play()
+    play.run(running)
+    play.see("deleted-terminating", after=1)
+    play.see(ended, after=5)
+    assert (play.attempt().reason, play.attempt().retry_class) == ("Preempted", RetryClass.INFRASTRUCTURE)
+    assert (play.status.retries.user, play.status.retries.infra) == (0, 1)
 
 
 def test_an_image_that_can_be_pulled_after_all_is_no_trouble_any_more() -> None:
