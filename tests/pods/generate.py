@@ -204,6 +204,8 @@ CASES: dict[str, Body] = {
     "preempted-by-kueue-exit-143": pod("Failed", terminated(143), extra=(_KUEUE,), deleting=True),
     "preempted-by-volcano": _not_ready(pod("Running", running(), deleting=True), "Evict", "preempted by radio/survey"),
     "taint-terminating": pod("Running", running(), extra=(_TAINT,), deleting=True),
+    "node-unreachable": _not_ready(pod("Running", running(), extra=(_TAINT,), deleting=True)),
+    "node-unreachable-deleted": _not_ready(pod("Running", running(), deleting=True)),
     "taint": pod("Failed", terminated(137), extra=(_TAINT,), deleting=True),
     "node-gone": pod("Failed", running(), extra=(_NODE_GONE,)),
     "node-shutdown": pod(

@@ -137,6 +137,8 @@ class JobProgress(Progress, StatusModel):
 
     text: Annotated[str, StringConstraints(max_length=16)] | None = None
     """The percentage as text, for the table of kubectl get."""
+    advance_time: datetime | None = None
+    """When the worker last advanced in anything, a download among it, by its own clock."""
 
 
 class JobMemory(Memory, StatusModel):

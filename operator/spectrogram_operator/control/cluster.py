@@ -54,8 +54,11 @@ class Cluster(Protocol):
         """The pod as it is now. None only where the API server itself says that there is none (faults.md I13)."""
         ...
 
-    async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
-        """Ask for the pod's end, within its grace period, if it still has this UID. One that is gone is fine."""
+    async def delete_pod(self, namespace: str, name: str, uid: str | None, *, force: bool = False) -> None:
+        """Ask for the pod's end, within its grace period, if it still has this UID. One that is gone is fine.
+
+        `force`: it is gone at once, whether or not its node answers.
+        """
         ...
 
     async def claim_exists(self, namespace: str, name: str) -> bool | None:

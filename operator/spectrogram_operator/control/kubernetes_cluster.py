@@ -71,9 +71,11 @@ class KubernetesCluster:
         async for page in self._pages(f"/apis/{GROUP}/{VERSION}", namespace, PLURAL):
             yield page
 
-    async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
+    async def delete_pod(self, namespace: str, name: str, uid: str | None, *, force: bool = False) -> None:
         """See Cluster."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", **({"preconditions": {"uid": uid}} if uid else {})}
+        body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        body |= {"preconditions": {"uid": uid}} if uid else {}
+        body |= {"gracePeriodSeconds": 0} if force else {}
         try:
             await self._request("DELETE", _pod_path(namespace, name), body)
         except ClusterError as error:

@@ -142,7 +142,7 @@ class Reconciler:
                         notes.refused = self._clock()
                     return replace(decided, requeue_after=0.0)
             elif isinstance(action, DeletePod):
-                await self._cluster.delete_pod(job.namespace, action.name, action.uid)
+                await self._cluster.delete_pod(job.namespace, action.name, action.uid, force=action.force)
         return decided
 
     async def _tidy_up(self, job: FinishedJob) -> float | None:

@@ -80,6 +80,7 @@ class Policy:
     status_seconds: float = 10.0
     heartbeat_seconds: float = 60.0
     missing_seconds: float = 10.0
+    node_lost_seconds: float = 600.0
 
     infrastructure_retries: int = 5
     backoff_seconds: float = 10.0

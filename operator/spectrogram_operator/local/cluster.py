@@ -142,7 +142,7 @@ class LocalCluster:
         """See control.cluster.Cluster."""
         return self._pods[name].body if name in self._pods else None
 
-    async def delete_pod(self, namespace: str, name: str, uid: str | None) -> None:
+    async def delete_pod(self, namespace: str, name: str, uid: str | None, *, force: bool = False) -> None:
         """See control.cluster.Cluster: SIGTERM, the grace period, SIGKILL. A pod that has ended is gone at once."""
         pod = self._pods.get(name)
         if pod is not None and uid in (None, pod.body["metadata"]["uid"]):

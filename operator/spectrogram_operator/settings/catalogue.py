@@ -229,6 +229,12 @@ SETTINGS: tuple[Setting, ...] = (
         "a pod is missing when it is not found twice, this time apart",
     ),
     _seconds(
+        "node_lost_seconds",
+        "SPECTROGRAM_NODE_LOST_GRACE",
+        "600",
+        "a pod that should have ended this long ago, on a node that does not answer, is given up",
+    ),
+    _seconds(
         "pending_seconds", "SPECTROGRAM_PENDING_TIMEOUT", "3600", "a pod that no node takes for this time fails the job"
     ),
     _seconds(

@@ -65,7 +65,7 @@ def find_impediment(
     for container in (*pod.init, pod.main):
         if container is not None and container.waiting_reason in WAITING:
             return _stuck(container, status, now, policy)
-    since = scheduled.since or pod.created or attempt.reserved_time or now
+    since = max(scheduled.since or pod.created or now, attempt.reserved_time or now)
     return Impediment(
         reason="ContainerCreating",
         message="the node is starting the pod",
@@ -103,7 +103,7 @@ def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: 
         return Impediment(reason=reason, message=message, ends_as="PendingTimeout", deadline=None, phase=Phase.QUEUED)
     if "persistentvolumeclaim" in message and "not found" in message:
         reason = "PVCNotFound"
-    since = pod.created or attempt.reserved_time or now
+    since = max(pod.created or now, attempt.reserved_time or now)
     admitted = find_condition(status.conditions, ConditionType.ADMITTED)
     if admitted is not None:
         since = max(since, admitted.last_transition_time) if admitted.status == "True" else now

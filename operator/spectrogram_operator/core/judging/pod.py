@@ -86,6 +86,13 @@ class Pod:
         return self.main.running if self.main is not None else self.phase == "Running"
 
     @property
+    def node_answers(self) -> bool:
+        """True where the pod is still Ready: where its node does not answer, Kubernetes sets that to False."""
+        ready, disruption = self.conditions.get("Ready"), self.disruption
+        evicted_from_node = disruption is not None and disruption.reason == "DeletionByTaintManager"
+        return ready is not None and ready.status == "True" and not evicted_from_node and self.phase != "Unknown"
+
+    @property
     def outlived_by_sidecar(self) -> bool:
         """True when the worker has ended and a container that somebody injected keeps the pod running."""
         ended = self.main is not None and self.main.exit_code is not None

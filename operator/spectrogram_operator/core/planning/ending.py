@@ -1,7 +1,7 @@
 """The end of an attempt, and of a job: the outcome goes into status, with what follows from it."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import (
@@ -91,8 +91,12 @@ def tries(status: SpectrogramJobStatus, spec: SpectrogramJobSpec) -> str:
 def _finished(
     attempt: Attempt, ended: Outcome, pod: Pod | None, status: SpectrogramJobStatus, now: datetime
 ) -> Attempt:
-    """The attempt as it stays on record. A node whose clock is ahead must not delay what follows."""
+    """The attempt as it stays on record. Its end is its start and the time that the pod ran, for the node's clock is
+    not ours; and what follows must not wait for a time that has not come.
+    """
     finish = pod.finish_time if pod is not None else None
+    if pod is not None and finish is not None and pod.started is not None and attempt.start_time is not None:
+        finish = attempt.start_time + max(finish - pod.started, timedelta(0))
     zombie = ended.retry_class is RetryClass.ZOMBIE
     last_peak = status.memory.peak_bytes if status.memory else None
     return attempt.model_copy(

@@ -58,10 +58,14 @@ class CreatePod:
 
 @dataclass(frozen=True, kw_only=True)
 class DeletePod:
-    """Delete the pod of this name, if it still has this UID (None: any that the job owns)."""
+    """Delete the pod of this name, if it still has this UID (None: any that the job owns).
+
+    `force`: at once, without waiting for a node that does not answer.
+    """
 
     name: str
     uid: str | None
+    force: bool = False
 
 
 Action = CreatePod | DeletePod

@@ -60,8 +60,8 @@ def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:
     if observed.foreign and attempt.pod_uid is None:
         message = f"a pod named {attempt.pod_name} exists and belongs to somebody else: rename or delete it"
         return conclude(situation, attempt, outcome("PodNameCollision", message))
-    if pod is not None and attempt.pod_uid in (None, pod.uid):
-        attempt = _recorded(attempt, pod)
+    if pod is not None and pod.owner_uid == situation.job.uid and attempt.pod_uid in (None, pod.uid):
+        attempt = _recorded(attempt, pod, situation.now)
         status = changed(with_attempt(situation.status, attempt), node_name=attempt.node_name)
         situation = situation.saying(status)
         ended = assess(pod, memory_share=_memory_share(status))
@@ -76,17 +76,24 @@ def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:
     return _miss(situation, attempt, observed.absent_since)
 
 
-def _recorded(attempt: Attempt, pod: Pod) -> Attempt:
+def _recorded(attempt: Attempt, pod: Pod, now: datetime) -> Attempt:
     """The attempt with its pod's identity: from now on the pod may be missing, and is never created again."""
     return attempt.model_copy(
         update={
             "state": AttemptState.CREATED,
             "pod_uid": pod.uid,
             "node_name": pod.node_name or attempt.node_name,
-            "start_time": pod.started or attempt.start_time,
+            "start_time": attempt.start_time or _start_time(attempt, pod, now),
             "memory_bytes": min(attempt.memory_bytes, pod.memory_bytes or attempt.memory_bytes),
         }
     )
+
+
+def _start_time(attempt: Attempt, pod: Pod, now: datetime) -> datetime | None:
+    """When the node started the pod: whatever its clock says, not before it was asked for, nor later than now."""
+    if pod.started is None:
+        return None
+    return max(min(pod.started, now), attempt.reserved_time or pod.started)
 
 
 def _miss(situation: Situation, attempt: Attempt, absent_since: datetime) -> Plan:

@@ -14,7 +14,6 @@ from spectrogram_operator.api.status import (
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import changed, holds, with_condition
 from spectrogram_worker.contract import Report
-from spectrogram_worker.contract.report import Dataset
 
 WARNING_SHARE = 0.85
 
@@ -36,7 +35,8 @@ def live_report(
 def is_news(status: SpectrogramJobStatus, report: Report, now: datetime, policy: Policy) -> bool:
     """Whether the report is written down: at most every 10 s, the heartbeat alone once a minute."""
     heard = status.heartbeat_time
-    silence = (now - heard).total_seconds() if heard is not None else float("inf")
+    # A time in the future is of an operator whose clock was ahead.
+    silence = (now - heard).total_seconds() if heard is not None and heard <= now else float("inf")
     advanced = _position(report) != _position_in(status)
     return silence >= (policy.status_seconds if advanced else policy.heartbeat_seconds)
 
@@ -54,11 +54,15 @@ def _with_measurements(
     peak = memory.peak_bytes or memory.current_bytes or 0
     status = changed(
         status,
-        progress=JobProgress(**report.progress.model_dump(), text=f"{report.progress.percent:.0f}%"),
+        progress=JobProgress(
+            **report.progress.model_dump(),
+            text=f"{report.progress.percent:.0f}%",
+            advance_time=_utc(report.last_advance_time),
+        ),
         memory=JobMemory(
             **{**memory.model_dump(), "limit_bytes": limit}, text=f"{format_bytes(peak)}/{format_bytes(limit)}"
         ),
-        dataset=_in_utc(report.dataset),
+        dataset=report.dataset.model_copy(update={"start_time": _utc(report.dataset.start_time)}),
         warnings=report.warnings,
     )
     if memory.current_bytes and limit and memory.current_bytes >= WARNING_SHARE * limit:
@@ -84,18 +88,22 @@ def _with_measurements(
     return status
 
 
-def _in_utc(dataset: Dataset) -> Dataset:
+def _utc(time: datetime | None) -> datetime | None:
     """A time without its zone is not a date-time to the API server, which would refuse the whole status."""
-    start = dataset.start_time
-    if start is None or start.utcoffset() is not None:
-        return dataset
-    return dataset.model_copy(update={"start_time": start.replace(tzinfo=UTC)})
+    return time if time is None or time.utcoffset() is not None else time.replace(tzinfo=UTC)
 
 
-def _position(report: Report) -> tuple[str, int, float]:
-    return report.progress.stage, report.progress.columns_done, report.progress.percent
+_Position = tuple[str, int, float, datetime | None]
 
 
-def _position_in(status: SpectrogramJobStatus) -> tuple[str, int, float] | None:
+def _position(report: Report) -> _Position:
+    """How far the worker is, and when it last advanced in anything: a download moves nothing else."""
+    progress = report.progress
+    return progress.stage, progress.columns_done, progress.percent, _utc(report.last_advance_time)
+
+
+def _position_in(status: SpectrogramJobStatus) -> _Position | None:
     progress = status.progress
-    return None if progress is None else (progress.stage, progress.columns_done, progress.percent)
+    if progress is None:
+        return None
+    return progress.stage, progress.columns_done, progress.percent, progress.advance_time

@@ -1,9 +1,17 @@
 """A pod that is not over: what it waits for, how far it is, and whether it must be ended."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
-from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, Phase, SpectrogramJobStatus
+from spectrogram_operator.api.status import (
+    Attempt,
+    AttemptState,
+    ConditionType,
+    Phase,
+    RetryClass,
+    SpectrogramJobStatus,
+)
 from spectrogram_operator.core.building.podspec import time_limits
 from spectrogram_operator.core.judging.impediment import Impediment, find_impediment, waiting_for
 from spectrogram_operator.core.judging.outcome import Outcome, evidence, outcome
@@ -13,7 +21,14 @@ from spectrogram_operator.core.planning.progress import live_report
 from spectrogram_operator.core.planning.record import ended_by_operator, with_evidence, without_evidence
 from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, changed, holds, with_attempt, with_condition
+from spectrogram_operator.core.status import (
+    active_attempt,
+    changed,
+    find_condition,
+    holds,
+    with_attempt,
+    with_condition,
+)
 
 SECONDS_BEYOND_THE_DEADLINE = 60.0
 SECONDS_TO_BE_STUCK = 120.0
@@ -25,28 +40,28 @@ def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     if pod.disruption_called_off:
         attempt = without_evidence(attempt)
         status = with_attempt(status, attempt)
-    if (seen := evidence(pod)) is not None:
-        return _ending(status, with_evidence(attempt, seen), pod, now, policy)
     if pod.worker_runs:
         status = live_report(status, observed.report, observed.job, attempt, now, policy)
-    waits = find_impediment(pod, attempt, status, now, policy) if _waits(pod) else None
-    unwanted = _unwanted(situation.saying(status), pod, waits)
-    if unwanted is not None or ended_by_operator(attempt):
+    seen = evidence(pod)
+    waits = find_impediment(pod, attempt, status, now, policy) if _waits(pod) and seen is None else None
+    unwanted = _unwanted(situation.saying(status), attempt, seen, waits)
+    if unwanted is not None and not pod.deleting:
         return _end(status, attempt, unwanted, pod, policy)
+    if seen is not None:
+        attempt = with_evidence(attempt, unwanted or seen)
+        return _ending(situation.saying(with_attempt(status, attempt)), attempt, pod)
+    if ended_by_operator(attempt):
+        return _end(status, attempt, None, pod, policy)
     if waits is not None and waits.usual and (quick := _quick_start(situation)) > 0:
         return Plan(status=observed.job.status, requeue_after=quick)
     if waits is not None:
         wait = None if waits.deadline is None else max(1.0, (waits.deadline - now).total_seconds())
         return Plan(status=waiting_for(status, waits, now), requeue_after=wait)
     if pod.phase in ("Pending", "Running"):
-        backstop = _backstop(situation.spec, pod, policy)
+        backstop = _backstop(situation.spec, attempt, policy)
         wait = None if backstop is None else max(1.0, (backstop - now).total_seconds())
         return Plan(status=_running(status, attempt, now), requeue_after=wait)
-    message = f"the pod's phase is {pod.phase}: its node does not answer"
-    status = with_condition(
-        status, ConditionType.RUNNING, "Unknown", reason="NodeUnreachable", message=message, now=now
-    )
-    return Plan(status=changed(status, reason="NodeUnreachable", message=message), requeue_after=policy.poll_seconds)
+    return _unreachable(situation.saying(status), attempt, pod)
 
 
 def _quick_start(situation: Situation) -> float:
@@ -62,20 +77,60 @@ def _waits(pod: Pod) -> bool:
     return pod.phase in ("Pending", "Running") and not pod.worker_runs
 
 
-def _ending(status: SpectrogramJobStatus, attempt: Attempt, pod: Pod, now: datetime, policy: Policy) -> Plan:
-    """The pod is about to end by itself, and why is on record. Never replaced before it has ended (faults.md I5)."""
-    message = f"the pod is ending: {attempt.message}"
-    status = changed(with_attempt(status, attempt), reason=attempt.reason, message=message)
-    if pod.deletion_due is not None and now >= pod.deletion_due + timedelta(seconds=SECONDS_TO_BE_STUCK):
-        message = f"the pod {pod.name} should have ended at {pod.deletion_due:%H:%M:%S} UTC: look at its node"
-        status = with_condition(
-            status, ConditionType.STALLED, "True", reason="PodStuckTerminating", message=message, now=now
-        )
-    return Plan(status=status, requeue_after=policy.missing_seconds)
+def _ending(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
+    """The pod is about to end, and why is on record. Never replaced before it has ended (faults.md I5)."""
+    status, now, policy = situation.status, situation.now, situation.policy
+    status = changed(status, reason=attempt.reason, message=f"the pod is ending: {attempt.message}")
+    due = _deletion_due(pod, attempt)
+    late = timedelta(seconds=min(SECONDS_TO_BE_STUCK, policy.node_lost_seconds))
+    if due is None or now < due + late:
+        return Plan(status=status, requeue_after=policy.missing_seconds)
+    if not pod.node_answers:
+        return _unreachable(situation.saying(status), attempt, pod)
+    message = f"the pod {pod.name} should have ended at {due:%H:%M:%S} UTC: look at the node {pod.node_name}"
+    return _stalled(status, "PodStuckTerminating", message, now, policy)
 
 
-def _unwanted(situation: Situation, pod: Pod, waits: Impediment | None) -> Outcome | None:
-    """Why the operator must end this pod; None lets it be."""
+def _unreachable(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
+    """Row 16: the node does not answer. After a grace its pod counts as lost: what it may still do is harmless, for an
+    attempt that is not the last publishes the same or nothing.
+    """
+    status, now, policy = situation.status, situation.now, situation.policy
+    message = f"the node {attempt.node_name or '?'} of the pod {pod.name} does not answer"
+    status = with_condition(
+        status, ConditionType.RUNNING, "Unknown", reason="NodeUnreachable", message=message, now=now
+    )
+    unknown = find_condition(status.conditions, ConditionType.RUNNING)
+    since = _deletion_due(pod, attempt) or (unknown.last_transition_time if unknown is not None else now)
+    if now >= since + timedelta(seconds=policy.node_lost_seconds):
+        lost = outcome("NodeLost", f"{message} for {policy.node_lost_seconds:.0f} s")
+        if attempt.retry_class is not RetryClass.INFRASTRUCTURE:  # no disruption is on record
+            lost = replace(lost, retry_class=RetryClass.ZOMBIE)
+        status = with_attempt(status, with_evidence(attempt, lost))
+        plan = _stalled(status, "NodeUnreachable", f"{message}: its pod is given up", now, policy)
+        return replace(plan, actions=(DeletePod(name=pod.name, uid=pod.uid, force=True),))
+    return _stalled(status, "NodeUnreachable", message, now, policy)
+
+
+def _stalled(status: SpectrogramJobStatus, reason: str, message: str, now: datetime, policy: Policy) -> Plan:
+    """A person must look: said in a condition, and once in an event."""
+    before = find_condition(status.conditions, ConditionType.STALLED)
+    known = before is not None and before.status == "True" and before.reason == reason
+    status = changed(status, reason=reason, message=message)
+    status = with_condition(status, ConditionType.STALLED, "True", reason=reason, message=message, now=now)
+    events = () if known else (Event(warning=True, reason=reason, message=message),)
+    return Plan(status=status, events=events, requeue_after=policy.missing_seconds)
+
+
+def _deletion_due(pod: Pod, attempt: Attempt) -> datetime | None:
+    """When the pod should be gone, on our clock: the API server's may be behind it."""
+    if pod.deletion_due is None or pod.created is None or attempt.reserved_time is None:
+        return pod.deletion_due
+    return max(pod.deletion_due, attempt.reserved_time + (pod.deletion_due - pod.created))
+
+
+def _unwanted(situation: Situation, attempt: Attempt, seen: Outcome | None, waits: Impediment | None) -> Outcome | None:
+    """Why the operator must end this pod, or wants what ends it; None lets it be."""
     spec, status, now, policy = situation.spec, situation.status, situation.now, situation.policy
     if spec.cancelled:
         return outcome("Cancelled", "spec.cancelled is true")
@@ -83,8 +138,9 @@ def _unwanted(situation: Situation, pod: Pod, waits: Impediment | None) -> Outco
         return outcome("JobSuspended", "spec.suspend is true")
     if waits is not None and waits.deadline is not None and now >= waits.deadline:
         return outcome(waits.ends_as, waits.message)
-    backstop = _backstop(spec, pod, policy)
-    if backstop is not None and now >= backstop:
+    backstop = _backstop(spec, attempt, policy)
+    disrupted = seen is not None and seen.retry_class is RetryClass.INFRASTRUCTURE
+    if not disrupted and backstop is not None and now >= backstop:
         hard = time_limits(spec, policy)[1]
         message = f"exceeded hard time limit of {hard} s, and the kubelet did not end the pod"
         return outcome("DeadlineExceeded", message)
@@ -95,11 +151,11 @@ def _unwanted(situation: Situation, pod: Pod, waits: Impediment | None) -> Outco
     return None
 
 
-def _backstop(spec: SpectrogramJobSpec, pod: Pod, policy: Policy) -> datetime | None:
+def _backstop(spec: SpectrogramJobSpec, attempt: Attempt, policy: Policy) -> datetime | None:
     """When the operator itself ends a pod that its kubelet should have ended at the hard limit."""
     hard = time_limits(spec, policy)[1]
     patience = timedelta(seconds=hard + policy.termination_grace_seconds + SECONDS_BEYOND_THE_DEADLINE)
-    return None if pod.started is None else pod.started + patience
+    return None if attempt.start_time is None else attempt.start_time + patience
 
 
 def _end(status: SpectrogramJobStatus, attempt: Attempt, why: Outcome | None, pod: Pod, policy: Policy) -> Plan:

@@ -256,7 +256,8 @@ def observations(draw: st.DrawFn) -> Observed:
     number = owner.status.attempts[-1].number if owner.status.attempts else 1
     seen = draw(st.none() | pods(number))
     others = draw(st.lists(pods(draw(st.integers(1, 25))), max_size=2))
-    refusal = Refusal(reason="QuotaExceeded", message=draw(st.text(max_size=512)), final=draw(st.booleans()))
+    reason, final = draw(st.sampled_from([("QuotaExceeded", False), ("PodRejected", True)]))
+    refusal = Refusal(reason=reason, message=draw(st.text(max_size=512)), final=final)
     turn = Turn(granted=draw(st.booleans()), why="1 ahead in default")
     return Observed(
         job=owner,

@@ -114,6 +114,8 @@ NOT_OVER: list[tuple[str, str, str | None]] = [
     ("12", "preempted-by-kueue", "Preempted"),
     ("12", "preempted-by-volcano", "Preempted"),
     ("16", "taint-terminating", "NodeTainted"),
+    ("16", "node-unreachable", "NodeTainted"),
+    ("16", "node-unreachable-deleted", "PodDeleted"),
     ("16", "phase-unknown", None),
     ("19", "empty-status", None),
     ("19", "just-created", None),
