@@ -50,8 +50,9 @@ class ColumnBuilder:
             counts = frames[start:stop].reshape(max(1, whole), -1).sum(axis=1) + self._begun_frames
             if is_complete:
                 self._begun, self._begun_frames = [], 0
-                for number, levels in enumerate(self._decibels(values, counts, power.dtype)):
-                    yield Column(column + number, levels, int(counts[number]))
+                for levels, count in zip(self._decibels(values, counts, power.dtype), counts.tolist(), strict=True):
+                    yield Column(column, levels, count)
+                    column += 1
             else:
                 self._begun, self._begun_frames = values, int(counts[0])
             start = stop

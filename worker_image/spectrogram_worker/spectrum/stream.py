@@ -144,7 +144,8 @@ class ColumnStream:
             while item < self._items.count and rooms:
                 self._under_way.append(pool.submit(self._process, item, rooms.pop()))
                 item += 1
-            while not wait(list(self._under_way)[:1], _LOOK_SECONDS).done:
+            next_one = self._under_way[0]
+            while not next_one.done() and not wait([next_one], _LOOK_SECONDS).done:
                 if self._should_stop():
                     raise Stopped
             result = self._under_way.popleft().result()
