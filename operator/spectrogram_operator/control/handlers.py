@@ -27,7 +27,7 @@ class Backoffs:
 
 
 class Handlers:
-    """Everything that kopf calls. `stop` is the flag on which the operator ends."""
+    """Everything that kopf calls. `stop` is the flag on which this run of kopf's ends."""
 
     def __init__(self, controller: Controller, stop: asyncio.Event) -> None:
         self._controller = controller
@@ -58,6 +58,8 @@ class Handlers:
         settings.persistence.diffbase_storage = _NoDiffBase()
         settings.persistence.progress_storage = _NoProgress()
         settings.execution.max_workers = 1
+        # Else kopf kills the process ten minutes after each run that an error ended, while the next one watches.
+        settings.process.ultimate_exiting_timeout = None
 
     async def login(self, **arguments: Any) -> kopf.ConnectionInfo | None:
         """As the pod's account, else as the kubeconfig says."""

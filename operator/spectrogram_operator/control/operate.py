@@ -34,15 +34,16 @@ async def operate(settings: Settings, service: Service, *, stop: asyncio.Event) 
 async def _watch_for_ever(settings: Settings, service: Service, stop: asyncio.Event) -> None:
     """kopf ends where a watch meets what it does not know: a CRD that was deleted, an odd error. Begin again then."""
     while not stop.is_set():
-        ready = asyncio.Event()
-        marker = asyncio.create_task(_mark(service, ready))
+        ready, end = asyncio.Event(), asyncio.Event()
+        # kopf ends what begins while it runs; these two began before.
+        beside = [asyncio.create_task(one) for one in (_mark(service, ready), _pass_on(stop, end))]
         try:
             await kopf.operator(
-                registry=Handlers(service.controller, stop).registry(),
+                registry=Handlers(service.controller, end).registry(),
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
                 standalone=True,
-                stop_flag=stop,
+                stop_flag=end,
                 ready_flag=ready,
             )
             stop.set()
@@ -52,13 +53,20 @@ async def _watch_for_ever(settings: Settings, service: Service, stop: asyncio.Ev
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WATCH_AGAIN_SECONDS)
         finally:
-            marker.cancel()
+            for task in beside:
+                task.cancel()
             service.watching = False
 
 
 async def _mark(service: Service, ready: asyncio.Event) -> None:
     await ready.wait()
     service.watching = True
+
+
+async def _pass_on(stop: asyncio.Event, end: asyncio.Event) -> None:
+    """Each run of kopf's has a flag of its own, for it is set at the end of each, whatever ended it."""
+    await stop.wait()
+    end.set()
 
 
 async def _unless_stopped(event: asyncio.Event, stop: asyncio.Event) -> bool:
