@@ -153,11 +153,7 @@ class Store:
         if last.uid in self._gone:
             return []
         self._bury(last.uid)
-        self._pods.pop(last.uid, None)
-        own = self._pods_of.get(last.owner_uid, {})
-        own.pop(last.uid, None)
-        if not own:
-            self._pods_of.pop(last.owner_uid, None)
+        self._drop(last.uid)
         gone = replace(last, gone=True)
         if isinstance(self._owner(last), Job):
             self._last_seen.setdefault(last.owner_uid, {})[last.uid] = gone
@@ -181,8 +177,19 @@ class Store:
         """Of a finished pod of a finished job nobody asks how it ended."""
         if pod.finished and isinstance(self._owner(pod), FinishedJob):
             pod = replace(pod, message="", main=None, init=(), others=(), conditions={})
+        self._drop(pod.uid)
         self._pods[pod.uid] = version, pod
         self._pods_of.setdefault(pod.owner_uid, {})[pod.uid] = pod
+
+    def _drop(self, uid: str) -> None:
+        """Of a pod that is known, the owner that it had: somebody may have taken it from it since."""
+        known = self._pods.pop(uid, None)
+        if known is None:
+            return
+        own = self._pods_of[known[1].owner_uid]
+        del own[uid]
+        if not own:
+            del self._pods_of[known[1].owner_uid]
 
     def _owner(self, pod: Pod) -> Job | FinishedJob | None:
         job = self.job(f"{pod.namespace}/{pod.owner_name}")

@@ -1,0 +1,147 @@
+"""Slots: who holds one whatever is claimed, who hears that a slot is free, and how often a place in line is told."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pods.jobs import JOB_UID, job_body, stored
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import LABEL_QUEUE
+from spectrogram_operator.control.slots import Slots
+from spectrogram_operator.control.store import Store
+from spectrogram_operator.core.judging.pod import read_pod
+from spectrogram_operator.core.policy import Policy
+from unit.operator.core.fixtures import body as fixture
+from unit.operator.core.play import START
+
+POLICY = Policy()
+POLICY = replace(POLICY, pools={name: replace(pool, max_concurrent=1) for name, pool in POLICY.pools.items()})
+
+
+class Line:
+    """A store and its slots, one in each queue, and who was woken."""
+
+    def __init__(self, *, opened: bool = True) -> None:
+        self.store = Store()
+        self.woken: list[str] = []
+        self.slots = Slots(self.store, POLICY, lambda: START, self.woken.append)
+        self._version = 100
+        if opened:
+            self.slots.open()
+
+    def submit(self, name: str, **spec: Any) -> None:
+        """A job is seen."""
+        self._version += 1
+        found = stored(job_body(name, **spec))
+        metadata = found["metadata"] | {"uid": f"uid-{name}", "resourceVersion": str(self._version)}
+        self.store.see_job({**found, "metadata": metadata})
+
+    def pod(self, shape: str = "running", **metadata: Any) -> None:
+        """A pod is seen: the one of the job of tests/pods, but for this."""
+        self._version += 1
+        found = fixture(shape)
+        metadata = found["metadata"] | {"resourceVersion": str(self._version), **metadata}
+        self.store.see_pod({**found, "metadata": metadata})
+
+    def job(self, name: str) -> Job:
+        found = self.store.job(f"radio/{name}")
+        assert isinstance(found, Job)
+        return found
+
+    def why(self, name: str) -> str:
+        """Why the job waits."""
+        return self.slots.turn(self.job(name)).why
+
+
+def owned(name: str, uid: str) -> list[dict[str, Any]]:
+    return [{"kind": "SpectrogramJob", "name": name, "uid": uid, "controller": True}]
+
+
+def test_no_slot_is_given_before_all_that_may_hold_one_is_known() -> None:
+    line = Line(opened=False)
+    line.submit("fm-band")
+    assert line.woken == []
+    assert not line.slots.turn(line.job("fm-band")).granted
+    line.slots.open()
+    assert line.woken == ["radio/fm-band"]
+    assert line.slots.turn(line.job("fm-band")).granted
+
+
+@pytest.mark.parametrize(
+    ("metadata", "holds"),
+    [
+        ({}, True),
+        ({"labels": {}}, True),
+        ({"labels": {LABEL_QUEUE: "no such queue"}}, True),
+        ({"labels": {LABEL_QUEUE: "large_jobs"}}, False),
+        ({"name": "a-pod-of-mine"}, False),
+        ({"name": "fm-band-00000000-a1"}, False),
+        ({"ownerReferences": []}, False),
+        ({"ownerReferences": owned("fm-band", "another")}, False),
+        ({"ownerReferences": owned("another", JOB_UID)}, False),
+    ],
+)
+def test_a_pod_holds_a_slot_by_its_owner_and_the_name_that_follows(metadata: dict[str, Any], holds: bool) -> None:
+    line = Line()
+    line.pod(**metadata)
+    line.submit("waits")
+    assert line.woken == ([] if holds else ["radio/waits"])
+
+
+@pytest.mark.parametrize("shape", ["succeeded", "gone"])
+def test_the_end_of_a_pod_wakes_the_next_in_line(shape: str) -> None:
+    line = Line()
+    line.pod()
+    line.submit("first")
+    line.submit("second")
+    assert line.woken == []
+    if shape == "gone":
+        line.store.lose_pod(read_pod(fixture("running")))
+    else:
+        line.pod(shape)
+    assert line.woken == ["radio/first"]
+
+
+def test_a_job_that_is_deleted_or_suspended_leaves_the_line_and_its_slot() -> None:
+    line = Line()
+    for name in ("first", "second", "third"):
+        line.submit(name)
+    line.store.lose_job("radio/first", "uid-first")
+    assert line.woken == ["radio/first", "radio/second"]
+    line.submit("second", suspend=True)
+    assert line.woken == ["radio/first", "radio/second", "radio/third"]
+
+
+def test_who_asks_is_not_woken_for_what_it_is_told() -> None:
+    line = Line()
+    line.submit("first", suspend=True)
+    line.submit("first")
+    line.woken.clear()
+    assert line.slots.turn(line.job("first")).granted
+    assert line.woken == []
+
+
+def test_a_place_in_line_is_told_anew_only_when_it_is_time() -> None:
+    line = Line()
+    for name in ("runs", "first", "second"):
+        line.submit(name)
+    assert line.why("first") == "0 ahead in default; radio runs 1 of 1"
+    assert line.why("second") == "1 ahead in default; radio runs 1 of 1"
+    line.store.lose_job("radio/runs", "uid-runs")
+    assert line.slots.turn(line.job("first")).granted
+    assert line.why("second") == "1 ahead in default; radio runs 1 of 1"
+    line.woken.clear()
+    line.slots.tell_positions()
+    assert line.woken == ["radio/second"]
+    assert line.why("second") == "0 ahead in default; radio runs 1 of 1"
+    line.slots.tell_positions()
+    assert line.woken == ["radio/second"]
+
+
+def test_a_job_that_waits_for_something_else_does_not_stand_in_line() -> None:
+    line = Line()
+    line.submit("fm-band", suspend=True)
+    assert not line.slots.waits("uid-fm-band")
+    turn = line.slots.turn(line.job("fm-band"))
+    assert (turn.granted, turn.why) == (False, "")
