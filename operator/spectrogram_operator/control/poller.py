@@ -106,17 +106,21 @@ class Poller:
         followed.timer = loop.call_later(seconds, begin)
 
     async def _question(self, followed: _Followed) -> None:
-        pod = followed.pod
-        async with self._room:
-            report = parse_report(await self._ask(pod))
-        if report is None:
-            followed.failures += 1
-            backoff = self._policy.poll_seconds * 2.0 ** min(followed.failures - 1, 10)
-            self._ask_in(followed, min(backoff, max(MAXIMUM_BACKOFF_SECONDS, self._policy.poll_seconds)))
-            return
-        followed.failures = 0
-        self._ask_in(followed, self._policy.poll_seconds)
+        pod, report = followed.pod, None
+        try:
+            async with self._room:
+                report = parse_report(await self._ask(pod))
+        finally:
+            # Also where kopf, which begins its watches anew, has cancelled all that was begun meanwhile.
+            if self._followed.get(pod.uid) is followed:
+                followed.failures = 0 if report is not None else followed.failures + 1
+                self._ask_in(followed, self._pause(followed.failures))
         job = self._job(pod)
-        if isinstance(job, Job) and is_news(job.status, report, self._clock(), self._policy):
+        if report is not None and isinstance(job, Job) and is_news(job.status, report, self._clock(), self._policy):
             followed.report = report
             self._wake(job.key)
+
+    def _pause(self, failures: int) -> float:
+        """Seconds until a worker is asked again that has not answered so many times in a row."""
+        usual = self._policy.poll_seconds
+        return min(usual * 2.0 ** min(max(0, failures - 1), 10), max(MAXIMUM_BACKOFF_SECONDS, usual))

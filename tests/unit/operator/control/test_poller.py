@@ -99,6 +99,20 @@ async def test_four_hundred_workers_that_cannot_be_reached_delay_no_other_job() 
     assert asyncio.get_running_loop().time() - began < 1
 
 
+@in_virtual_time
+async def test_a_question_that_somebody_cancels_is_asked_again() -> None:
+    """kopf cancels whatever was begun while it watched, when it begins its watches anew."""
+    desk = Desk(unreachable=True)
+    before = asyncio.all_tasks()
+    await desk.start()
+    await asyncio.sleep(0.1)
+    (question,) = asyncio.all_tasks() - before
+    question.cancel()
+    await asyncio.sleep(6)
+    assert asyncio.all_tasks() - before - {question}
+    desk.controller.poller.stop()
+
+
 def answer(desk: Desk, *, percent: float) -> bytes:
     """What the worker of fm-band says."""
     job = desk.controller.store.job(KEY)
