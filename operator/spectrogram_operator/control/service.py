@@ -1,6 +1,7 @@
 """The operator's own tasks, from start to end, and what probes ask of them."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.cluster import ApiServer, ClusterError
+from spectrogram_operator.control.cluster import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.controller import Controller
 from spectrogram_operator.control.event_posts import EventPosts
 from spectrogram_operator.control.slots import POSITION_SECONDS
@@ -24,6 +25,8 @@ from spectrogram_operator.telemetry.transitions import transition
 
 FIRST_LIST_SECONDS = 10.0
 """Between two tries to list what was never listed: a namespace without rights, a cluster without the CRD."""
+SWEEPS_BETWEEN_LISTS = 30
+"""Every so many sweeps jobs are listed too, tens of thousands maybe: for what a watch of jobs did not tell."""
 logger = logging.getLogger(__name__)
 
 
@@ -152,19 +155,22 @@ class Service:
         self._unlisted[namespace] = why
 
     async def _sweep_for_ever(self) -> None:
-        while True:
+        for number in itertools.count(1):
             await asyncio.sleep(self._settings.sweep_seconds)
-            await asyncio.gather(*map(self._sweep, self._namespaces))
+            look = sweep if number % SWEEPS_BETWEEN_LISTS else list_all
+            await asyncio.gather(*(self._sweep(look, namespace) for namespace in self._namespaces))
             if self._zombies:
                 logger.info(ZOMBIES_CLEANED_UP, self._zombies)
                 self._zombies = 0
 
-    async def _sweep(self, namespace: str | None) -> None:
+    async def _sweep(
+        self, look: Callable[[Lists, Controller, str | None], Awaitable[None]], namespace: str | None
+    ) -> None:
         """Each namespace by itself: rights in one of them may be gone."""
         try:
-            await sweep(self._cluster, self.controller, namespace)
+            await look(self._cluster, self.controller, namespace)
         except ClusterError as error:
-            logger.warning("The sweep could not list pods, and trusts the watch until the next: %s", error)
+            logger.warning("The sweep could not list everything, and trusts the watch until the next: %s", error)
         except Exception:
             logger.exception("The sweep failed")
         else:

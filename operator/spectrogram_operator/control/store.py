@@ -173,6 +173,16 @@ class Store:
         ]
         return [gone for pod in missing for gone in self.lose_pod(pod)]
 
+    def hold_jobs_against(self, found: Set[str], version: int, namespace: str | None) -> None:
+        """The same for a list of jobs: kopf's relist tells of no job that was deleted while it could not watch."""
+        missing = [
+            job
+            for seen, job in self._jobs.values()
+            if job.uid not in found and seen <= version and namespace in (None, job.namespace)
+        ]
+        for job in missing:
+            self.lose_job(job.key, job.uid)
+
     def _keep(self, version: int, pod: Pod) -> None:
         """Of a finished pod of a finished job nobody asks how it ended."""
         if pod.finished and isinstance(self._owner(pod), FinishedJob):

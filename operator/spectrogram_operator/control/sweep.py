@@ -1,4 +1,4 @@
-"""Lists: one of everything at first, and every 120 s one of pods, for a vanished pod yields no event (I2)."""
+"""Lists: every 120 s one of pods, for a vanished pod yields no event (I2); at first and every hour one of jobs too."""
 
 import logging
 
@@ -13,13 +13,18 @@ logger = logging.getLogger(__name__)
 async def list_all(cluster: Lists, controller: Controller, namespace: str | None) -> None:
     """Take in every pod and every job of this namespace (None: of all), and look at each job. Raises ClusterError.
 
-    Jobs that are over are looked at for their pods, and not before they are known.
+    What the lists lack is gone. Jobs that are over are looked at for their pods, and not before they are known.
     """
     store = controller.store
     await _list_pods(cluster, controller, namespace)
+    found: set[str] = set()
+    version = 0
     async for page in cluster.list_jobs(namespace):
+        version = page.version
         for body in page.items:
+            found.add(body["metadata"]["uid"])
             store.see_job(body)
+    store.hold_jobs_against(found, version, namespace)
     for pod in store.pods():
         if namespace in (None, pod.namespace):
             controller.look_at_owner(pod)
@@ -31,7 +36,7 @@ async def list_all(cluster: Lists, controller: Controller, namespace: str | None
 async def sweep(cluster: Lists, controller: Controller, namespace: str | None) -> None:
     """Correct every pod, and look at every job that is not over and does not stand in line. Raises ClusterError.
 
-    So a deaf watch delays a job by one interval at most.
+    So a deaf watch of pods delays a job by one interval at most.
     """
     unfinished = (job for job in controller.store.unfinished() if namespace in (None, job.namespace))
     jobs = [job for job in unfinished if not controller.slots.waits(job.uid)]

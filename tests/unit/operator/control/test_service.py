@@ -223,6 +223,26 @@ async def test_a_sweep_that_fails_is_followed_by_the_next() -> None:
     await deaf.stop()
 
 
+@pytest.mark.parametrize("missed", ["created", "deleted", "resumed"])
+@in_virtual_time
+async def test_within_an_hour_what_the_watch_of_jobs_did_not_tell_is_seen(missed: str) -> None:
+    desk = Desk()
+    if missed != "created":
+        desk.put(PLURAL, "fm-band", spec=job_body(suspend=True)["spec"])
+    deaf = await started(desk)
+    await asyncio.sleep(10)
+    if missed == "deleted":
+        desk.store.remove(PLURAL, "radio", "fm-band")
+    else:
+        desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    await asyncio.sleep(3500)
+    assert desk.pod_names() == []
+    await asyncio.sleep(200)
+    assert len(desk.pod_names()) == (0 if missed == "deleted" else 1)
+    assert bool(+deaf.controller.store.places) is (missed != "deleted")
+    await deaf.stop()
+
+
 @in_virtual_time
 async def test_what_a_failed_reconcile_left_undone_is_done_later() -> None:
     desk = Desk()

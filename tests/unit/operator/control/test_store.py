@@ -199,6 +199,21 @@ def test_a_list_takes_away_what_it_lacks_of_its_namespace_and_nothing_younger(
     assert sorted([*uids(found), *gone]) == ["elsewhere", "listed", "old", "young"]
 
 
+@pytest.mark.parametrize(
+    ("namespace", "version", "gone"),
+    [(None, 20, ["fm-band"]), ("radio", 20, ["fm-band"]), ("sky", 20, []), (None, 9, [])],
+)
+def test_a_list_of_jobs_takes_away_what_it_lacks(namespace: str | None, version: int, gone: list[str]) -> None:
+    found, heard = store()
+    found.see_job(job(10, phase="Over", ended="Failed"))
+    heard.told.clear()
+    found.hold_jobs_against({JOB_UID}, version, namespace)
+    assert heard.told == []
+    found.hold_jobs_against({"another"}, version, namespace)
+    assert heard.told == [f"{JOB_UID} is gone" for _ in gone]
+    assert bool(+found.places) is not bool(gone)
+
+
 # What is over
 
 
