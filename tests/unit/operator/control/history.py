@@ -1,8 +1,7 @@
 """One history: a world, operators and their misfortunes, from one seed; then calm, in which every job must end."""
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from unittest.mock import patch
 
@@ -39,18 +38,10 @@ class Setting:
     moments: int = 30
 
 
-@dataclass(frozen=True)
-class Told:
-    """How a history went: every line of it, and the known violations that it showed."""
+def play(setting: Setting, seed: int) -> list[str]:
+    """Every line of the history of this seed. Raises ViolationError with its story where a rule is broken."""
 
-    lines: list[str] = field(default_factory=list)
-    known: Counter[str] = field(default_factory=Counter)
-
-
-def play(setting: Setting, seed: int) -> Told:
-    """The history of this seed. Raises ViolationError with its story where a rule is broken."""
-
-    async def story() -> Told:
+    async def story() -> list[str]:
         return await _History(setting, seed).play()
 
     with patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE):
@@ -77,7 +68,7 @@ class _History:
             lag=setting.lag,
         )
 
-    async def play(self) -> Told:
+    async def play(self) -> list[str]:
         random, world = self._random, self._world
         for number in range(self._setting.jobs):
             retry = {"limit": random.randint(0, 3), "zombies": random.choice(["Fail", "Retry"])}
@@ -92,7 +83,7 @@ class _History:
                     for life in lives:
                         life.cancel()
         self._rules.check()
-        return Told(self._story.lines, self._rules.known)
+        return self._story.lines
 
     async def _operator(self, name: str) -> None:
         process = OperatorProcess(

@@ -1,4 +1,4 @@
-"""What holds at every version of a history. The violations that are known are recognised by their cause and counted."""
+"""What holds at every version of a history."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,9 +16,6 @@ from unit.operator.control.process import OperatorProcess
 from unit.operator.control.story import Story, ViolationError
 from unit.operator.core.schema import check_status
 
-UNLOCKED_CREATION = "a pod created without a locked write, for an attempt that was judged meanwhile"
-UNSEEN_POD_OF_A_DELETED_JOB = "an attempt reserved while a pod ran whose job was deleted and that no watch showed"
-UNSEEN_POD_OF_A_JUDGED_ATTEMPT = "an attempt reserved while a pod ran whose attempt was judged and that no watch showed"
 MOST_REQUESTS_A_SECOND = 15
 LATE_SECONDS = 5.0
 
@@ -28,8 +25,7 @@ class Creation:
     """How a pod came to be.
 
     `unlocked`: its creator had not just reserved the attempt with a write that won. `orphan`: its job was gone by then.
-    `judged`: its attempt was over by then. `late`: it reached the server long after it was sent. `unseen`: other pods
-    that run and that the watch of who reserved the attempt did not show at that moment.
+    `judged`: its attempt was over by then. `late`: it reached the server long after it was sent.
     """
 
     pod: Pod
@@ -37,7 +33,6 @@ class Creation:
     orphan: bool
     judged: bool
     late: bool
-    unseen: tuple[Pod, ...]
 
 
 @dataclass
@@ -45,8 +40,7 @@ class Rules:
     """Looks at every change of the store and at every request of an operator. `broken` is the first violation's story.
 
     `late_creations`: a creation may reach the server long after the write that reserved it. No API could refuse it, and
-    the operator ends such a pod: it counts neither beside another pod nor against the limit. `excuse`: the two known
-    violations, and no others, are counted in `known`; else they break the rule as any other.
+    the operator ends such a pod: it counts neither beside another pod nor against the limit.
     """
 
     store: ApiStore
@@ -54,9 +48,7 @@ class Rules:
     story: Story
     operators: int = 1
     late_creations: bool = False
-    excuse: bool = True
     broken: str = ""
-    known: Counter[str] = field(default_factory=Counter)
     shapes: dict[str, str] = field(default_factory=dict)
     """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -66,7 +58,6 @@ class Rules:
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
     _creations: dict[str, Creation] = field(default_factory=dict)
     _reserved: dict[tuple[str, str], str] = field(default_factory=dict)
-    _shown: dict[str, frozenset[str]] = field(default_factory=dict)
     _requests: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -100,8 +91,6 @@ class Rules:
         if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
             self._reserved.pop((process.name, request.name), None)
             pod_name = request.body["status"].get("podName", "")
-            if heard.code == 200 and pod_name not in self._shown:
-                self._shown[pod_name] = frozenset(pod.uid for pod in process.service.controller.store.pods())
             if heard.code == 200 and heard.fate.error is None:
                 self._reserved[process.name, request.name] = pod_name
 
@@ -133,11 +122,12 @@ class Rules:
             orphan=pod.owner_uid not in self.jobs,
             judged=self._is_judged(pod),
             late=heard.fate.seconds_before >= LATE_SECONDS,
-            unseen=tuple(other for other in beside if other.uid not in self._shown.get(pod.name, ())),
         )
         self._creations[pod.uid] = made
         # Another operator may judge an attempt while its creation is under way: no API could refuse the pod then.
-        if self.operators == 1 and made.judged and not made.unlocked and not made.late:
+        if made.unlocked:
+            self.fail(f"the pod {pod.name} is created without the write that reserves it")
+        if self.operators == 1 and made.judged and not made.late:
             self.fail(f"the pod {pod.name} belongs to no attempt that goes on")
         self._alone(made, [other for other in beside if other.owner_uid == pod.owner_uid])
         self._within_limit(made, [other for other in beside if other.queue == pod.queue])
@@ -145,11 +135,7 @@ class Rules:
     def _alone(self, made: Creation, siblings: list[Pod]) -> None:
         """Never two live pods of a job."""
         for sibling in siblings:
-            if self._is_known(made.pod) or self._is_known(sibling):
-                self.known[UNLOCKED_CREATION] += 1
-            elif self.excuse and sibling in made.unseen and self._is_judged(sibling):
-                self.known[UNSEEN_POD_OF_A_JUDGED_ATTEMPT] += 1
-            elif not self._is_stray(made.pod) and not self._is_stray(sibling):
+            if not self._is_stray(made.pod) and not self._is_stray(sibling):
                 self.fail(f"two live pods of one job: {sibling.name} and {made.pod.name}")
 
     def _within_limit(self, made: Creation, others: list[Pod]) -> None:
@@ -158,23 +144,12 @@ class Rules:
         limit = self.policy.pools[made.pod.queue].max_concurrent * self.operators
         if len(counted) < limit or self._is_stray(made.pod):
             return
-        if self.excuse and any(pod.owner_uid not in self.jobs for pod in (made.pod, *made.unseen)):
-            self.known[UNSEEN_POD_OF_A_DELETED_JOB] += 1
-            return
-        if self.excuse and any(self._is_judged(pod) for pod in made.unseen):
-            self.known[UNSEEN_POD_OF_A_JUDGED_ATTEMPT] += 1
-            return
         names = ", ".join(pod.name for pod in (*counted, made.pod))
         self.fail(f"more than {limit} live pods in the queue {made.pod.queue}: {names}")
 
-    def _is_known(self, pod: Pod) -> bool:
-        made = self._creations.get(pod.uid)
-        return self.excuse and made is not None and made.unlocked and made.judged
-
     def _is_stray(self, pod: Pod) -> bool:
         made = self._creations.get(pod.uid)
-        late = self.late_creations and made is not None and made.late and (made.orphan or made.judged)
-        return late or self._is_known(pod)
+        return self.late_creations and made is not None and made.late and (made.orphan or made.judged)
 
     def _is_judged(self, pod: Pod) -> bool:
         """Whether the pod's job exists and does not count the pod's attempt as one that goes on."""

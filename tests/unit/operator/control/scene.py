@@ -50,7 +50,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.story = Story(self.title)
         self.store = ApiStore(now=virtual_time.now)
-        self.rules = Rules(self.store, self.policy, self.story, self.operators, excuse=False)
+        self.rules = Rules(self.store, self.policy, self.story, self.operators)
         self.world = World(self.store, self.rules, self.story, Random(0))
         self.started: list[OperatorProcess] = []
 

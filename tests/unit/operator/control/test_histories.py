@@ -1,8 +1,7 @@
 """Whole lives of jobs in a hostile world, under the real service: what holds at every version, and that every job ends.
 
 Each history comes from one seed. A violation is told as the story of its last steps; `play(SETTING, SEED)` plays it
-again, word for word. Three violations are known and not held against a history (rules.py recognises their causes); each
-has its scene in test_scenes.py, marked as an expected failure.
+again, word for word.
 """
 
 import pytest
