@@ -1,4 +1,4 @@
-"""The operator under faults of the API server (faults.md rows 13, 31, 36–39): no job lost, no pod created twice."""
+"""The operator under faults of the API server (faults 13, 31 and 36 to 39): no job lost, no pod created twice."""
 
 import asyncio
 

@@ -518,7 +518,7 @@ def test_kubectl_explain_describes_every_field(namespace: Client) -> None:
 
 
 def test_nothing_in_a_job_belongs_to_the_platform_team() -> None:
-    """README ruling 7: no image, account, secret, endpoint, volume source or node in the custom resource."""
+    """Rule 30: no image, account, secret, endpoint, volume source or node in the custom resource."""
     taboo = {"image", "serviceAccountName", "secretName", "secret", "endpoint", "volume", "nodeName", "nodeSelector"}
     taboo |= {"command", "args", "env", "template", "podTemplate", "tolerations", "annotations"}
     allowed = {"spec.output.image"}  # the picture

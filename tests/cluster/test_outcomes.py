@@ -53,7 +53,7 @@ def test_a_job_that_succeeds(workspace: Workspace, operator: Operator) -> None:
 
 
 def test_nothing_is_left_on_objects_that_could_keep_them(workspace: Workspace, operator: Operator) -> None:
-    """README ruling 6: an uninstalled operator leaves nothing stuck."""
+    """Rule 9: an uninstalled operator leaves nothing stuck."""
     workspace.submit()
     pod = workspace.start()
     workspace.play(pod, succeeded(pod))

@@ -116,7 +116,7 @@ def png_size(picture: Path) -> tuple[int, int]:
 
 
 def compare_with_scipy(arrays: Path, recording: Path) -> None:
-    """Bounds of the design (worker.md, 1): 0.02 dB within 80 dB of the array's peak, 0.2 dB within 100 dB."""
+    """0.02 dB within 80 dB of the array's peak (docs/jobs.md), 0.2 dB within 100 dB."""
     spec = yaml.safe_load(installation.EXAMPLE.read_text())["spec"]
     fft, hop, columns = spec["transform"]["fftSize"], spec["transform"]["hopSize"], spec["reduce"]["columns"]
     window = spec["transform"]["window"]["name"]

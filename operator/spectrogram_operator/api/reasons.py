@@ -7,7 +7,7 @@ from spectrogram_operator.api.status import RetryClass
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One reason. `rows` are those of the fault table; empty: no fault.
+    """One reason. `rows` are its faults in docs/faults.md; empty: no fault.
 
     `advice` says what to do, where the message of an attempt does not say it already. `out_of_memory`: another attempt
     gets more memory. `by_operator`: the operator itself ends a pod for it.

@@ -210,4 +210,4 @@ TRANSITION_RULES = (
         "message": "cancelled cannot be set back to false: create a new job instead",
     },
 )
-"""Conditions between an old and a new spec; the API server enforces them on the spec as a whole (README ruling 10)."""
+"""Conditions between an old and a new spec; the API server enforces them on the spec as a whole (rule 15)."""

@@ -45,7 +45,7 @@ class AttemptState(StrEnum):
 
 
 class RetryClass(StrEnum):
-    """What an outcome means for the job (faults.md §4; README rulings 2 and 3)."""
+    """What an outcome means for the job (rules 19 to 25)."""
 
     SUCCESS = "Success"
     USER = "User"

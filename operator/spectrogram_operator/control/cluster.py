@@ -51,7 +51,7 @@ class Cluster(Protocol):
         ...
 
     async def read_pod(self, namespace: str, name: str) -> Body | None:
-        """The pod as it is now. None only where the API server itself says that there is none (faults.md I13)."""
+        """The pod as it is now. None only where the API server itself says that there is none (rule 2)."""
         ...
 
     async def delete_pod(self, namespace: str, name: str, uid: str | None, *, force: bool = False) -> None:

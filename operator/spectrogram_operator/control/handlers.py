@@ -1,6 +1,6 @@
 """kopf glue: two event handlers, login, start and end. Nothing is decided here.
 
-Only kopf's low-level handlers are used: they keep no finalizer and no annotation on anything (README ruling 6).
+Only kopf's low-level handlers are used: they keep no finalizer and no annotation on anything (rule 9).
 """
 
 import asyncio

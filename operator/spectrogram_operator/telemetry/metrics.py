@@ -2,7 +2,7 @@
 
 Labels come from closed sets, plus namespace and queue: never a job, a pod, a path or a message. Every combination
 that can come up in a namespace is there from the first scrape after its first job, so that the first failure shows in
-`increase()`. Counters move only with a status write that won (README ruling 12): no restart and no second operator
+`increase()`. Counters move only with a status write that won (rule 13): no restart and no second operator
 counts twice.
 """
 
