@@ -1,4 +1,4 @@
-"""Lists: every 120 s one of pods, for a vanished pod yields no event (rule 4); at first and every hour one of jobs too."""
+"""Lists: every 120 s one of pods, for a vanished pod yields no event (rule 4); at first and every hour of jobs too."""
 
 import logging
 
