@@ -286,6 +286,13 @@ _ALL = (
         meaning="somebody else's pod has the name of the attempt's",
     ),
     Reason(
+        name="PodVanishing",
+        rows=(14,),
+        retry_class=RetryClass.FATAL,
+        meaning="the pod was created again and again, and was never seen",
+        advice="look for what deletes the pods of this namespace",
+    ),
+    Reason(
         name="PodRejected",
         rows=(42, 43),
         retry_class=RetryClass.FATAL,

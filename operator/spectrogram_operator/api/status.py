@@ -126,6 +126,14 @@ class Attempt(StatusModel):
     """What the reason means for retries."""
     exit_code: int | None = None
     """Exit code of the worker."""
+    columns_done: Count | None = None
+    """Columns that the worker had done when it ended, as far as it said."""
+    creations: Count = 0
+    """How often its pod was created again, for it was never seen."""
+    creation_time: datetime | None = None
+    """When its pod was last created again."""
+    refusals: Count = 0
+    """How often the API server held its pod back, for want of quota for example."""
     peak_memory_bytes: Count | None = None
     """Highest resident memory of the worker, in bytes."""
     message: Text | None = None

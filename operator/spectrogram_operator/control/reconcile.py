@@ -24,7 +24,7 @@ from spectrogram_operator.core.judging.refusals import refusal
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan, tidy_up
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, holds, is_over
+from spectrogram_operator.core.status import active_attempt, holds, is_held_back, is_over
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 
 MAXIMUM_CONFLICTS = 5
@@ -103,6 +103,8 @@ class Reconciler:
             observed = Observed(job=job, pods=self._store.pods_of(job.uid))
         elif (attempt := active_attempt(job.status)) is not None:
             observed = await self._observe(job, attempt)
+            if is_held_back(job.status, attempt):
+                observed = replace(observed, turn=self._slots.turn(job))
         else:
             turn = self._slots.turn(job)
             looks = turn.granted or holds(job.status, ConditionType.ACCEPTED) is False
@@ -135,6 +137,7 @@ class Reconciler:
             if isinstance(action, CreatePod):
                 try:
                     self._store.see_pod(await self._cluster.create_pod(action.manifest))
+                    self._notes[job.uid].refusal = None
                 except ClusterError as error:
                     if not (error.code == 409 and error.reason == "AlreadyExists"):
                         notes = self._notes[job.uid]
@@ -163,8 +166,13 @@ class Reconciler:
             observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid))
         else:
             observed = await self._look_for_pod(job, attempt)
-        refused = self._notes[job.uid].standing_refusal(self._clock(), self._policy.refusal_seconds)
-        return replace(observed, refusal=refused, pods=self._store.pods_of(job.uid))
+        notes = self._notes[job.uid]
+        return replace(
+            observed,
+            refusal=notes.standing_refusal(self._clock(), self._policy.refusal_seconds),
+            refused_before=notes.refusal is not None,
+            pods=self._store.pods_of(job.uid),
+        )
 
     async def _look_for_pod(self, job: Job, attempt: Attempt) -> Observed:
         """Ask for a pod that nobody has shown: a stale watch must neither create nor bury one."""

@@ -90,6 +90,7 @@ class Policy:
     startup_seconds: float = 900.0
     image_pull_seconds: float = 300.0
     refusal_seconds: float = 30.0
+    max_refusal_seconds: float = 300.0
     termination_grace_seconds: int = 30
 
     keep_succeeded_seconds: float = 3600.0

@@ -38,6 +38,13 @@ def active_attempt(status: SpectrogramJobStatus) -> Attempt | None:
     return next((entry for entry in reversed(status.attempts) if entry.state is not AttemptState.FINISHED), None)
 
 
+def is_held_back(status: SpectrogramJobStatus, attempt: Attempt) -> bool:
+    """True where the API server refused to create the attempt's pod, and may not refuse it for ever. Until then the
+    attempt holds no slot.
+    """
+    return attempt.pod_uid is None and holds(status, ConditionType.ADMITTED) is False
+
+
 def with_condition(
     status: SpectrogramJobStatus,
     kind: ConditionType,

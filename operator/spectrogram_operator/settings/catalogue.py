@@ -253,7 +253,7 @@ SETTINGS: tuple[Setting, ...] = (
         "refusal_seconds",
         "SPECTROGRAM_REFUSAL_WAIT",
         "30",
-        "time before a pod that the API server refused, for quota for example, is created again",
+        "time before a pod that the API server refused, for quota for example, is created again; doubles up to 300 s",
     ),
     # Retries.
     Setting(

@@ -18,15 +18,21 @@ _REJECTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """The API server did not create the pod. `final`: trying again cannot help; else Policy.refusal_seconds later."""
+    """The API server did not create the pod. `final`: trying again cannot help.
+
+    `passing`: the API server itself could not; the same request is made again, after `retry_after` seconds if it said
+    so. Neither: something must change first, a quota for example.
+    """
 
     reason: str
     message: str
     final: bool
+    passing: bool = False
+    retry_after: float | None = None
 
 
-def refusal(code: int, reason: str, message: str) -> Refusal:
-    """The meaning of a failed pod creation, from the HTTP status and the Status object of the answer."""
+def refusal(code: int, reason: str, message: str, retry_after: float | None = None) -> Refusal:
+    """The meaning of a failed pod creation: its HTTP status, its Status object and its Retry-After, in seconds."""
     text = clean_text(message)
     if code in (400, 403, 422):
         for pattern, meaning in _REJECTIONS:
@@ -44,5 +50,9 @@ def refusal(code: int, reason: str, message: str) -> Refusal:
             return Refusal(reason="QuotaExceeded", message=f"waiting for quota: {text}", final=False)
         return Refusal(reason="Forbidden", message=f"the operator may not create pods here: {text}", final=False)
     return Refusal(
-        reason="ClusterUnavailable", message=clean_text(f"the pod could not be created: {text}"), final=False
+        reason="ClusterUnavailable",
+        message=clean_text(f"the pod could not be created: {text}"),
+        final=False,
+        passing=True,
+        retry_after=retry_after,
     )

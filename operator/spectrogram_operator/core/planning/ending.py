@@ -37,10 +37,10 @@ def conclude(situation: Situation, attempt: Attempt, ended: Outcome) -> Plan:
     observed, spec, status, now = situation.observed, situation.spec, situation.status, situation.now
     ended = _rerouted_once(explained(attempt, ended), attempt, spec)
     pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
-    attempt = _finished(attempt, ended, pod, status, now)
-    status = with_attempt(status, attempt)
     if ended.report is not None:
         status = final_report(status, ended.report, attempt, now)
+    attempt = _finished(attempt, ended, pod, status, now)
+    status = with_attempt(status, attempt)
     status = with_condition(
         status, ConditionType.RUNNING, "False", reason=ended.reason, message=attempt.message or "", now=now
     )
@@ -106,6 +106,7 @@ def _finished(
             "reason": ended.reason,
             "retry_class": ended.retry_class,
             "exit_code": ended.exit_code,
+            "columns_done": status.progress.columns_done if status.progress else None,
             "peak_memory_bytes": ended.report.memory.peak_bytes if ended.report else last_peak,
             "message": f"{ZOMBIE_PREFIX}: {ended.message}" if zombie else ended.message,
         }

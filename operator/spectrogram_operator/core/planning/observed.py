@@ -23,9 +23,10 @@ class Observed:
     `pod` is the active attempt's pod, or the last that was seen of it. `absent_since` is when a live look-up first said
     that there is no such pod (one of its name and, once that is recorded, of its UID), and the newest look-up agrees;
     None means unknown, and unknown changes nothing (I13). `foreign`: a pod of the attempt's name belongs to another
-    owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active.
-    `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the answer to
-    the newest CreatePod, told once. `pods` are all pods of the job.
+    owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active, or its pod is
+    held back. `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the
+    answer to the newest CreatePod, told once; `refused_before`: the newest was refused, whenever that was. `pods` are
+    all pods of the job.
     """
 
     job: Job
@@ -36,6 +37,7 @@ class Observed:
     turn: Turn | None = None
     missing_claims: tuple[str, ...] | None = None
     refusal: Refusal | None = None
+    refused_before: bool = False
     pods: tuple[Pod, ...] = ()
 
     @property

@@ -13,7 +13,7 @@ from datetime import datetime
 from spectrogram_operator.api.job import InvalidJob, Job
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, granted_memory, named_queue
 from spectrogram_operator.core.policy import Policy, Pool
-from spectrogram_operator.core.status import active_attempt, holds, is_over
+from spectrogram_operator.core.status import active_attempt, holds, is_held_back, is_over
 
 SECONDS_FOR_A_STEP_OF_PRIORITY = 60.0
 """A job that waits gains one step of priority a minute, without end: so nobody is passed for ever."""
@@ -58,7 +58,8 @@ def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
         return None
     spec, status = job.spec, job.status
     active = active_attempt(status)
-    if active is None:
+    starts = active is None or is_held_back(status, active)
+    if starts:
         backing_off = status.next_attempt_at is not None and status.next_attempt_at > now
         if job.deleting or spec.suspend or spec.cancelled or backing_off or holds(status, "Accepted") is False:
             return None
@@ -72,7 +73,7 @@ def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
         memory_bytes=granted_memory(active, policy) if active else attempt_memory(spec, queue, last, policy),
         priority=spec.priority,
         created=job.created,
-        active=active is not None,
+        active=not starts,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
-from spectrogram_operator.api.status import Attempt, Retries, RetryClass
+from spectrogram_operator.api.status import Attempt, Retries, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.core.building.sizing import queue_after
 from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
@@ -46,6 +46,8 @@ def next_attempt(situation: Situation, last: Attempt, queue: QueueName) -> Retry
         return Stop()
     if count >= limit:
         return Stop(why="retries exhausted" if limit else "")
+    if _crashed_alike(situation.status, last):
+        return Stop(why="the same crash twice without progress")
     if last.reason in OUT_OF_MEMORY:
         target = queue_after(queue, last, policy)
         if target is None:
@@ -55,6 +57,18 @@ def next_attempt(situation: Situation, last: Attempt, queue: QueueName) -> Retry
         at=(last.finish_time or now) + timedelta(seconds=backoff_seconds(count, situation.job.uid, policy)),
         queue=queue,
         retries=used.model_copy(update={budget: count + 1}),
+    )
+
+
+def _crashed_alike(status: SpectrogramJobStatus, last: Attempt) -> bool:
+    """Row 8: the attempt before crashed in the same way, and this one came no further: a third would not, either."""
+    if last.reason not in ("WorkerError", "InternalError"):
+        return False
+    before = next((entry for entry in status.attempts if entry.number == last.number - 1), None)
+    return (
+        before is not None
+        and (before.reason, before.exit_code, before.message) == (last.reason, last.exit_code, last.message)
+        and (last.columns_done or 0) <= (before.columns_done or 0)
     )
 
 

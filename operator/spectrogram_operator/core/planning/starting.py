@@ -17,6 +17,7 @@ from spectrogram_operator.core.building.podspec import build_pod, pod_name
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, refused_memory
 from spectrogram_operator.core.building.stores import claims, refused_places
 from spectrogram_operator.core.judging.outcome import outcome
+from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.ending import conclude, end_job, suspended, tries
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, CreatePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.situation import Situation
@@ -26,12 +27,14 @@ from spectrogram_operator.core.status import (
     changed,
     find_condition,
     holds,
+    is_held_back,
     with_attempt,
     with_condition,
 )
 
 LOOK_AGAIN_SECONDS = 30.0
 CLAIM_SECONDS = 60.0
+MOST_CREATIONS = 5
 
 
 def start_attempt(situation: Situation) -> Plan:
@@ -70,10 +73,8 @@ def start_attempt(situation: Situation) -> Plan:
 
 def create_again(situation: Situation, attempt: Attempt) -> Plan:
     """The attempt is reserved and has no pod: create it, unless nobody wants it any more or it was refused."""
-    spec, refusal = situation.spec, situation.observed.refusal
-    status, now, policy = situation.status, situation.now, situation.policy
-    admitted = find_condition(status.conditions, ConditionType.ADMITTED)
-    refused_since = admitted.last_transition_time if admitted is not None and admitted.status == "False" else None
+    spec, refusal, status = situation.spec, situation.observed.refusal, situation.status
+    now, policy = situation.now, situation.policy
     ended = None
     refused = refused_places(spec, policy)
     if spec.cancelled or spec.suspend:
@@ -82,16 +83,53 @@ def create_again(situation: Situation, attempt: Attempt) -> Plan:
         ended = outcome("InvalidSpec", refused)
     elif refusal is not None and refusal.final:
         ended = outcome(refusal.reason, refusal.message)
-    elif refusal is not None and _waited(refused_since, now, policy.pending_seconds):
-        message = f"no pod could be created for {policy.pending_seconds:.0f} s: {refusal.message}"
-        ended = outcome("PendingTimeout", message)
     if ended is not None:
         return conclude(situation, attempt, ended)
+    if refusal is not None and refusal.passing:
+        return Plan(status=status, requeue_after=refusal.retry_after or policy.refusal_seconds)
+    if is_held_back(status, attempt):
+        return _held_back(situation, attempt)
     if refusal is not None:
-        waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
-        return replace(waiting, requeue_after=policy.refusal_seconds)
-    again = CreatePod(manifest=build_pod(situation.job, attempt, policy))
-    return Plan(status=status, actions=(again,), requeue_after=QUICK_START_SECONDS)
+        return _hold_back(situation, attempt, refusal)
+    if attempt.creation_time is not None and not _waited(attempt.creation_time, now, policy.missing_seconds):
+        return Plan(status=status, requeue_after=policy.missing_seconds)
+    counted = 0 if situation.observed.refused_before else 1
+    if counted and attempt.creations >= MOST_CREATIONS:
+        message = f"the pod {attempt.pod_name} was created {attempt.creations + 1} times and was never seen"
+        return conclude(situation, attempt, outcome("PodVanishing", message))
+    return _create(situation, attempt.model_copy(update={"creations": attempt.creations + counted}))
+
+
+def _create(situation: Situation, attempt: Attempt) -> Plan:
+    """Create the reserved attempt's pod; the status write before it is the fence against another operator."""
+    attempt = attempt.model_copy(update={"creation_time": situation.now})
+    status = with_attempt(situation.status, attempt)
+    creation = CreatePod(manifest=build_pod(situation.job, attempt, situation.policy))
+    return Plan(status=status, actions=(creation,), requeue_after=QUICK_START_SECONDS)
+
+
+def _hold_back(situation: Situation, attempt: Attempt, refusal: Refusal) -> Plan:
+    """Rows 42 to 44: the pod cannot be created now. Its slot is for others meanwhile; nobody is to blame."""
+    now, policy = situation.now, situation.policy
+    seconds = min(policy.refusal_seconds * 2.0 ** min(attempt.refusals, 64), policy.max_refusal_seconds)
+    attempt = attempt.model_copy(update={"refusals": attempt.refusals + 1})
+    status = changed(with_attempt(situation.status, attempt), next_attempt_at=now + timedelta(seconds=seconds))
+    waiting = _wait_in_queue(status, refusal.reason, refusal.message, now)
+    return replace(waiting, requeue_after=seconds)
+
+
+def _held_back(situation: Situation, attempt: Attempt) -> Plan:
+    """Try again after a while, once there is a slot."""
+    observed, status, now = situation.observed, situation.status, situation.now
+    left = ((status.next_attempt_at or now) - now).total_seconds()
+    if left > 0 or observed.refusal is not None:
+        return Plan(status=status, requeue_after=max(left, 1.0))
+    if observed.turn is not None and not observed.turn.granted:
+        return Plan(status=status, requeue_after=LOOK_AGAIN_SECONDS)
+    status = changed(status, next_attempt_at=None, phase=Phase.STARTING, reason="CreatingPod")
+    status = changed(status, message=f"creating the pod {attempt.pod_name}")
+    status = with_condition(status, ConditionType.ADMITTED, "True", reason="Admitted", now=now)
+    return _create(situation.saying(status), attempt)
 
 
 def refuse(status: SpectrogramJobStatus, message: str, now: datetime) -> Plan:

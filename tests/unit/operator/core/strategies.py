@@ -122,6 +122,10 @@ attempts = built(
     retry_class=st.none() | st.sampled_from(RetryClass),
     exit_code=st.none() | st.integers(-1, 255),
     peak_memory_bytes=st.none() | st.integers(0, 2**62),
+    columns_done=st.none() | st.integers(0, 2**62),
+    creations=st.integers(0, 6),
+    creation_time=optional_times,
+    refusals=st.integers(0, 2000),
     message=st.none() | texts,
 )
 
@@ -268,6 +272,7 @@ def observations(draw: st.DrawFn) -> Observed:
         turn=draw(st.sampled_from([None, turn])),
         missing_claims=draw(st.sampled_from([None, (), (), ("recordings",), ("r" * 253, "s" * 253)])),
         refusal=draw(st.sampled_from([None, None, refusal])),
+        refused_before=draw(st.booleans()),
         pods=tuple({pod.uid: pod for pod in [*others, *([seen] if seen else [])]}.values()),
     )
 

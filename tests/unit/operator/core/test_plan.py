@@ -11,8 +11,10 @@ from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, Observed
 from spectrogram_operator.core.planning.plan import plan
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
+from spectrogram_operator.core.status import is_held_back
 from unit.operator.core.fixtures import pod
 from unit.operator.core.play import (
+    GRANTED,
     REFUSED,
     START,
     Play,
@@ -128,24 +130,56 @@ def test_a_claim_that_never_comes_fails_the_job_even_where_nobody_looks() -> Non
 # The API server does not take the pod
 
 
-def test_a_pod_over_quota_waits_at_no_cost_and_is_tried_again() -> None:
+QUOTA = Refusal(reason="QuotaExceeded", message="waiting for quota: exceeded quota: jobs", final=False)
+BUSY = Refusal(reason="ClusterUnavailable", message="slow down", final=False, passing=True, retry_after=7.0)
+
+
+def test_row_10_a_pod_that_is_held_back_gives_its_slot_to_others_and_is_never_given_up() -> None:
     play = Play()
     play.step()
-    refusal = Refusal(reason="QuotaExceeded", message="waiting for quota: exceeded quota: jobs", final=False)
-    result = play.miss(after=1, refusal=refusal)
-    assert (result.actions, result.requeue_after) == ((), play.policy.refusal_seconds)
-    assert (play.status.phase, play.status.reason) == (Phase.QUEUED, "QuotaExceeded")
-    assert created(play.miss(after=30)) == [play.attempt().pod_name]
+    for seconds in (30.0, 60.0, 120.0, 240.0, *[300.0] * 20):
+        held = play.miss(after=1, refusal=QUOTA)
+        assert (held.actions, held.requeue_after) == ((), seconds)
+        assert (play.status.phase, play.status.reason) == (Phase.QUEUED, "QuotaExceeded")
+        assert is_held_back(play.status, play.attempt())
+        assert created(play.miss(after=seconds - 1, turn=GRANTED)) == []
+        assert created(play.miss(after=1, turn=REFUSED)) == [], "it waits for a slot again"
+        assert created(play.miss(turn=GRANTED)) == [play.attempt().pod_name]
+        assert not is_held_back(play.status, play.attempt())
+    assert (play.attempt().number, play.attempt().creations) == (1, 0)
     assert play.status.retries.user == play.status.retries.infra == 0
-    play.miss(after=3600, refusal=refusal)
-    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "PendingTimeout")
 
 
-def test_a_refusal_after_a_long_outage_is_the_first_one() -> None:
+def test_row_10_a_pod_that_is_held_back_can_be_cancelled() -> None:
     play = Play()
     play.step()
-    play.miss(after=10_000, refusal=Refusal(reason="ClusterUnavailable", message="no answer", final=False))
-    assert play.status.phase is Phase.QUEUED
+    play.miss(after=1, refusal=QUOTA)
+    play.edit(cancelled=True)
+    play.miss(after=1)
+    assert play.status.phase is Phase.CANCELLED
+
+
+def test_row_11_a_busy_api_server_changes_nothing_and_says_when_to_come_again() -> None:
+    play = Play()
+    play.step()
+    before = play.status
+    for _ in range(100):
+        result = play.miss(after=1, refusal=BUSY)
+        assert (result.actions, result.requeue_after, play.status) == ((), 7.0, before)
+    for _ in range(20):
+        assert created(play.miss(after=30, refused_before=True)) == [play.attempt().pod_name]
+    assert play.status.phase is Phase.STARTING
+
+
+def test_row_15_a_pod_that_vanishes_each_time_it_is_created_is_given_up() -> None:
+    play = Play()
+    play.step()
+    for number in range(1, 6):
+        assert created(play.miss(after=10)) == [play.attempt().pod_name]
+        assert play.attempt().creations == number
+        assert created(play.miss(after=9)) == [], "not before the last creation can have been seen"
+    play.miss(after=10)
+    assert (play.status.phase, play.status.reason) == (Phase.FAILED, "PodVanishing")
 
 
 def test_a_pod_that_is_refused_for_good_fails_the_job() -> None:

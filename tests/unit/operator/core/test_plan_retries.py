@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pods.reports import report
 from pods.shapes import POD_UID
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import AttemptState, Phase
@@ -20,7 +21,7 @@ from unit.operator.core.play import (
 ZOMBIES_RETRIED: dict[str, Any] = {"retry": {"zombies": "Retry"}}
 
 
-@pytest.mark.parametrize("name", ["exit-75-transient-error", "exit-74-ioerror", "exit-1-crash"])
+@pytest.mark.parametrize("name", ["exit-75-transient-error", "exit-74-ioerror", "init-failed"])
 def test_a_worker_s_error_is_retried_within_the_budget(name: str) -> None:
     play = Play()
     for number in (1, 2, 3):
@@ -31,6 +32,27 @@ def test_a_worker_s_error_is_retried_within_the_budget(name: str) -> None:
     assert play.status.retries.user == 2
     assert "retries exhausted" in (play.status.message or "")
     assert (play.status.message or "").startswith("attempt 3/3: ")
+
+
+@pytest.mark.parametrize("name", ["exit-1-crash", "exit-139-segmentation-fault", "exit-70-internal-error"])
+def test_row_16_the_same_crash_twice_without_progress_is_the_last(name: str) -> None:
+    play = Play()
+    play.run(name)
+    assert play.status.phase is Phase.RETRYING
+    play.run(name, attempt=2, after=700)
+    assert (play.status.phase, play.status.retries.user) == (Phase.FAILED, 1)
+    assert "the same crash twice without progress" in (play.status.message or "")
+
+
+def test_row_16_a_crash_that_came_further_or_was_another_is_tried_again() -> None:
+    play = Play(retry={"limit": 3})
+    play.run("exit-1-crash")
+    play.run(attempt=2, after=700)
+    play.see("running", attempt=2, report=report(percent=30, attempt=2))
+    play.see("exit-1-crash", attempt=2, after=5)
+    assert (play.status.phase, play.attempt().columns_done) == (Phase.RETRYING, 300)
+    play.run("exit-139-segmentation-fault", attempt=3, after=700)
+    assert play.status.phase is Phase.RETRYING
 
 
 def test_the_next_attempt_waits_for_the_backoff_from_the_pod_s_end() -> None:
