@@ -108,7 +108,7 @@ def test_the_reasons_of_a_fault_are_those_of_the_table(number: int, done: str) -
 
 
 def test_every_fault_is_shown_by_a_pod_or_by_a_test() -> None:
-    shown = {int(row[0]) for row in (*ENDED, *NOT_OVER) if row[0] != "-"}
+    shown = {int(str(row[0])) for row in (*ENDED, *NOT_OVER) if row[0] != "-"}
     assert shown <= set(FAULT_NUMBERS)
     assert {*FAULT_NUMBERS} - shown == {*SHOWN_BY}, "a fixture, or a test that is named here, and not both"
 

@@ -1,5 +1,6 @@
 """The store: the newest holds, what is gone stays gone, and of what is over little is kept."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -252,7 +253,10 @@ def test_each_job_is_counted_once_where_it_is() -> None:
 @pytest.mark.parametrize("shape", ["oom-killed", "running"])
 def test_a_pod_that_has_ended_is_kept_without_how_once_its_job_is_over(shape: str, pod_first: bool) -> None:
     found, _ = store()
-    shown = [lambda: found.see_job(job(10, ended="Failed")), lambda: found.see_pod(pod(11, shape))]
+    shown: list[Callable[[], object]] = [
+        lambda: found.see_job(job(10, ended="Failed")),
+        lambda: found.see_pod(pod(11, shape)),
+    ]
     for show in reversed(shown) if pod_first else shown:
         show()
     (kept,) = found.pods_of(JOB_UID)
