@@ -230,6 +230,7 @@ CASES: dict[str, Body] = {
     "failed-while-waiting": pod("Failed", waiting("ContainerCreating")),
     "phase-unknown": with_status(phase="Unknown", reason="NodeStatusUnknown"),
     # containers of others
+    "init-input-not-found": pod("Failed", waiting("PodInitializing"), init=(terminated(66, name="fetch-recording"),)),
     "init-failed": pod("Failed", waiting("PodInitializing"), init=(terminated(2, name="proxy-init"),)),
     "sidecar-first-succeeded": pod("Succeeded", terminated(0, name="proxy"), terminated(0, message=SUCCESS)),
     "sidecar-outlives-success": pod("Running", running("proxy"), terminated(0, message=SUCCESS)),

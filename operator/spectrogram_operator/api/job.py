@@ -52,29 +52,39 @@ class InvalidJob(_StoredJob):
     why: str
 
 
-Job = ValidJob | InvalidJob
+@dataclass(frozen=True, kw_only=True)
+class UnreadableJob(_StoredJob):
+    """A job whose status this version of the operator does not understand: it is left alone. `why` says what is wrong;
+    `status` is empty.
+    """
+
+    why: str
+
+
+Job = ValidJob | InvalidJob | UnreadableJob
 
 
 def read_job(body: Mapping[str, Any]) -> Job:
-    """A job from its API object. Never raises for a bad spec or status: the one makes an InvalidJob, the other is read
-    as empty (the planner derives it anew from the pods).
+    """A job from its API object. Never raises for a bad spec or status: the one makes an InvalidJob, the other an
+    UnreadableJob.
     """
+    try:
+        status = SpectrogramJobStatus.model_validate(body.get("status") or {})
+    except ValidationError as error:
+        why = describe(error, prefix="status")
+        return UnreadableJob(**_identity(body, SpectrogramJobStatus()), why=why)
     try:
         # As strict as the API server, which takes no "1024" for a number and no field name but its own.
         document = json.dumps(body.get("spec") or {})
         spec = SpectrogramJobSpec.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        return InvalidJob(**_identity(body), why=describe(error))
-    return ValidJob(**_identity(body), spec=spec)
+        return InvalidJob(**_identity(body, status), why=describe(error))
+    return ValidJob(**_identity(body, status), spec=spec)
 
 
-def _identity(body: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(body: Mapping[str, Any], status: SpectrogramJobStatus) -> dict[str, Any]:
     """The fields that every job has."""
     metadata = body["metadata"]
-    try:
-        status = SpectrogramJobStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        status = SpectrogramJobStatus()
     return {
         "namespace": metadata["namespace"],
         "name": metadata["name"],

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from spectrogram_operator.api.job import InvalidJob, Job, ValidJob, read_job
+from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError
 from spectrogram_operator.control.notes import Notes
@@ -99,7 +99,9 @@ class Reconciler:
         return read_job(body)
 
     async def _step(self, job: Job) -> Plan:
-        if is_over(job.status) or isinstance(job, InvalidJob):
+        if isinstance(job, UnreadableJob):
+            logger.warning("Job %s: its status is not this version's, and is left alone: %s", job.key, job.why)
+        if is_over(job.status) or not isinstance(job, ValidJob):
             observed = Observed(job=job, pods=self._store.pods_of(job.uid))
         elif (attempt := active_attempt(job.status)) is not None:
             observed = await self._observe(job, attempt)

@@ -164,7 +164,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": attempt.pod_name,
+            "name": pod_name(job, attempt.number),
             "namespace": job.namespace,
             "labels": {
                 **pool.pod_labels,

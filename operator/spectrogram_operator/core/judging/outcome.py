@@ -30,12 +30,15 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a rule judges by. `exit_code` is the worker container's; None where it never terminated."""
+    """What a rule judges by. `exit_code` is the worker container's; None where it never terminated. `ran`: it was seen
+    to run.
+    """
 
     pod: Pod
     exit_code: int | None = None
     report: Report | None = None
     memory_share: float | None = None
+    ran: bool = False
 
     @property
     def main(self) -> Container | None:
@@ -47,7 +50,7 @@ class Case:
         """False where the worker's process never ran. The kubelet calls a container that it ends before its start
         ContainerStatusUnknown, 137 (status_manager.go, TerminatePod).
         """
-        return self.exit_code is not None and self.main_ended_as != "ContainerStatusUnknown"
+        return self.ran or (self.exit_code is not None and self.main_ended_as != "ContainerStatusUnknown")
 
     @property
     def main_ended_as(self) -> str:
@@ -88,16 +91,16 @@ def outcome(reason: str, message: str) -> Outcome:
     return Outcome(reason=reason, retry_class=REASONS[reason].retry_class, message=clean_text(message))
 
 
-def assess(pod: Pod, *, memory_share: float | None = None) -> Outcome | None:
+def assess(pod: Pod, *, memory_share: float | None = None, ran: bool = False) -> Outcome | None:
     """The outcome of a pod, or None while it is not over.
 
     `memory_share` is the last memory that the worker reported, as a share of its limit: it tells an unlabelled OOM kill
-    from another SIGKILL.
+    from another SIGKILL. `ran`: the worker was seen to run, whatever the pod says of it now.
     """
     if pod.live and not pod.outlived_by_sidecar:
         return None
     exit_code = pod.main.exit_code if pod.main else None
-    case = Case(pod=pod, exit_code=exit_code, report=_own_report(pod), memory_share=memory_share)
+    case = Case(pod=pod, exit_code=exit_code, report=_own_report(pod), memory_share=memory_share, ran=ran)
     found = next(found for rule in RULES if (found := rule(case)) is not None)
     return replace(found, exit_code=exit_code, report=case.report)
 
@@ -197,6 +200,9 @@ def _init_failed(case: Case) -> Outcome | None:
         return None
     if failed.terminated_reason == "OOMKilled":
         return outcome("InitOOMKilled", f"the kernel killed the init container {failed.name} at its memory limit")
+    if failed.exit_code in WORKER_EXITS - {ExitCode.INTERRUPTED, ExitCode.REROUTE_LARGE}:
+        code = ExitCode(failed.exit_code)
+        return outcome(code.reason, f"init container {failed.name}: {REASONS[code.reason].meaning}")
     return outcome("InitFailed", f"init container {failed.name} exited {failed.exit_code}")
 
 

@@ -21,8 +21,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from spectrogram_operator.api.job import InvalidJob
+from spectrogram_operator.api.job import InvalidJob, UnreadableJob
 from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType, SpectrogramJobStatus
+from spectrogram_operator.core.building.podspec import pod_name
 from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.ending import conclude
@@ -31,13 +32,23 @@ from spectrogram_operator.core.planning.running import watch_pod
 from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.planning.starting import create_again, refuse, start_attempt
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, changed, holds, is_over, observing, with_attempt
+from spectrogram_operator.core.status import (
+    active_attempt,
+    changed,
+    find_condition,
+    holds,
+    is_over,
+    observing,
+    with_attempt,
+)
 
 
 def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
     """What to write and what to do now for the observed job. Pure and total."""
     job = observed.job
     if job.deleting:
+        return Plan(status=job.status)
+    if isinstance(job, UnreadableJob):
         return Plan(status=job.status)
     status = observing(job.status, job.generation)
     if is_over(status):
@@ -48,6 +59,9 @@ def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
         return Plan(status=status, actions=actions, requeue_after=later)
     if isinstance(job, InvalidJob):
         return refuse(status, job.why, now)
+    named = tuple(entry.model_copy(update={"pod_name": pod_name(job, entry.number)}) for entry in status.attempts)
+    if named != status.attempts:  # somebody has written other names: all that follows is about the right ones
+        return Plan(status=changed(status, attempts=named), requeue_after=0.0)
     situation = Situation(job=job, observed=observed, status=status, now=now, policy=policy)
     attempt = active_attempt(status)
     result = start_attempt(situation) if attempt is None else _follow_attempt(situation, attempt)
@@ -64,7 +78,7 @@ def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:
         attempt = _recorded(attempt, pod, situation.now)
         status = changed(with_attempt(situation.status, attempt), node_name=attempt.node_name)
         situation = situation.saying(status)
-        ended = assess(pod, memory_share=_memory_share(status))
+        ended = assess(pod, memory_share=_memory_share(status), ran=_was_seen_running(status))
         if ended is None:
             return watch_pod(situation, attempt, pod)
         if ended.reason != "PodMissing":
@@ -131,6 +145,11 @@ def _end_strays(observed: Observed, status: SpectrogramJobStatus) -> tuple[Actio
 
 def _delete(pods: Iterable[Pod]) -> tuple[DeletePod, ...]:
     return tuple(DeletePod(name=pod.name, uid=pod.uid) for pod in pods)
+
+
+def _was_seen_running(status: SpectrogramJobStatus) -> bool:
+    running = find_condition(status.conditions, ConditionType.RUNNING)
+    return status.progress is not None or (running is not None and running.status != "False")
 
 
 def _memory_share(status: SpectrogramJobStatus) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from spectrogram_operator.api.job import InvalidJob, Job
+from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, granted_memory, named_queue
 from spectrogram_operator.core.policy import Policy, Pool
 from spectrogram_operator.core.status import active_attempt, holds, is_held_back, is_over
@@ -54,7 +54,7 @@ class Turn:
 
 def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
     """The job as a contender; None where nothing of it runs and its next attempt may not start yet."""
-    if isinstance(job, InvalidJob) or is_over(job.status):
+    if not isinstance(job, ValidJob) or is_over(job.status):
         return None
     spec, status = job.spec, job.status
     active = active_attempt(status)

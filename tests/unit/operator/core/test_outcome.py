@@ -97,6 +97,7 @@ ENDED: list[tuple[str, str, str, RetryClass]] = [
     ("23", "cannot-run", "ContainerStartFailed", FATAL),
     ("29", "failed-without-statuses", "PodFailedNoStatus", INFRASTRUCTURE),
     ("29", "failed-while-waiting", "PodFailedNoStatus", INFRASTRUCTURE),
+    ("24", "init-input-not-found", "InputNotFound", FATAL),
     ("24", "init-failed", "InitFailed", USER),
     ("-", "sidecar-first-succeeded", "Completed", SUCCESS),
     ("-", "sidecar-outlives-success", "Completed", SUCCESS),
@@ -191,6 +192,13 @@ def test_a_kill_without_a_reason_is_suspected_where_memory_was_nearly_full(share
     outcome = assess(pod("exit-137-unlabelled"), memory_share=share)
     assert outcome is not None
     assert outcome.reason == reason
+
+
+@pytest.mark.parametrize("name", ["deadline-exceeded-before-start", "deadline-exceeded-without-statuses"])
+def test_row_18_the_hard_limit_is_the_worker_s_where_it_was_seen_to_run(name: str) -> None:
+    outcome = assess(pod(name), ran=True)
+    assert outcome is not None
+    assert (outcome.reason, outcome.retry_class) == ("DeadlineExceeded", FATAL)
 
 
 def _changed(name: str, **main: Any) -> dict[str, Any]:

@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+from pods.jobs import job_body, stored
 from pods.shapes import POD_UID
+from spectrogram_operator.api.job import UnreadableJob, read_job
 from spectrogram_operator.api.status import AttemptState, Phase
+from spectrogram_operator.core.building.podspec import build_pod
 from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, Observed
 from spectrogram_operator.core.planning.plan import plan
+from spectrogram_operator.core.planning.queues import contender
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 from spectrogram_operator.core.status import is_held_back
 from unit.operator.core.fixtures import pod
@@ -214,3 +218,24 @@ def test_a_tampered_status_neither_raises_nor_asks_for_too_much(changes: dict[st
     (action,) = result.actions
     memory = int(action.manifest["spec"]["containers"][0]["resources"]["limits"]["memory"])  # type: ignore[union-attr]
     assert 0 < memory <= 4 * GIBIBYTE
+
+
+def test_a_status_of_another_version_is_left_alone() -> None:
+    read = read_job(stored(job_body(), status={"phase": "Paused", "attempts": "none"}))
+    assert isinstance(read, UnreadableJob)
+    assert "status.phase" in read.why
+    result = plan(Observed(job=read, turn=GRANTED), START, Policy())
+    assert (result.status, result.actions, result.requeue_after) == (read.status, (), None)
+    assert contender(read, START, Policy()) is None
+
+
+def test_names_of_pods_are_derived_and_not_read_from_status() -> None:
+    play = Play()
+    play.step()
+    right = play.attempt().pod_name
+    forged = play.attempt().model_copy(update={"pod_name": "somebody-s"})
+    status = play.status.model_copy(update={"attempts": (forged,)})
+    observed = Observed(job=build_job(status), absent_since=START, foreign=True)
+    result = plan(observed, START, Policy())
+    assert (result.status.attempts[0].pod_name, result.actions, result.requeue_after) == (right, (), 0.0)
+    assert build_pod(build_job(status), forged, Policy())["metadata"]["name"] == right

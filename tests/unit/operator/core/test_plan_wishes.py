@@ -33,6 +33,20 @@ def test_a_job_that_is_born_suspended_runs_nothing_until_it_is_resumed() -> None
     assert play.holds("Suspended") == "False JobResumed"
 
 
+def test_row_18_after_a_resume_the_attempt_s_clock_starts_anew() -> None:
+    play = Play()
+    play.run()
+    began = play.status.start_time
+    play.edit(suspend=True)
+    play.see("running", after=800)
+    play.see("deleted-exit-85", after=5)
+    play.edit(suspend=False)
+    play.step(after=1000)
+    assert play.see("running", attempt=2, after=600).actions == (), "the hard limit of 900 s is the attempt's"
+    assert play.attempt().start_time == play.attempt().reserved_time
+    assert play.status.start_time == began
+
+
 def test_suspending_ends_the_pod_and_costs_nothing() -> None:
     play = Play()
     play.run()
