@@ -247,6 +247,10 @@ CASES: dict[str, Body] = {
         "Unschedulable", '0/3 nodes are available: persistentvolumeclaim "recordings" not found. not found'
     ),
     "scheduling-gated": unscheduled("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates"),
+    "init-hangs": pod("Pending", waiting("PodInitializing"), init=(running("proxy-init"),)),
+    "sidecar-crashes": pod(
+        "Pending", waiting("PodInitializing"), waiting("CrashLoopBackOff", "back-off 5m0s restarting", "proxy")
+    ),
     "container-creating": _waiting("ContainerCreating"),
     "image-pull-error": _waiting("ErrImagePull", _PULL),
     "image-pull-back-off": _waiting("ImagePullBackOff", f'Back-off pulling image "{_PULL}"'),

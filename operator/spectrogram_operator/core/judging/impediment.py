@@ -38,9 +38,15 @@ _MAY_COME = re.compile(r"failed to sync \w+ cache|(secret|configmap) .*not found
 """What a container needs that somebody may still create, or that the node has not read yet."""
 
 
+SECONDS_TO_START = 120.0
+"""A pod that a node has taken starts within this time; else a person should know why not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Impediment:
-    """Why a pod does not run yet. Once `deadline` has passed the operator ends it, for the reason `ends_as`."""
+    """Why a pod does not run yet. Once `deadline` has passed the operator ends it, for the reason `ends_as`; at `look`
+    there is more to say.
+    """
 
     reason: str
     message: str
@@ -48,6 +54,7 @@ class Impediment:
     deadline: datetime | None
     phase: Phase = Phase.STARTING
     needs_a_human: bool = False
+    look: datetime | None = None
 
     @property
     def usual(self) -> bool:
@@ -56,9 +63,9 @@ class Impediment:
 
 
 def find_impediment(
-    pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy
+    pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy, volume_trouble: str = ""
 ) -> Impediment:
-    """What keeps this pending pod from running."""
+    """What keeps this pending pod from running. `volume_trouble`: what an event says of its volumes."""
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled is None or scheduled.status != "True":
         return _unscheduled(pod, attempt, status, now, policy)
@@ -66,12 +73,31 @@ def find_impediment(
         if container is not None and container.waiting_reason in WAITING:
             return _stuck(container, status, now, policy)
     since = max(scheduled.since or pod.created or now, attempt.reserved_time or now)
+    cause = clean_text(volume_trouble) or _slow_start(pod)
+    look = since + timedelta(seconds=SECONDS_TO_START)
+    late = cause != "" and now >= look
     return Impediment(
         reason="ContainerCreating",
-        message="the node is starting the pod",
+        message=f"the pod does not start: {cause}" if late else "the node is starting the pod",
         ends_as="StartupTimeout",
         deadline=since + timedelta(seconds=policy.startup_seconds),
+        needs_a_human=late,
+        look=look if cause and not late else None,
     )
+
+
+def _slow_start(pod: Pod) -> str:
+    """What a node that starts the pod is waiting for, as far as the pod says."""
+    for container in (*pod.init, *pod.others):
+        if container.waiting_reason == "CrashLoopBackOff":
+            return clean_text(f"its container {container.name} crashes again and again: {container.waiting_message}")
+    for container in pod.init:
+        if container.running:
+            return f"its init container {container.name} has not ended"
+    ready = pod.conditions.get("PodReadyToStartContainers")
+    if ready is not None and ready.status == "False":
+        return "the node has not set up its volumes and its network"
+    return ""
 
 
 def waiting_for(status: SpectrogramJobStatus, found: Impediment, now: datetime) -> SpectrogramJobStatus:
@@ -89,6 +115,8 @@ def waiting_for(status: SpectrogramJobStatus, found: Impediment, now: datetime) 
     if not found.needs_a_human:
         return status
     before = find_condition(status.conditions, ConditionType.STALLED)
+    if before is not None and before.status == "True" and found.reason == "ContainerCreating" != before.reason:
+        return status  # between two tries to pull an image: the time of that trouble goes on
     if before is not None and before.reason != found.reason:  # another trouble: its time begins now
         status = with_condition(status, ConditionType.STALLED, "False", reason=found.reason, now=now)
     return with_condition(status, ConditionType.STALLED, "True", reason=found.reason, message=found.message, now=now)

@@ -25,8 +25,9 @@ class Observed:
     None means unknown, and unknown changes nothing (I13). `foreign`: a pod of the attempt's name belongs to another
     owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active, or its pod is
     held back. `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the
-    answer to the newest CreatePod, told once; `refused_before`: the newest was refused, whenever that was. `pods` are
-    all pods of the job.
+    answer to the newest CreatePod, told once; `refused_before`: the newest was refused, whenever that was.
+    `volume_trouble` is the text of the pod's newest FailedMount or FailedAttachVolume event. `pods` are all pods of the
+    job.
     """
 
     job: Job
@@ -38,6 +39,7 @@ class Observed:
     missing_claims: tuple[str, ...] | None = None
     refusal: Refusal | None = None
     refused_before: bool = False
+    volume_trouble: str = ""
     pods: tuple[Pod, ...] = ()
 
     @property

@@ -43,7 +43,11 @@ def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     if pod.worker_runs:
         status = live_report(status, observed.report, observed.job, attempt, now, policy)
     seen = evidence(pod)
-    waits = find_impediment(pod, attempt, status, now, policy) if _waits(pod) and seen is None else None
+    waits = (
+        find_impediment(pod, attempt, status, now, policy, observed.volume_trouble)
+        if _waits(pod) and seen is None
+        else None
+    )
     unwanted = _unwanted(situation.saying(status), attempt, seen, waits)
     if unwanted is not None and not pod.deleting:
         return _end(status, attempt, unwanted, pod, policy)
@@ -55,7 +59,8 @@ def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
     if waits is not None and waits.usual and (quick := _quick_start(situation)) > 0:
         return Plan(status=observed.job.status, requeue_after=quick)
     if waits is not None:
-        wait = None if waits.deadline is None else max(1.0, (waits.deadline - now).total_seconds())
+        moments = [moment for moment in (waits.deadline, waits.look) if moment is not None]
+        wait = max(1.0, (min(moments) - now).total_seconds()) if moments else None
         return Plan(status=waiting_for(status, waits, now), requeue_after=wait)
     if pod.phase in ("Pending", "Running"):
         backstop = _backstop(situation.spec, attempt, policy)

@@ -139,6 +139,8 @@ NOT_OVER: list[tuple[str, str, str | None]] = [
     ("21", "sidecar-image-pull-error", None),
     ("25", "claim-not-found", None),
     ("26", "container-creating", None),
+    ("26", "init-hangs", None),
+    ("26", "sidecar-crashes", None),
     ("-", "sidecar-started-before", None),
 ]
 

@@ -52,7 +52,8 @@ def test_a_pod_that_does_not_start_is_explained_then_ended(
         first = play.see(name, after=quick)
     assert (play.status.phase, play.status.reason) == (phase, reason)
     assert play.holds("Running") == f"False {reason}"
-    assert (first.actions, first.requeue_after) == ((), seconds - quick)
+    look = 120 if name == "container-creating" else seconds
+    assert (first.actions, first.requeue_after) == ((), look - quick)
     assert play.see(name, after=seconds - quick - 1).actions == ()
     ending = play.see(name, after=1)
     assert (deleted(ending), events(ending)) == ([POD_UID], ["EndingPod"])
@@ -129,6 +130,32 @@ def test_row_6_preempted_by_a_queue_is_paid_for_by_the_infrastructure(running: s
     play.see(ended, after=5)
     assert (play.attempt().reason, play.attempt().retry_class) == ("Preempted", RetryClass.INFRASTRUCTURE)
     assert (play.status.retries.user, play.status.retries.infra) == (0, 1)
+
+
+MULTI_ATTACH = 'Multi-Attach error for volume "pvc-1": volume is already used by pod(s) fm-band-a0'
+
+
+@pytest.mark.parametrize(
+    ("name", "trouble", "words"),
+    [
+        ("container-creating", "", "volumes and its network"),
+        ("container-creating", MULTI_ATTACH, "Multi-Attach error"),
+        ("init-hangs", "", "init container proxy-init has not ended"),
+        ("sidecar-crashes", "", "container proxy crashes again and again: back-off 5m0s"),
+    ],
+)
+def test_row_13_a_pod_that_does_not_start_says_why(name: str, trouble: str, words: str) -> None:
+    play = Play()
+    play.step()
+    first = play.see(name, after=QUICK_START_SECONDS, volume_trouble=trouble)
+    assert first.requeue_after == 120 - QUICK_START_SECONDS
+    assert (play.status.message, play.holds("Stalled")) == ("the node is starting the pod", "-")
+    play.see(name, after=first.requeue_after, volume_trouble=trouble)
+    assert words in (play.status.message or "")
+    assert play.holds("Stalled") == "True ContainerCreating"
+    play.see(name, after=780, volume_trouble=trouble)
+    assert play.attempt().reason == "StartupTimeout"
+    assert words in (play.attempt().message or "")
 
 
 def test_an_image_that_can_be_pulled_after_all_is_no_trouble_any_more() -> None:
