@@ -29,7 +29,7 @@ def find_condition(conditions: Sequence[Condition], kind: str) -> Condition | No
 
 
 def is_over(status: SpectrogramJobStatus) -> bool:
-    """True once the job is Complete or Failed: for good (README ruling 10)."""
+    """True once the job is Complete or Failed: for good (rule 14)."""
     return bool(holds(status, ConditionType.COMPLETE) or holds(status, ConditionType.FAILED))
 
 
@@ -71,7 +71,7 @@ def with_condition(
 
 
 def observing(status: SpectrogramJobStatus, generation: int) -> SpectrogramJobStatus:
-    """The status as said of this generation: `kubectl wait` distrusts an older one (faults.md §5)."""
+    """The status as said of this generation: `kubectl wait` distrusts an older one (rule 17)."""
     if status.observed_generation == generation:
         return status
     conditions = tuple(entry.model_copy(update={"observed_generation": generation}) for entry in status.conditions)

@@ -38,7 +38,7 @@ _RESULT_FIELDS = {"input", "transform", "reduce", "frequency_range", "output"}
 
 
 def pod_name(job: Job, attempt: int) -> str:
-    """The one name that attempt `attempt` of this job can have, at most 63 characters (faults.md I3)."""
+    """The one name that attempt `attempt` of this job can have, at most 63 characters (rule 7)."""
     return f"{_pod_stem(job.name, job.uid)}-a{attempt}"
 
 

@@ -73,7 +73,7 @@ def granted_memory(attempt: Attempt, policy: Policy) -> int:
 def grown_memory(previous: Attempt) -> int:
     """More memory than an attempt had that ran out of it, in bytes, before the pool's maximum is applied.
 
-    1.5 times its limit, or a fifth and 100 MiB above its peak, in steps of 256 MiB (faults.md §9).
+    1.5 times its limit, or a fifth and 100 MiB above its peak, in steps of 256 MiB (rule 24).
     """
     peak = previous.peak_memory_bytes or 0
     more = max(previous.memory_bytes * 3 // 2, peak * 6 // 5 + 100 * MEBIBYTE)

@@ -1,4 +1,4 @@
-"""A pod that does not run yet: what it waits for, how long it may, and how status says so (faults.md rows 19 to 26)."""
+"""A pod that does not run yet: what it waits for, how long it may, and how status says so (faults 19 to 26)."""
 
 import re
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def waiting_for(status: SpectrogramJobStatus, found: Impediment, now: datetime) 
 
 
 def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Impediment:
-    """Rows 19, 20 and 25. The clock stands still while a scheduling gate holds the pod back."""
+    """Faults 19, 20 and 25. The clock stands still while a scheduling gate holds the pod back."""
     scheduled = pod.conditions.get("PodScheduled")
     reason = (scheduled.reason if scheduled else "") or "Scheduling"
     message = (scheduled.message if scheduled else "") or "waiting for the scheduler"
@@ -145,7 +145,7 @@ def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: 
 
 
 def _stuck(container: Container, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Impediment:
-    """Rows 21 and 22. The time counts from when we first saw the trouble: condition Stalled remembers it, across
+    """Faults 21 and 22. The time counts from when we first saw the trouble: condition Stalled remembers it, across
     ErrImagePull and ImagePullBackOff taking turns.
     """
     reason, seconds = WAITING[container.waiting_reason]

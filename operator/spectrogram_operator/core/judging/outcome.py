@@ -1,4 +1,4 @@
-"""How a pod ended, and what that means for the job: the rules of faults.md §3, in order; the first that matches wins.
+"""How a pod ended, and what that means for the job: the first of `RULES` that fits says it (docs/faults.md).
 
 `assess` judges a pod that is over. What the kubelet says is a fact; what the worker says (its termination message) may
 refine a fact and never overrides it: no message turns a non-zero exit into success.
@@ -125,7 +125,7 @@ def _succeeded(case: Case) -> Outcome | None:
 
 
 def _oom_killed(case: Case) -> Outcome | None:
-    """Rows 1 and 2. Beats DisruptionTarget, for both can appear (KEP-3329); exit 0 with OOMKilled is a killed child."""
+    """Faults 1 and 2. Beats DisruptionTarget: both can appear (KEP-3329); exit 0 with OOMKilled is a killed child."""
     if case.main_ended_as == "OOMKilled":
         if case.exit_code == 0:
             message = "a child process was OOM-killed: nothing was published"
@@ -135,7 +135,7 @@ def _oom_killed(case: Case) -> Outcome | None:
 
 
 def _deadline(case: Case) -> Outcome | None:
-    """Row 4. Before the exit code, which is 137 or 143 here."""
+    """Fault 4. Before the exit code, which is 137 or 143 here."""
     if case.pod.reason != "DeadlineExceeded":
         return None
     if not case.main_started:
@@ -144,7 +144,7 @@ def _deadline(case: Case) -> Outcome | None:
 
 
 def _evicted(case: Case) -> Outcome | None:
-    """Rows 10 and 47."""
+    """Faults 10 and 47."""
     if case.pod.reason != "Evicted":
         return None
     if _EPHEMERAL_STORAGE.search(case.pod.message):
@@ -163,7 +163,7 @@ def _worker_exit(case: Case) -> Outcome | None:
 
 
 def _ended_by_node(case: Case) -> Outcome | None:
-    """Rows 12, 27 and 28. Says more than the condition that a kubelet sets with it, TerminationByKubelet."""
+    """Faults 12, 27 and 28. Says more than the condition that a kubelet sets with it, TerminationByKubelet."""
     reason = "UnexpectedAdmissionError" if case.pod.reason.startswith("OutOf") else case.pod.reason
     if reason not in NODE_REASONS:
         return None
@@ -172,7 +172,7 @@ def _ended_by_node(case: Case) -> Outcome | None:
 
 
 def _disrupted(case: Case) -> Outcome | None:
-    """Rows 10–12, 17, 28: a disruption on record is never a zombie (README ruling 2)."""
+    """Faults 10 to 12, 17 and 28: a disruption on record is never a zombie (rule 21)."""
     found = case.pod.disruption
     if found is None:
         evicted = case.pod.evicted_by_queue
@@ -182,7 +182,7 @@ def _disrupted(case: Case) -> Outcome | None:
 
 
 def _deleted(case: Case) -> Outcome | None:
-    """Row 9: a person's delete counts against the user's budget, so that deletes cannot loop."""
+    """Fault 9: a person's delete counts against the user's budget, so that deletes cannot loop."""
     return outcome("PodDeleted", "the pod was deleted") if case.pod.deleting else None
 
 
@@ -194,7 +194,7 @@ def _output_missing(case: Case) -> Outcome | None:
 
 
 def _init_failed(case: Case) -> Outcome | None:
-    """Rows 1 and 24. Not a sidecar's end: those of init containers that outlive their start end after the worker."""
+    """Faults 1 and 24. Not a sidecar's end: those of init containers that outlive their start end after the worker."""
     failed = next((entry for entry in case.pod.init if entry.exit_code not in (None, 0)), None)
     if failed is None or case.main_started:
         return None
@@ -207,7 +207,7 @@ def _init_failed(case: Case) -> Outcome | None:
 
 
 def _not_startable(case: Case) -> Outcome | None:
-    """Row 23."""
+    """Fault 23."""
     if case.main_ended_as not in ("StartError", "ContainerCannotRun") and case.exit_code not in (126, 127, 128):
         return None
     message = case.main.terminated_message if case.main else ""
@@ -215,14 +215,14 @@ def _not_startable(case: Case) -> Outcome | None:
 
 
 def _container_lost(case: Case) -> Outcome | None:
-    """Row 29."""
+    """Fault 29."""
     if case.main_ended_as != "ContainerStatusUnknown":
         return None
     return outcome("ContainerLost", "the node lost track of the container")
 
 
 def _killed(case: Case) -> Outcome | None:
-    """Row 3: a kill that nobody explains. Memory that was nearly full makes an unlabelled OOM kill likely."""
+    """Fault 3: a kill that nobody explains. Memory that was nearly full makes an unlabelled OOM kill likely."""
     if case.exit_code == 143:
         return outcome("Interrupted", "ended by SIGTERM (143)")
     if case.exit_code != 137:
@@ -256,7 +256,7 @@ def _killed_sidecar(case: Case) -> Outcome | None:
 
 
 def _crashed(case: Case) -> Outcome | None:
-    """Row 8: everything else is the worker's own failure."""
+    """Fault 8: everything else is the worker's own failure."""
     tail = case.main.terminated_message if case.main else ""
     return outcome("WorkerError", f"the worker exited {case.exit_code}: {tail or 'no message'}")
 

@@ -1,4 +1,4 @@
-"""Why the API server did not create a pod, and whether trying again can help (faults.md rows 36, 37, 42–45)."""
+"""Why the API server did not create a pod, and whether trying again can help (faults 36, 37, 42 to 45)."""
 
 import re
 from dataclasses import dataclass

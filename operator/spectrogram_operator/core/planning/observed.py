@@ -22,7 +22,7 @@ class Observed:
 
     `pod` is the active attempt's pod, or the last that was seen of it. `absent_since` is when a live look-up first said
     that there is no such pod (one of its name and, once that is recorded, of its UID), and the newest look-up agrees;
-    None means unknown, and unknown changes nothing (I13). `foreign`: a pod of the attempt's name belongs to another
+    None means unknown, and unknown changes nothing (rule 2). `foreign`: a pod of the attempt's name belongs to another
     owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active, or its pod is
     held back. `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the
     answer to the newest CreatePod, told once; `refused_before`: the newest was refused, whenever that was.
@@ -44,7 +44,7 @@ class Observed:
 
     @property
     def own_pods(self) -> tuple[Pod, ...]:
-        """The pods that this job owns by UID, and no others (faults.md I4)."""
+        """The pods that this job owns by UID, and no others (rule 8)."""
         return tuple(pod for pod in self.pods if pod.owner_uid == self.job.uid and not pod.gone)
 
     @property

@@ -14,7 +14,7 @@
                                                                       └────────┘
 An attempt is reserved in status before its pod is created (Creating), its pod's UID is recorded next (Created), and it
 is judged once (Finished). The planner reads attempts, conditions and pods; it never reads the phase back. It is total:
-every combination has an answer. It is called for every event, timer and restart alike (faults.md I1).
+every combination has an answer. It is called for every event, timer and restart alike (rule 1).
 """
 
 from collections.abc import Iterable
@@ -111,7 +111,7 @@ def _start_time(attempt: Attempt, pod: Pod, now: datetime) -> datetime | None:
 
 
 def _miss(situation: Situation, attempt: Attempt, absent_since: datetime) -> Plan:
-    """The pod existed and is gone: missing once two look-ups, some time apart, said so (README ruling 4)."""
+    """The pod existed and is gone: missing once two look-ups, some time apart, said so (rule 3)."""
     patience = situation.policy.missing_seconds
     if situation.now - absent_since < timedelta(seconds=patience):
         return Plan(status=situation.status, requeue_after=patience)

@@ -1,4 +1,4 @@
-"""Why an attempt is about to end, on record before it has ended: afterwards nobody can tell (README ruling 4).
+"""Why an attempt is about to end, on record before it has ended: afterwards nobody can tell (rule 5).
 
 Until an attempt is Finished its reason, class and message hold that record: why the operator itself wants the pod
 ended, or what was seen of the pod's end (a drain, somebody's delete).

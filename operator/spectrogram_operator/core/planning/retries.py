@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another, and when: three budgets and one backoff (README rulings 2 and 3)."""
+"""Whether a failed attempt is followed by another, and when: three budgets and one backoff (rules 20 to 24)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def next_attempt(situation: Situation, last: Attempt, queue: QueueName) -> Retry
 
 
 def _crashed_alike(status: SpectrogramJobStatus, last: Attempt) -> bool:
-    """Row 8: the attempt before crashed in the same way, and this one came no further: a third would not, either."""
+    """Fault 8: the attempt before crashed in the same way, and this one came no further: a third would not, either."""
     if last.reason not in ("WorkerError", "InternalError"):
         return False
     before = next((entry for entry in status.attempts if entry.number == last.number - 1), None)

@@ -83,7 +83,7 @@ def _waits(pod: Pod) -> bool:
 
 
 def _ending(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
-    """The pod is about to end, and why is on record. Never replaced before it has ended (faults.md I5)."""
+    """The pod is about to end, and why is on record. Never replaced before it has ended (rule 10)."""
     status, now, policy = situation.status, situation.now, situation.policy
     status = changed(status, reason=attempt.reason, message=f"the pod is ending: {attempt.message}")
     due = _deletion_due(pod, attempt)
@@ -97,7 +97,7 @@ def _ending(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
 
 
 def _unreachable(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
-    """Row 16: the node does not answer. After a grace its pod counts as lost: what it may still do is harmless, for an
+    """Fault 16. After a grace its pod counts as lost: what it may still do is harmless, for an
     attempt that is not the last publishes the same or nothing.
     """
     status, now, policy = situation.status, situation.now, situation.policy

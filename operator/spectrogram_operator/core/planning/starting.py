@@ -109,7 +109,7 @@ def _create(situation: Situation, attempt: Attempt) -> Plan:
 
 
 def _hold_back(situation: Situation, attempt: Attempt, refusal: Refusal) -> Plan:
-    """Rows 42 to 44: the pod cannot be created now. Its slot is for others meanwhile; nobody is to blame."""
+    """Faults 42 to 44: the pod cannot be created now. Its slot is for others meanwhile; nobody is to blame."""
     now, policy = situation.now, situation.policy
     seconds = min(policy.refusal_seconds * 2.0 ** min(attempt.refusals, 64), policy.max_refusal_seconds)
     attempt = attempt.model_copy(update={"refusals": attempt.refusals + 1})
@@ -206,7 +206,7 @@ def _claims_are_missing(observed: Observed, status: SpectrogramJobStatus) -> boo
 
 
 def _wait_for_claims(situation: Situation) -> Plan:
-    """A claim that the job names does not exist: no pod could start (faults.md row 25)."""
+    """A claim that the job names does not exist: no pod could start (fault 25)."""
     observed, status, now, policy = situation.observed, situation.status, situation.now, situation.policy
     before = find_condition(status.conditions, ConditionType.ACCEPTED)
     known = before is not None and before.status == "False"

@@ -1,4 +1,4 @@
-"""Every pod in tests/pods/ and what it means: one row each, with its row of faults.md §4."""
+"""Every pod in tests/pods/ and what it means: one row each, with its fault of docs/faults.md."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from unit.operator.core.fixtures import NAMES, body, pod
 SUCCESS, USER, MEMORY, INFRASTRUCTURE, ZOMBIE, FATAL, HOLD = RetryClass
 
 ENDED: list[tuple[str, str, str, RetryClass]] = [
-    # faults.md row, fixture, reason, class
+    # fault, fixture, reason, class
     ("-", "succeeded", "Completed", SUCCESS),
     ("-", "succeeded-with-warnings", "Completed", SUCCESS),
     ("-", "succeeded-without-manifest", "OutputMissing", USER),
@@ -105,7 +105,7 @@ ENDED: list[tuple[str, str, str, RetryClass]] = [
     ("8", "init-sidecar-killed-after-crash", "WorkerError", USER),
 ]
 NOT_OVER: list[tuple[str, str, str | None]] = [
-    # faults.md row, fixture, evidence of an end to come
+    # fault, fixture, evidence of an end to come
     ("-", "running", None),
     ("-", "restarted-and-running", None),
     ("9", "deleted-terminating", "PodDeleted"),

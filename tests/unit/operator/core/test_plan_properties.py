@@ -1,4 +1,4 @@
-"""What every plan keeps, whatever is observed: faults.md I1, I4, I9, and the schema of the CRD."""
+"""What every plan keeps, whatever is observed: rules 1, 8 and 14, and the schema of the CRD."""
 
 import json
 from dataclasses import replace

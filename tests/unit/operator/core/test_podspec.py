@@ -1,4 +1,4 @@
-"""The worker pod, whatever the job says: Pod Security `restricted`, no token, limits that hold (faults.md §10)."""
+"""The worker pod, whatever the job says: Pod Security `restricted`, no token, limits that hold (rule 30)."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an answer of the API server means for a pod that was not created (faults.md rows 36, 37, 42 to 45)."""
+"""What an answer of the API server means for a pod that was not created (faults 36, 37, 42 to 45)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Three budgets and one backoff (faults.md I11 and I12; README rulings 2 and 3)."""
+"""Three budgets and one backoff (rules 20 to 24)."""
 
 from datetime import timedelta
 from typing import Any

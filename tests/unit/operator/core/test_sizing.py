@@ -1,4 +1,4 @@
-"""Memory, pools and threads of an attempt (faults.md §9; README rulings 3 and 8)."""
+"""Memory, pools and threads of an attempt (rules 24 and 29)."""
 
 from typing import Any
 
