@@ -6,7 +6,7 @@ What a request meets is data: a `Fate` that somebody decides on for each one, be
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -147,6 +147,7 @@ class _Api:
 class _Answer:
     status: int
     document: Body
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def read(self) -> bytes:
         return json.dumps(self.document).encode()

@@ -16,15 +16,19 @@ Body = Mapping[str, Any]
 
 class ClusterError(Exception):
     """The API server did not do what was asked. `code` is the HTTP status, 0 where there was no answer at all;
-    `kind` is the resource that the answer is about, in plural, where it says so.
+    `kind` is the resource that the answer is about, in plural, where it says so; `retry_after` the seconds after which
+    the API server wants to be asked again.
     """
 
-    def __init__(self, code: int, reason: str, message: str, *, kind: str = "") -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, *, kind: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{code} {reason}: {message}")
         self.code = code
         self.kind = kind
         self.reason = reason
         self.message = message
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,10 +182,10 @@ class KubernetesCluster:
             document = {}
         if 200 <= answer.status < 300 and document:
             return document
-        raise _error(answer.status, document)
+        raise _error(answer.status, document, answer.headers.get("Retry-After", ""))
 
 
-def _error(code: int, document: Mapping[str, Any]) -> ClusterError:
+def _error(code: int, document: Mapping[str, Any], retry_after: str) -> ClusterError:
     """What a Status object says; whatever else stands between us and the API server may answer anything."""
     details = document.get("details")
     details = details if isinstance(details, dict) else {}
@@ -193,7 +193,8 @@ def _error(code: int, document: Mapping[str, Any]) -> ClusterError:
     reasons = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
     reason = "NamespaceTerminating" if "NamespaceTerminating" in reasons else str(document.get("reason") or "")
     message = str(document.get("message") or "no explanation")
-    return ClusterError(code, reason, message, kind=str(details.get("kind") or ""))
+    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None
+    return ClusterError(code, reason, message, kind=str(details.get("kind") or ""), retry_after=seconds)
 
 
 async def connect() -> KubernetesCluster:

@@ -21,4 +21,5 @@ class Notes:
         """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""
         if self.refusal is None or self.refused is None:
             return None
-        return self.refusal if (now - self.refused).total_seconds() < holds_seconds else None
+        lasts = self.refusal.retry_after or holds_seconds
+        return self.refusal if (now - self.refused).total_seconds() < lasts else None

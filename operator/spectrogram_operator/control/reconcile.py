@@ -143,7 +143,7 @@ class Reconciler:
                 except ClusterError as error:
                     if not (error.code == 409 and error.reason == "AlreadyExists"):
                         notes = self._notes[job.uid]
-                        notes.refusal = refusal(error.code, error.reason, error.message)
+                        notes.refusal = refusal(error.code, error.reason, error.message, error.retry_after)
                         notes.refused = self._clock()
                     return replace(decided, requeue_after=0.0)
             elif isinstance(action, DeletePod):

@@ -451,3 +451,11 @@ async def test_a_worker_that_does_not_answer_in_time_says_nothing(
 async def test_an_address_that_is_none_is_a_worker_that_cannot_be_reached(connect: Connect, address: str) -> None:
     cluster, _ = await connect(OK)
     assert await cluster.ask_worker(Pod(namespace="radio", name="fm-band-a1", uid="u", pod_ip=address)) is None
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
+async def test_a_busy_api_server_says_when_to_ask_again(connect: Connect, header: str, seconds: float | None) -> None:
+    cluster, _ = await connect(says({"kind": "Status"}, 429, **{"Retry-After": header}))
+    with pytest.raises(ClusterError) as caught:
+        await cluster.create_pod(MANIFEST)
+    assert caught.value.retry_after == seconds
