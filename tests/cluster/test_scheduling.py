@@ -51,7 +51,8 @@ def test_the_limits_of_the_two_queues_are_their_own(workspace: Workspace) -> Non
     workspace.submit("usual")
 
     workspace.start("usual")
-    assert workspace.status("large-1").message == "waiting for a slot in the queue large_jobs: at most 1 run at once"
+    why = f"0 ahead in large_jobs; {workspace.namespace} runs 1 of 1"
+    assert workspace.status("large-1").message == f"waiting for a slot in the queue large_jobs: {why}"
 
 
 def test_memory_that_no_pool_has_is_refused_in_words(workspace: Workspace) -> None:

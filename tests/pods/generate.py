@@ -69,9 +69,10 @@ def _not_ready(body: Body, reason: str = "", message: str = "") -> Body:
 
 
 def _limited(body: Body, memory: str) -> Body:
-    """A webhook has lowered the memory limit."""
+    """A webhook has lowered the memory limit, and the request with it."""
     (worker,) = body["spec"]["containers"]
-    worker["resources"]["limits"]["memory"] = memory
+    for bound in ("limits", "requests"):
+        worker["resources"][bound]["memory"] = memory
     return body
 
 

@@ -13,28 +13,28 @@ logger = logging.getLogger(__name__)
 
 
 class EventPosts:
-    """What is to be posted, in the order in which it was told; the newest is dropped where too much waits."""
+    """What is to be posted, of each job in the order in which it was told. What is too much is dropped."""
 
     def __init__(self, post: Callable[[Job, Event], Awaitable[None]]) -> None:
         self._post = post
-        self._waiting: asyncio.Queue[tuple[Job, Event]] = asyncio.Queue(MOST_WAITING)
+        self._waiting: list[asyncio.Queue[tuple[Job, Event]]] = [asyncio.Queue(MOST_WAITING) for _ in range(_AT_ONCE)]
 
     def tell(self, job: Job, event: Event) -> None:
         """Post this event about the job, some time."""
         try:
-            self._waiting.put_nowait((job, event))
+            self._waiting[hash(job.uid) % _AT_ONCE].put_nowait((job, event))
         except asyncio.QueueFull:
             logger.info("Job %s: the event %s was dropped: %d others wait", job.key, event.reason, MOST_WAITING)
 
     async def run(self) -> None:
         """Post until cancelled."""
         async with asyncio.TaskGroup() as posters:
-            for _ in range(_AT_ONCE):
-                posters.create_task(self._work())
+            for waiting in self._waiting:
+                posters.create_task(self._work(waiting))
 
-    async def _work(self) -> None:
+    async def _work(self, waiting: asyncio.Queue[tuple[Job, Event]]) -> None:
         while True:
-            job, event = await self._waiting.get()
+            job, event = await waiting.get()
             try:
                 await self._post(job, event)
             except Exception:

@@ -106,16 +106,16 @@ class Poller:
         followed.timer = loop.call_later(seconds, begin)
 
     async def _question(self, followed: _Followed) -> None:
-        pod, report = followed.pod, None
+        pod, answer = followed.pod, None
         try:
             async with self._room:
-                report = parse_report(await self._ask(pod))
+                answer = await self._ask(pod)
         finally:
             # Also where kopf, which begins its watches anew, has cancelled all that was begun meanwhile.
             if self._followed.get(pod.uid) is followed:
-                followed.failures = 0 if report is not None else followed.failures + 1
+                followed.failures = 0 if answer is not None else followed.failures + 1
                 self._ask_in(followed, self._pause(followed.failures))
-        job = self._job(pod)
+        report, job = parse_report(answer), self._job(pod)
         if report is not None and isinstance(job, Job) and is_news(job.status, report, self._clock(), self._policy):
             followed.report = report
             self._wake(job.key)

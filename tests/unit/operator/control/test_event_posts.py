@@ -34,6 +34,25 @@ def test_an_event_that_cannot_be_posted_stops_no_other() -> None:
     assert posted == ["0", "2", "3"]
 
 
+def test_the_events_of_a_job_are_posted_in_the_order_in_which_they_were_told() -> None:
+    posted: list[str] = []
+
+    async def post(job: Job, told: Event) -> None:
+        await asyncio.sleep(0.5 if told.message == "0" else 0.1)
+        posted.append(told.message)
+
+    async def story() -> None:
+        posts = EventPosts(post)
+        task = asyncio.create_task(posts.run())
+        for number in range(6):
+            posts.tell(build_job(), event(number))
+        await asyncio.sleep(2)
+        await cancelled(task)
+
+    virtual_time.run(story())
+    assert posted == [str(number) for number in range(6)]
+
+
 def test_what_is_too_much_is_dropped_and_nobody_waits() -> None:
     posted: list[str] = []
 
