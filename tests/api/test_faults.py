@@ -40,10 +40,14 @@ async def test_a_status_write_whose_answer_is_lost_took_effect(server: FakeApiSe
 
 @pytest.mark.parametrize("code", [429, 500, 503])
 async def test_a_pod_creation_that_fails_is_tried_again_under_the_same_name(server: FakeApiServer, code: int) -> None:
+    """Fault 37: nothing about the job has changed, and nothing is written."""
     server.faults.append(Fault(creates_pod, code))
     submit(server)
-    await until(lambda: status(server).get("reason") == "ClusterUnavailable")
+    await until(lambda: server.faults[0].times == 0)
+    written = status(server)
+    assert (written["phase"], written["reason"]) == ("Starting", "CreatingPod")
     await run_to_the_end(server)
+    assert [attempt["number"] for attempt in status(server)["attempts"]] == [1]
 
 
 async def test_a_pod_creation_whose_answer_is_lost_is_adopted(server: FakeApiServer) -> None:
