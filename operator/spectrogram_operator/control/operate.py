@@ -35,8 +35,9 @@ async def _watch_for_ever(settings: Settings, service: Service, stop: asyncio.Ev
     """kopf ends where a watch meets what it does not know: a CRD that was deleted, an odd error. Begin again then."""
     while not stop.is_set():
         ready, end = asyncio.Event(), asyncio.Event()
-        # kopf ends what begins while it runs; these two began before.
-        beside = [asyncio.create_task(one) for one in (_mark(service, ready), _pass_on(stop, end))]
+        # kopf ends what begins while it runs; these began before.
+        ours = (_mark(service, ready), _pass_on(stop, end), _take_signals_back(end, stop))
+        beside = [asyncio.create_task(one) for one in ours]
         try:
             await kopf.operator(
                 registry=Handlers(service.controller, end).registry(),
@@ -67,6 +68,12 @@ async def _pass_on(stop: asyncio.Event, end: asyncio.Event) -> None:
     """Each run of kopf's has a flag of its own, for it is set at the end of each, whatever ended it."""
     await stop.wait()
     end.set()
+
+
+async def _take_signals_back(end: asyncio.Event, stop: asyncio.Event) -> None:
+    """From its cleanup on kopf hears no signal any more, and takes some seconds to end."""
+    await end.wait()
+    _stop_on_signals(stop)
 
 
 async def _unless_stopped(event: asyncio.Event, stop: asyncio.Event) -> bool:
