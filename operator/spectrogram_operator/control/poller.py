@@ -78,16 +78,13 @@ class Poller:
     def pod_changed(self, pod: Pod) -> None:
         """See Listener."""
         answers = pod.live and pod.worker_runs and not pod.deleting and pod.pod_ip
-        if not answers or not isinstance(self._job(pod), Job):
+        if not answers or not isinstance(self._store.owner_of(pod), Job):
             self._leave(pod.uid)
         elif pod.uid in self._followed:
             self._followed[pod.uid].pod = pod
         else:
             followed = self._followed[pod.uid] = _Followed(pod)
             self._ask_in(followed, 0.0)
-
-    def _job(self, pod: Pod) -> Job | FinishedJob | None:
-        return self._store.job(f"{pod.namespace}/{pod.owner_name}")
 
     def _leave(self, pod_uid: str) -> None:
         followed = self._followed.pop(pod_uid, None)
@@ -115,7 +112,7 @@ class Poller:
             if self._followed.get(pod.uid) is followed:
                 followed.failures = 0 if answer is not None else followed.failures + 1
                 self._ask_in(followed, self._pause(followed.failures))
-        report, job = parse_report(answer), self._job(pod)
+        report, job = parse_report(answer), self._store.owner_of(pod)
         if report is not None and isinstance(job, Job) and is_news(job.status, report, self._clock(), self._policy):
             followed.report = report
             self._wake(job.key)

@@ -67,11 +67,26 @@ class Reconciler:
         self._claims: dict[tuple[str, str], datetime] = {}
         """By namespace and name: when a claim was seen last."""
 
+        store.listeners.append(self)
+
+    # What the store tells: notes are kept of jobs that are not over.
+
+    def job_changed(self, job: Job | FinishedJob) -> None:
+        """See Listener."""
+        if isinstance(job, FinishedJob):
+            self._notes.pop(job.uid, None)
+
+    def job_gone(self, key: str, uid: str) -> None:
+        """See Listener."""
+        self._notes.pop(uid, None)
+
+    def pod_changed(self, pod: Pod) -> None:
+        """See Listener."""
+
     async def reconcile(self, key: str) -> float | None:
         """Make one step; returns the seconds after which to look again."""
         job = self._store.job(key)
         if isinstance(job, FinishedJob):
-            self._notes.pop(job.uid, None)
             if job.said:
                 return await self._tidy_up(job)
             job = await self._read_again(job)
@@ -93,7 +108,6 @@ class Reconciler:
         body = await self._cluster.read_job(job.namespace, job.name)
         if body is None or body["metadata"]["uid"] != job.uid:
             self._store.lose_job(job.key, job.uid)
-            self._notes.pop(job.uid, None)
             return None
         self._store.see_job(body)
         return read_job(body)
@@ -124,11 +138,10 @@ class Reconciler:
 
     async def _write(self, job: Job, decided: Plan) -> None:
         """Write the new status if it differs, and before every creation: the write is the fence (see CreatePod)."""
-        document = decided.status.to_document()
         creates = any(isinstance(action, CreatePod) for action in decided.actions)
-        if document == job.status.to_document() and not creates:
+        if decided.status == job.status and not creates:
             return
-        self._store.see_job(await self._cluster.write_status(job, document))
+        self._store.see_job(await self._cluster.write_status(job, decided.status.to_document()))
         self._record(job, job.status, decided.status)
         for event in decided.events:
             self._tell(job, event)

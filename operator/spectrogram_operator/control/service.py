@@ -130,10 +130,12 @@ class Service:
     async def _list_at_first(self) -> None:
         """List each namespace by itself until all are known: one that cannot be listed keeps no other waiting."""
         while True:
-            for namespace in list(self._unlisted):
+            tried = list(self._unlisted)
+            for namespace in tried:
                 await self._list(namespace)
-            if len(self._unlisted) < len(self._namespaces):
-                self.controller.slots.open()
+            # After all of them: the pods of one hold slots that jobs of another want.
+            for namespace in set(tried) - self._unlisted.keys():
+                self.controller.slots.open(namespace)
                 self.listed.set()
             if not self._unlisted:
                 return

@@ -29,19 +29,24 @@ class Slots:
         self._clock = clock
         self._wake = wake
         self._queues = Queues(policy.pools)
-        self._open = False
+        self._open: set[str | None] = set()
+        """Namespaces whose pods and jobs were listed; None: all."""
         self._told: dict[str, str] = {}
         """By UID: where a job stands, as it was said last."""
         store.listeners.append(self)
 
-    def open(self) -> None:
-        """All that may hold a slot is known: from now on slots are given."""
-        self._open = True
+    def open(self, namespace: str | None = None) -> None:
+        """Its jobs and pods are known (None: of all namespaces): from now on its jobs stand in line."""
+        self._open.add(namespace)
+        for job in self._store.unfinished():
+            if namespace in (None, job.namespace):
+                self._place(job)
         self._admit()
 
     def turn(self, job: Job) -> Turn:
         """Whether this job, of which no attempt is active, may start now."""
-        self.look_at(job)
+        self._place(job)  # time has passed: it may contend now
+        self._admit(except_key=job.key)
         if self._queues.is_granted(job.uid):
             return Turn(granted=True)
         if not self._queues.waits(job.uid):
@@ -49,11 +54,6 @@ class Slots:
         if job.uid not in self._told:
             self._told[job.uid] = self._queues.why(job.uid)
         return Turn(granted=False, why=self._told[job.uid])
-
-    def look_at(self, job: Job) -> None:
-        """Time has passed: the job may contend now."""
-        self._queues.place(job.uid, contender(job, self._clock(), self._policy))
-        self._admit(except_key=job.key)
 
     def tell_positions(self) -> None:
         """Say anew where the first in line stand, and wake those whose place has changed."""
@@ -71,9 +71,11 @@ class Slots:
     def job_changed(self, job: Job | FinishedJob) -> None:
         """See Listener."""
         if isinstance(job, Job):
-            self._queues.place(job.uid, contender(job, self._clock(), self._policy))
+            self._place(job)
         else:
             self._forget(job.uid)
+        for pod in self._store.pods_of(job.uid):
+            self._hold(pod)  # the job knows better than the pod's label whose slot it takes
         self._admit()
 
     def job_gone(self, key: str, uid: str) -> None:
@@ -82,7 +84,12 @@ class Slots:
         self._admit()
 
     def pod_changed(self, pod: Pod) -> None:
-        """See Listener. Labels are claims: a pod is one of ours by its owner and by the name that follows from it."""
+        """See Listener."""
+        self._hold(pod)
+        self._admit()
+
+    def _hold(self, pod: Pod) -> None:
+        """Labels are claims: a pod is one of ours by its owner and by the name that follows from it."""
         if not pod.live or not is_pod_name(pod.name, pod.owner_name, pod.owner_uid):
             self._queues.free(pod.uid)
         else:
@@ -94,23 +101,30 @@ class Slots:
                 queue=queue,
                 memory_bytes=memory_bytes,
             )
-        self._admit()
 
     def _pool(self, pod: Pod) -> tuple[str, int]:
         """The queue of a pod and the memory that it may use: its attempt says so, else its label and its pool."""
-        job = self._store.job(f"{pod.namespace}/{pod.owner_name}")
-        if isinstance(job, Job) and job.uid == pod.owner_uid:
+        job = self._store.owner_of(pod)
+        if isinstance(job, Job):
             for attempt in job.status.attempts:
                 if attempt.pod_name == pod.name:
                     return named_queue(attempt.pool), attempt.memory_bytes
         queue = named_queue(pod.queue)
         return queue, self._policy.pools[queue].memory_bytes
 
+    def _place(self, job: Job) -> None:
+        found = contender(job, self._clock(), self._policy)
+        if found is not None and not found.active and not {None, job.namespace} & self._open:
+            found = None
+        self._queues.place(job.uid, found)
+        if not self._queues.waits(job.uid):
+            self._told.pop(job.uid, None)  # where it stands when it waits again is another matter
+
     def _forget(self, uid: str) -> None:
         self._queues.place(uid, None)
         self._told.pop(uid, None)
 
     def _admit(self, except_key: str = "") -> None:
-        for key in self._queues.admit() if self._open else ():
+        for key in self._queues.admit():
             if key != except_key:
                 self._wake(key)

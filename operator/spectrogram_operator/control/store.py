@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.core.judging.pod import Pod, read_pod
@@ -92,6 +92,11 @@ class Store:
         """Every worker pod that exists."""
         return (pod for _, pod in self._pods.values())
 
+    def owner_of(self, pod: Pod) -> Job | FinishedJob | None:
+        """The job that owns the pod: by its UID, whatever the pod says of its name (rule 8)."""
+        job = self.job(f"{pod.namespace}/{pod.owner_name}")
+        return job if job is not None and job.uid == pod.owner_uid else None
+
     def last_seen(self, job_uid: str, pod_uid: str) -> Pod | None:
         """The last that was seen of a pod that is gone, until its job is over."""
         return self._last_seen.get(job_uid, {}).get(pod_uid)
@@ -155,7 +160,7 @@ class Store:
         self._bury(last.uid)
         self._drop(last.uid)
         gone = replace(last, gone=True)
-        if isinstance(self._owner(last), Job):
+        if isinstance(self.owner_of(last), Job):
             self._last_seen.setdefault(last.owner_uid, {})[last.uid] = gone
         for listener in self.listeners:
             listener.pod_changed(gone)
@@ -185,7 +190,7 @@ class Store:
 
     def _keep(self, version: int, pod: Pod) -> None:
         """Of a finished pod of a finished job nobody asks how it ended."""
-        if pod.finished and isinstance(self._owner(pod), FinishedJob):
+        if pod.finished and isinstance(self.owner_of(pod), FinishedJob):
             pod = replace(pod, message="", main=None, init=(), others=(), conditions={})
         self._drop(pod.uid)
         self._pods[pod.uid] = version, pod
@@ -200,10 +205,6 @@ class Store:
         del own[uid]
         if not own:
             del self._pods_of[known[1].owner_uid]
-
-    def _owner(self, pod: Pod) -> Job | FinishedJob | None:
-        job = self.job(f"{pod.namespace}/{pod.owner_name}")
-        return job if job is not None and job.uid == pod.owner_uid else None
 
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None
@@ -237,9 +238,17 @@ def _read_finished(body: Body) -> FinishedJob | None:
         queue=sys.intern(str(status.get("queue") or "")),
         phase=sys.intern(str(status.get("phase") or "")),
         succeeded="Complete" in ended,
-        completion_time=_optional_time.validate_python(status.get("completionTime")),
+        completion_time=_read_time(status.get("completionTime")),
         said=status.get("observedGeneration") == metadata.get("generation", 1),
     )
+
+
+def _read_time(text: Any) -> datetime | None:
+    """A time of a status, which may be anybody's: what is none must not keep the other jobs from being read."""
+    try:
+        return _optional_time.validate_python(text)
+    except ValidationError:
+        return None
 
 
 def _version(metadata: Mapping[str, Any]) -> int:

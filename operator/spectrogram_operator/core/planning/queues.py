@@ -136,10 +136,6 @@ class Queues:
         entry = self._contenders.get(uid)
         return entry is not None and not entry.active and not self.is_granted(uid)
 
-    def contender(self, uid: str) -> Contender | None:
-        """The job as it was placed last."""
-        return self._contenders.get(uid)
-
     def positions(self) -> Iterator[tuple[Contender, str]]:
         """The first waiting jobs of each queue, in the order in which they would start, and why they wait."""
         for line in self._lines.values():

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -103,6 +105,26 @@ async def test_a_stop_while_the_watches_are_down_ends_at_once(monkeypatch: pytes
     task = running.begin()
     await until(lambda: running.runs == 1)
     await running.end(task)
+    assert running.runs == 1
+
+
+async def test_a_signal_while_kopf_still_ends_after_an_error_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its cleanup on kopf waits some seconds for what it has begun, and hears nothing."""
+    running = Running(monkeypatch, RuntimeError("odd"))
+    cleaned = asyncio.Event()
+    end = Handlers.end
+
+    async def slowly(handlers: Handlers, **arguments: Any) -> None:
+        await end(handlers, **arguments)
+        await asyncio.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        cleaned.set()
+
+    monkeypatch.setattr(Handlers, "end", slowly)
+    task = running.begin()
+    await cleaned.wait()
+    async with asyncio.timeout(30):
+        await task
     assert running.runs == 1
 
 

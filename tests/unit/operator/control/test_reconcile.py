@@ -10,6 +10,7 @@ from pods.shapes import Body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.reconcile import Reconciler
 from unit.operator.control.desk import Desk, in_virtual_time
 
 KEY = "radio/fm-band"
@@ -273,6 +274,32 @@ async def test_a_claim_that_does_not_exist_holds_a_job_back_until_it_does() -> N
     assert desk.woken == [KEY]
     await desk.reconcile()
     assert len(desk.pod_names()) == 1
+
+
+@in_virtual_time
+async def test_a_claim_is_asked_for_once_in_a_while_for_all_jobs_that_name_it() -> None:
+    desk = Desk(slots=9)
+    for number in range(3):
+        desk.submit(f"job-{number}")
+        await desk.reconcile(f"job-{number}")
+    assert desk.requests("GET", "persistentvolumeclaims") == 2
+    desk.store.remove("persistentvolumeclaims", "radio", "results")
+    await asyncio.sleep(31)
+    desk.submit("late")
+    await desk.reconcile("late")
+    assert desk.status("late").reason == "PVCNotFound"
+
+
+@in_virtual_time
+async def test_nothing_is_remembered_of_a_job_that_is_gone_or_over() -> None:
+    desk = Desk()
+    await desk.start("gone")
+    await desk.start("over")
+    desk.store.remove(PLURAL, "radio", "gone")
+    desk.show("succeeded", next(pod for pod in desk.pod_names() if pod.startswith("over-")))
+    await desk.reconcile("over")
+    (reconciler,) = [one for one in desk.controller.store.listeners if isinstance(one, Reconciler)]
+    assert reconciler._notes == {}
 
 
 # Slots

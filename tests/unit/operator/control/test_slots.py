@@ -15,6 +15,7 @@ from spectrogram_operator.core.policy import Policy
 from unit.operator.core.fixtures import body as fixture
 from unit.operator.core.play import START
 
+POD = fixture("running")["metadata"]["name"]
 POLICY = Policy()
 POLICY = replace(POLICY, pools={name: replace(pool, max_concurrent=1) for name, pool in POLICY.pools.items()})
 
@@ -30,12 +31,12 @@ class Line:
         if opened:
             self.slots.open()
 
-    def submit(self, name: str, **spec: Any) -> None:
+    def submit(self, name: str, *, namespace: str = "radio", **spec: Any) -> None:
         """A job is seen."""
         self._version += 1
         found = stored(job_body(name, **spec))
-        metadata = found["metadata"] | {"uid": f"uid-{name}", "resourceVersion": str(self._version)}
-        self.store.see_job({**found, "metadata": metadata})
+        identity = {"namespace": namespace, "uid": f"uid-{name}", "resourceVersion": str(self._version)}
+        self.store.see_job({**found, "metadata": found["metadata"] | identity})
 
     def pod(self, shape: str = "running", **metadata: Any) -> None:
         """A pod is seen: the one of the job of tests/pods, but for this."""
@@ -145,3 +146,37 @@ def test_a_job_that_waits_for_something_else_does_not_stand_in_line() -> None:
     assert not line.slots.waits("uid-fm-band")
     turn = line.slots.turn(line.job("fm-band"))
     assert (turn.granted, turn.why) == (False, "")
+
+
+def test_a_namespace_that_was_not_listed_waits_and_keeps_no_other_waiting() -> None:
+    line = Line(opened=False)
+    line.submit("first", namespace="closed")
+    line.submit("second")
+    line.slots.open("radio")
+    assert line.woken == ["radio/second"]
+    line.store.lose_job("radio/second", "uid-second")
+    assert line.woken == ["radio/second"]
+    line.slots.open("closed")
+    assert line.woken == ["radio/second", "closed/first"]
+
+
+def test_where_a_job_stood_is_forgotten_when_it_waits_no_longer() -> None:
+    line = Line()
+    for name in ("runs", "first", "second"):
+        line.submit(name)
+    assert line.why("second") == "1 ahead in default; radio runs 1 of 1"
+    line.submit("second", suspend=True)
+    line.submit("first", suspend=True)
+    line.submit("second")
+    assert line.why("second") == "0 ahead in default; radio runs 1 of 1"
+
+
+def test_a_pod_that_was_seen_before_its_job_takes_the_slot_that_the_job_says() -> None:
+    line = Line()
+    line.pod(labels={LABEL_QUEUE: "large_jobs"})
+    attempt = {"number": 1, "state": "Created", "podName": POD, "podUID": "u", "pool": "default", "memoryBytes": 2**30}
+    found = stored(job_body("fm-band"), status={"attempt": 1, "attempts": [attempt]})
+    line.store.see_job({**found, "metadata": found["metadata"] | {"resourceVersion": "200"}})
+    line.submit("waits")
+    line.submit("large", queue="large_jobs")
+    assert line.woken == ["radio/large"]

@@ -263,3 +263,13 @@ def test_a_pod_that_has_ended_is_kept_without_how_once_its_job_is_over(shape: st
     assert (kept.main is None) is (shape == "oom-killed")
     assert (not kept.conditions) is (shape == "oom-killed")
     assert (kept.uid, kept.finished) == (POD_UID, shape == "oom-killed")
+
+
+def test_a_time_that_is_none_keeps_no_job_from_being_read() -> None:
+    found, _ = store()
+    shown = job(10, ended="Failed")
+    shown["status"]["completionTime"] = "yesterday"
+    assert found.see_job(shown)
+    known = found.job(KEY)
+    assert isinstance(known, FinishedJob)
+    assert known.completion_time is None
