@@ -155,6 +155,7 @@ def test_a_namespace_that_was_not_listed_waits_and_keeps_no_other_waiting() -> N
     line.slots.open("radio")
     assert line.woken == ["radio/second"]
     line.store.lose_job("radio/second", "uid-second")
+    line.submit("first", namespace="closed", priority=1)
     assert line.woken == ["radio/second"]
     line.slots.open("closed")
     assert line.woken == ["radio/second", "closed/first"]
