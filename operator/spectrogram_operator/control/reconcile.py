@@ -123,7 +123,8 @@ class Reconciler:
                 observed = replace(observed, turn=self._slots.turn(job))
         else:
             turn = self._slots.turn(job)
-            looks = turn.granted or holds(job.status, ConditionType.ACCEPTED) is False
+            # At first, so that a wrong claim is said before the job has waited; and before each attempt.
+            looks = turn.granted or holds(job.status, ConditionType.ACCEPTED) is not True
             missing = await self._missing_claims(job) if looks else None
             observed = Observed(job=job, turn=turn, missing_claims=missing, pods=self._store.pods_of(job.uid))
         decided = plan(observed, self._clock(), self._policy)

@@ -277,6 +277,16 @@ async def test_a_claim_that_does_not_exist_holds_a_job_back_until_it_does() -> N
 
 
 @in_virtual_time
+async def test_a_claim_that_does_not_exist_is_said_while_others_have_the_slots() -> None:
+    desk = Desk(slots=1)
+    await desk.start("runs")
+    desk.submit("waits", input={"claimName": "recordigns", "path": "fm.sigmf-meta"})
+    await desk.reconcile("waits")
+    assert desk.status("waits").reason == "PVCNotFound"
+    assert "recordigns" in (desk.status("waits").message or "")
+
+
+@in_virtual_time
 async def test_a_claim_is_asked_for_once_in_a_while_for_all_jobs_that_name_it() -> None:
     desk = Desk(slots=9)
     for number in range(3):
