@@ -6,7 +6,7 @@ Only kopf's low-level handlers are used: they keep no finalizer and no annotatio
 import asyncio
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +27,12 @@ class Backoffs:
 
 
 class Handlers:
-    """Everything that kopf calls. `stop` is the flag on which this run of kopf's ends."""
+    """Everything that kopf calls. `stop` is the flag on which this run of kopf's ends; `begun` is told of its start."""
 
-    def __init__(self, controller: Controller, stop: asyncio.Event) -> None:
+    def __init__(self, controller: Controller, stop: asyncio.Event, begun: Callable[[], None] = lambda: None) -> None:
         self._controller = controller
         self._stop = stop
+        self._begun = begun
 
     def registry(self) -> kopf.OperatorRegistry:
         """Every handler, in a registry of its own."""
@@ -46,6 +47,7 @@ class Handlers:
 
     async def start(self, *, settings: kopf.OperatorSettings, **_: Any) -> None:
         """kopf's settings. Measured of kopf 1.45: without selectors it watches every pod of the cluster."""
+        self._begun()
         settings.watching.label_selectors[PODS] = LABEL_JOB_UID
         settings.watching.chunk_size = 500
         settings.watching.connect_timeout = 10

@@ -35,12 +35,12 @@ async def _watch_for_ever(settings: Settings, service: Service, stop: asyncio.Ev
     """kopf ends where a watch meets what it does not know: a CRD that was deleted, an odd error. Begin again then."""
     while not stop.is_set():
         ready, end = asyncio.Event(), asyncio.Event()
-        # kopf ends what begins while it runs; these began before.
-        ours = (_mark(service, ready), _pass_on(stop, end), _take_signals_back(end, stop))
-        beside = [asyncio.create_task(one) for one in ours]
+        # kopf ends what begins while it runs; these two began before.
+        beside = [asyncio.create_task(one) for one in (_mark(service, ready), _pass_on(stop, end))]
+        handlers = Handlers(service.controller, end, begun=lambda: _take_signals_back(stop))
         try:
             await kopf.operator(
-                registry=Handlers(service.controller, end).registry(),
+                registry=handlers.registry(),
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
                 standalone=True,
@@ -50,7 +50,6 @@ async def _watch_for_ever(settings: Settings, service: Service, stop: asyncio.Ev
             stop.set()
         except Exception as error:
             logger.warning("The watches ended, trying again in %.0f s: %s", WATCH_AGAIN_SECONDS, error)
-            _stop_on_signals(stop)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WATCH_AGAIN_SECONDS)
         finally:
@@ -70,12 +69,6 @@ async def _pass_on(stop: asyncio.Event, end: asyncio.Event) -> None:
     end.set()
 
 
-async def _take_signals_back(end: asyncio.Event, stop: asyncio.Event) -> None:
-    """From its cleanup on kopf hears no signal any more, and takes some seconds to end."""
-    await end.wait()
-    _stop_on_signals(stop)
-
-
 async def _unless_stopped(event: asyncio.Event, stop: asyncio.Event) -> bool:
     """Wait for `event`; False where `stop` came first."""
     waiting = [asyncio.create_task(one.wait()) for one in (event, stop)]
@@ -86,7 +79,12 @@ async def _unless_stopped(event: asyncio.Event, stop: asyncio.Event) -> bool:
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
-    """kopf takes the signals while it runs; before and between its runs they are ours."""
+    """Signals set `stop`, which ends kopf too."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+def _take_signals_back(stop: asyncio.Event) -> None:
+    """kopf takes the signals while it begins, and is deaf to them while it ends, which takes seconds after an error."""
+    asyncio.get_running_loop().call_soon(_stop_on_signals, stop)

@@ -109,20 +109,27 @@ async def test_a_stop_while_the_watches_are_down_ends_at_once(monkeypatch: pytes
 
 
 async def test_a_signal_while_kopf_still_ends_after_an_error_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From its cleanup on kopf waits some seconds for what it has begun, and hears nothing."""
+    """kopf, which takes the signals at its start, hears none any more then."""
     running = Running(monkeypatch, RuntimeError("odd"))
-    cleaned = asyncio.Event()
     end = Handlers.end
 
-    async def slowly(handlers: Handlers, **arguments: Any) -> None:
-        await end(handlers, **arguments)
-        await asyncio.sleep(0.1)
+    async def interrupted(handlers: Handlers, **arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        cleaned.set()
+        await asyncio.sleep(0.1)
+        await end(handlers, **arguments)
 
-    monkeypatch.setattr(Handlers, "end", slowly)
+    monkeypatch.setattr(Handlers, "end", interrupted)
+    async with asyncio.timeout(30):
+        await running.begin()
+    assert running.runs == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_kopf_watches_ends_the_operator(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    running = Running(monkeypatch)
     task = running.begin()
-    await cleaned.wait()
+    await until(lambda: running.service.watching)
+    os.kill(os.getpid(), number)
     async with asyncio.timeout(30):
         await task
     assert running.runs == 1
