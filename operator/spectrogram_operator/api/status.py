@@ -129,7 +129,7 @@ class Attempt(StatusModel):
     columns_done: Count | None = None
     """Columns that the worker had done when it ended, as far as it said."""
     creations: Count = 0
-    """How often its pod was created again, for it was never seen."""
+    """How often a pod of it was created that nobody ever saw."""
     creation_time: datetime | None = None
     """When its pod was last created again."""
     refusals: Count = 0

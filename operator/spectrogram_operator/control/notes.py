@@ -16,6 +16,8 @@ class Notes:
     """Why the API server did not create the pod; creating it again waits for a while."""
     refused: datetime | None = None
     """When it said so."""
+    created: str = ""
+    """The name of the pod whose creation the API server confirmed last."""
 
     def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
         """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""

@@ -151,12 +151,14 @@ class Reconciler:
         """Do what the written status authorises. A refused creation is planned with at the next look."""
         for action in decided.actions:
             if isinstance(action, CreatePod):
+                notes = self._notes[job.uid]
+                notes.created = ""
                 try:
                     self._store.see_pod(await self._cluster.create_pod(action.manifest))
-                    self._notes[job.uid].refusal = None
+                    notes.refusal = None
+                    notes.created = action.manifest["metadata"]["name"]
                 except ClusterError as error:
                     if not (error.code == 409 and error.reason == "AlreadyExists"):
-                        notes = self._notes[job.uid]
                         notes.refusal = refusal(error.code, error.reason, error.message, error.retry_after)
                         notes.refused = self._clock()
                     return replace(decided, requeue_after=0.0)
@@ -186,7 +188,7 @@ class Reconciler:
         return replace(
             observed,
             refusal=notes.standing_refusal(self._clock(), self._policy.refusal_seconds),
-            refused_before=notes.refusal is not None,
+            created=notes.created,
             pods=self._store.pods_of(job.uid),
         )
 

@@ -25,7 +25,7 @@ class Observed:
     None means unknown, and unknown changes nothing (rule 2). `foreign`: a pod of the attempt's name belongs to another
     owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active, or its pod is
     held back. `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the
-    answer to the newest CreatePod, told once; `refused_before`: the newest was refused, whenever that was.
+    answer to the newest CreatePod, told once; `created` is the name of the pod whose creation was answered last.
     `volume_trouble` is the text of the pod's newest FailedMount or FailedAttachVolume event. `pods` are all pods of the
     job.
     """
@@ -38,7 +38,7 @@ class Observed:
     turn: Turn | None = None
     missing_claims: tuple[str, ...] | None = None
     refusal: Refusal | None = None
-    refused_before: bool = False
+    created: str = ""
     volume_trouble: str = ""
     pods: tuple[Pod, ...] = ()
 

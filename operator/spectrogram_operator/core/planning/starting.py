@@ -93,11 +93,12 @@ def create_again(situation: Situation, attempt: Attempt) -> Plan:
         return _hold_back(situation, attempt, refusal)
     if attempt.creation_time is not None and not _waited(attempt.creation_time, now, policy.missing_seconds):
         return Plan(status=status, requeue_after=policy.missing_seconds)
-    counted = 0 if situation.observed.refused_before else 1
-    if counted and attempt.creations >= MOST_CREATIONS:
-        message = f"the pod {attempt.pod_name} was created {attempt.creations + 1} times and was never seen"
+    # Of a creation that was refused, or that an operator was killed before, no pod can have vanished.
+    vanished = attempt.creations + (situation.observed.created == attempt.pod_name)
+    if vanished > MOST_CREATIONS:
+        message = f"the pod {attempt.pod_name} was created {vanished} times and was never seen"
         return conclude(situation, attempt, outcome("PodVanishing", message))
-    return _create(situation, attempt.model_copy(update={"creations": attempt.creations + counted}))
+    return _create(situation, attempt.model_copy(update={"creations": vanished}))
 
 
 def _create(situation: Situation, attempt: Attempt) -> Plan:

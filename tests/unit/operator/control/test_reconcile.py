@@ -1,6 +1,7 @@
 """One reconcile: what is looked up, what is written and in which order, and what every refusal leads to."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -247,6 +248,43 @@ async def test_a_refused_creation_is_told_at_once_and_tried_again_after_a_while(
     await asyncio.sleep(1)
     await desk.reconcile()
     assert (desk.requests("POST", "pods"), len(desk.pod_names())) == (2, 1)
+
+
+# Creations that come to nothing
+
+
+@in_virtual_time
+async def test_row_15_a_pod_that_vanishes_each_time_it_is_created_is_given_up() -> None:
+    desk = Desk()
+    desk.submit()
+    for _ in range(10):
+        await desk.reconcile()
+        for pod in desk.pod_names():
+            desk.store.remove("pods", "radio", pod)
+            desk.look()
+        await asyncio.sleep(10)
+    assert (desk.status().phase, desk.status().reason) == (Phase.FAILED, "PodVanishing")
+    assert desk.requests("POST", "pods") == 6
+
+
+@in_virtual_time
+async def test_an_operator_that_is_killed_before_each_creation_blames_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    async def kill(manifest: object) -> None:
+        raise Killed
+
+    desk = Desk()
+    desk.submit()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.cluster, "create_pod", kill)
+        for _ in range(20):
+            with suppress(Killed):
+                await desk.reconcile()
+            await asyncio.sleep(10)
+    await desk.reconcile()
+    assert (desk.status().phase, len(desk.pod_names())) == (Phase.STARTING, 1)
 
 
 # Claims

@@ -272,7 +272,7 @@ def observations(draw: st.DrawFn) -> Observed:
         turn=draw(st.sampled_from([None, turn])),
         missing_claims=draw(st.sampled_from([None, (), (), ("recordings",), ("r" * 253, "s" * 253)])),
         refusal=draw(st.sampled_from([None, None, refusal])),
-        refused_before=draw(st.booleans()),
+        created=draw(st.sampled_from(["", pod_name(owner, owner.status.attempt)])),
         pods=tuple({pod.uid: pod for pod in [*others, *([seen] if seen else [])]}.values()),
     )
 
