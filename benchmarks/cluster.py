@@ -40,7 +40,7 @@ LIFTED = ["--kube-api-qps=5000", "--kube-api-burst=5000"]
 def is_served(client: Client) -> bool:
     """Whether the API server knows the resource."""
     crd = client.find("crd", "spectrogramjobs.spectrogram.dev")
-    conditions = crd.get("status", {}).get("conditions", ())
+    conditions = crd.get("status", {}).get("conditions") or ()
     return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)
 
 

@@ -86,12 +86,18 @@ def _without_defaults(node: Any) -> Any:
     return [_without_defaults(entry) for entry in node] if isinstance(node, list) else node
 
 
+def _add_rules(schema: dict[str, Any], rules: Mapping[str, list[dict[str, str]]]) -> None:
+    for name, added in rules.items():
+        target = schema["properties"][name] if name else schema
+        target["x-kubernetes-validations"] = [*target.get("x-kubernetes-validations", ()), *added]
+
+
 def definition() -> dict[str, Any]:
     """The CustomResourceDefinition."""
     spec = openapi_schema(SpectrogramJobSpec)
-    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", ()), *TRANSITION_RULES]
+    _add_rules(spec, TRANSITION_RULES)
     status = _without_defaults(openapi_schema(SpectrogramJobStatus))
-    status["x-kubernetes-validations"] = list(STATUS_RULES)
+    _add_rules(status, STATUS_RULES)
     schema = {
         "type": "object",
         "description": "A spectrogram of one recording, computed by one pod at a time.",

@@ -197,17 +197,26 @@ class SpectrogramJobSpec(Model):
     """true: end the job for good and keep its record. It cannot be set back. Default: false."""
 
 
-TRANSITION_RULES = (
-    *(
+_UNCHANGED = "spec cannot be changed except suspend, cancelled and priority: create a new job instead"
+_MAY_BE_ABSENT = [
+    name
+    for name in IMMUTABLE_FIELDS
+    if any(field.alias == name and field.default is None for field in SpectrogramJobSpec.model_fields.values())
+]
+TRANSITION_RULES = {
+    "": [
         {
-            "rule": f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
-            "message": "spec cannot be changed except suspend, cancelled and priority: create a new job instead",
+            "rule": " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in _MAY_BE_ABSENT),
+            "message": _UNCHANGED,
         }
-        for name in IMMUTABLE_FIELDS
-    ),
-    {
-        "rule": "!has(oldSelf.cancelled) || !oldSelf.cancelled || (has(self.cancelled) && self.cancelled)",
-        "message": "cancelled cannot be set back to false: create a new job instead",
-    },
-)
-"""Conditions between an old and a new spec; the API server enforces them on the spec as a whole (rule 15)."""
+    ],
+    **{name: [{"rule": "self == oldSelf", "message": _UNCHANGED}] for name in IMMUTABLE_FIELDS},
+    "cancelled": [
+        {"rule": "!oldSelf || self", "message": "cancelled cannot be set back to false: create a new job instead"}
+    ],
+}
+"""Conditions between an old and a new spec, by field ("": the spec itself); the API server enforces them (rule 15).
+
+Each stands at its field: the API server names the field then. A rule of the spec as a whole costs it a millisecond in
+each write of a job, of its status too.
+"""

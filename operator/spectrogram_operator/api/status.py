@@ -207,38 +207,33 @@ class SpectrogramJobStatus(StatusModel):
     """Accepted, Admitted, Running, Suspended, MemoryWarning, Stalled, Complete, Failed."""
 
 
-_TERMINAL = "['Succeeded', 'Failed', 'Cancelled']"
-
-
-def _sticky_condition(condition: str) -> dict[str, str]:
-    holds = f"conditions.exists(c, c.type == '{condition}' && c.status == 'True')"
-    return {
-        "rule": f"!has(oldSelf.conditions) || !oldSelf.{holds} || (has(self.conditions) && self.{holds})",
-        "message": f"the condition {condition} is final: a finished job stays as it is",
-    }
-
-
-STATUS_RULES = (
-    {
-        "rule": f"!has(oldSelf.phase) || !(oldSelf.phase in {_TERMINAL})"
-        " || (has(self.phase) && self.phase == oldSelf.phase)",
-        "message": "a finished job stays as it is: its phase is final",
-    },
-    {
-        "rule": "!has(oldSelf.completionTime)"
-        " || (has(self.completionTime) && self.completionTime == oldSelf.completionTime)",
-        "message": "completionTime is final",
-    },
-    {
-        "rule": "!has(oldSelf.attempt) || (has(self.attempt) && self.attempt >= oldSelf.attempt)",
-        "message": "attempt only rises",
-    },
-    _sticky_condition("Complete"),
-    _sticky_condition("Failed"),
-    {
-        "rule": "!has(self.conditions) || !(self.conditions.exists(c, c.type == 'Complete' && c.status == 'True')"
-        " && self.conditions.exists(c, c.type == 'Failed' && c.status == 'True'))",
-        "message": "a job is Complete or Failed, never both",
-    },
-)
+_FINAL = ("phase", "completionTime", "attempt", "conditions")
+_IS_END = "(c.type == 'Complete' || c.type == 'Failed') && c.status == 'True'"
+STATUS_RULES = {
+    "": [
+        {
+            "rule": " && ".join(f"(has(self.{name}) || !has(oldSelf.{name}))" for name in _FINAL),
+            "message": f"{', '.join(_FINAL[:-1])} and {_FINAL[-1]} cannot be removed",
+        }
+    ],
+    "phase": [
+        {
+            "rule": "self == oldSelf || !(oldSelf in ['Succeeded', 'Failed', 'Cancelled'])",
+            "message": "a finished job stays as it is: its phase is final",
+        }
+    ],
+    "completionTime": [{"rule": "self == oldSelf", "message": "completionTime is final"}],
+    "attempt": [{"rule": "self >= oldSelf", "message": "attempt only rises"}],
+    "conditions": [
+        {
+            "rule": f"oldSelf.all(c, !({_IS_END}) || self.exists(d, d.type == c.type && d.status == 'True'))",
+            "message": "the conditions Complete and Failed are final: a finished job stays as it is",
+        },
+        {
+            "rule": f"self.filter(c, {_IS_END}).size() < 2",
+            "message": "a job is Complete or Failed, never both",
+        },
+    ],
+}
+"""Conditions between an old and a new status, by field ("": the status itself); see TRANSITION_RULES of the spec."""
 ROOT_RULES = ({"rule": "!has(oldSelf.status) || has(self.status)", "message": "status cannot be removed"},)

@@ -203,7 +203,10 @@ async def connect() -> KubernetesCluster:
         config.load_incluster_config()
     except config.ConfigException:
         await config.load_kube_config()
-    return KubernetesCluster(client.ApiClient())
+    configuration = client.Configuration.get_default_copy()
+    # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
+    configuration.client_session_kwargs = {"trust_env": False}
+    return KubernetesCluster(client.ApiClient(configuration))
 
 
 def _job_path(namespace: str, name: str) -> str:
