@@ -7,6 +7,8 @@ from harness import images
 from harness.client import Client
 from harness.node import Node
 from harness.waiting import wait_until
+from pods.generate import TALKATIVE
+from spectrogram_worker.contract import parse_last_words
 
 # What Pod Security calls "restricted", and more: nothing in the image can be written.
 RESTRICTED = {
@@ -60,6 +62,22 @@ print("a line of the log")
     assert seen["phase"] == "Succeeded"
     assert terminated["message"] == "user 65534: Read-only file system"
     assert namespace.kubectl("logs", "restricted") == "a line of the log\n"
+
+
+def test_row_9_the_kubelet_cuts_last_words_among_seven_containers_and_they_prove_success(namespace: Client) -> None:
+    crowded = pod("crowded", f"open('/dev/termination-log', 'w').write({TALKATIVE!r})")
+    (main,) = crowded["spec"]["containers"]
+    crowded["spec"]["containers"] += [main | {"name": f"proxy-{number}"} for number in range(6)]
+    namespace.create(crowded)
+
+    messages = [one["state"]["terminated"]["message"] for one in ended(namespace, "crowded")[0]["containerStatuses"]]
+
+    share = 12 * 1024 // 7
+    assert all(share - 4 < len(message.encode()) < share + 4 for message in messages), "half a letter is no letter"
+    for message in messages:
+        report = parse_last_words(message)
+        assert report is not None
+        assert (report.has_manifest, report.warnings) == (True, ())
 
 
 def test_a_pod_that_takes_more_memory_than_its_limit_is_killed(namespace: Client) -> None:

@@ -23,7 +23,7 @@ from pods.shapes import (
     waiting,
     with_status,
 )
-from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract import ExitCode, last_words
 
 FOLDER = Path(__file__).parent
 
@@ -87,26 +87,43 @@ def _worker_exits() -> dict[str, Body]:
     for code in ExitCode:
         if code is not ExitCode.DONE:
             name = re.sub("(?<=[a-z])(?=[A-Z])", "-", code.reason).lower()
-            message = report(code.reason, f"what the worker says of {code.reason}", percent=43).to_json()
+            message = last_words(report(code.reason, f"what the worker says of {code.reason}", percent=43))
             cases[f"exit-{code.value}-{name}"] = pod("Failed", terminated(code, message=message))
     return cases
 
 
-SUCCESS = report("Completed", "all outputs are published", published=True).to_json()
-INTERRUPTED = report("Interrupted").to_json()
-INPUT_NOT_FOUND = report("InputNotFound").to_json()
-WARNED = report(
-    "Completed",
-    "50 of 50 columns are in fm-band; 2 warnings",
-    published=True,
-    warnings=("the times of captures 1 and 2 contradict each other", "the picture is left out for want of memory"),
-).to_json()
+def _crowded(message: str, others: int) -> Body:
+    """The worker has ended beside so many other containers: of 12 KiB for all messages each gets its share."""
+    share = 12 * 1024 // (1 + others)
+    cut = message.encode()[:share].decode(errors="replace")
+    return pod("Succeeded", terminated(0, message=cut), *(terminated(0, name=f"proxy-{n}") for n in range(others)))
+
+
+PUBLISHED = report("Completed", "all outputs are published", published=True)
+SUCCESS = last_words(PUBLISHED)
+INTERRUPTED = last_words(report("Interrupted"))
+INPUT_NOT_FOUND = last_words(report("InputNotFound"))
+WARNED = last_words(
+    report(
+        "Completed",
+        "50 of 50 columns are in fm-band; 2 warnings",
+        published=True,
+        warnings=("the times of captures 1 and 2 contradict each other", "the picture is left out for want of memory"),
+    )
+)
+TALKATIVE = last_words(
+    report(
+        "Completed", "8 warnings", published=True, warnings=tuple(f"sample {n} is late: Größe" * 9 for n in range(8))
+    )
+)
 
 CASES: dict[str, Body] = {
     # the worker ends
     "succeeded": pod("Succeeded", terminated(0, message=SUCCESS)),
     "succeeded-with-warnings": pod("Succeeded", terminated(0, message=WARNED)),
-    "succeeded-without-manifest": pod("Succeeded", terminated(0, message=report("Completed").to_json())),
+    "succeeded-older-worker": pod("Succeeded", terminated(0, message=PUBLISHED.to_json())),
+    "succeeded-among-seven": _crowded(TALKATIVE, 6),
+    "succeeded-without-manifest": pod("Succeeded", terminated(0, message=last_words(report("Completed")))),
     "succeeded-without-message": pod("Succeeded", terminated(0)),
     "succeeded-without-statuses": with_status(
         phase="Succeeded", qosClass="Guaranteed", startTime="2026-11-23T12:00:00Z"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from spectrogram_worker.contract import ExitCode, Report, WorkerDocument
+from spectrogram_worker.contract import ExitCode, Report, WorkerDocument, last_words
 from spectrogram_worker.contract.base import REFUSED_VALUE
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_DOCUMENT_BYTES, Folders
 from spectrogram_worker.contract.report import clean_text
@@ -71,7 +71,7 @@ def write_termination_message(path: str, report: Report) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            os.write(descriptor, report.to_json().encode())
+            os.write(descriptor, last_words(report).encode())
         finally:
             os.close(descriptor)
     except OSError as error:

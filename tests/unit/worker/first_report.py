@@ -1,6 +1,8 @@
 """The report's models as the first released worker and operator have them: a copy that does not follow changes.
 
-What a newer program says must be understood by an older one, and the other way round: see test_report.py.
+What a newer program says must be understood by an older one, and the other way round: see test_report.py. But for
+termination messages: the first operator reads those of one line only. After a rollback it takes a worker that wrote two
+for one without a manifest, and the next attempt finds what is published.
 """
 
 import re

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from spectrogram_worker.contract import ExitCode, Report, parse_report
+from spectrogram_worker.contract import ExitCode, Report, parse_last_words, parse_report
 from unit.worker.jobs import document
 
 SAMPLES = 20_000
@@ -63,7 +63,7 @@ def wait(process: subprocess.Popen[str], folder: Path, already: str = "") -> End
     finally:
         process.kill()
     termination = folder / "termination"
-    report = parse_report(termination.read_bytes()) if termination.exists() else None
+    report = parse_last_words(termination.read_text()) if termination.exists() else None
     return Ended(process.returncode, report, [json.loads(line) for line in (already + stdout).splitlines()], stderr)
 
 

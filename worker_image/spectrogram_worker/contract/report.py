@@ -1,10 +1,10 @@
-"""What a worker says: one model for its termination message and for GET /progress.
+"""What a worker says: one model for its termination message (last_words.py) and for GET /progress.
 
 What a worker says is untrusted. `parse_report` is the only way in: a size cap, the schema, nothing that cannot be seen.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ MAXIMUM_REPORT_BYTES = 4096
 MAXIMUM_MESSAGE_LENGTH = 512
 MAXIMUM_WARNINGS = 8
 MAXIMUM_WARNING_LENGTH = 256
+MAXIMUM_OUTPUTS = 16
 MANIFEST_NAME = "manifest.json"
 
 _SHORTEST_WARNING = 32
@@ -141,6 +142,11 @@ class OutputFile(ReportModel):
     """SHA-256 of the content, in hexadecimal."""
 
 
+def is_manifest(output: OutputFile) -> bool:
+    """True for the file that says what the others are."""
+    return output.path.rpartition("/")[2] == MANIFEST_NAME
+
+
 class Report(ReportModel):
     """The termination message and the answer of GET /progress."""
 
@@ -154,7 +160,7 @@ class Report(ReportModel):
     dataset: Dataset = Dataset()
     last_advance_time: datetime | None = None
     """UTC time at which the progress last advanced."""
-    outputs: Annotated[tuple[OutputFile, ...], Field(max_length=16)] = ()
+    outputs: Annotated[tuple[OutputFile, ...], Field(max_length=MAXIMUM_OUTPUTS)] = ()
     warnings: Warnings = ()
     """What a person should know about the result, at most eight lines."""
     message: Line = ""
@@ -163,12 +169,13 @@ class Report(ReportModel):
     @property
     def has_manifest(self) -> bool:
         """True when the worker published a manifest: the proof of success, together with exit code 0."""
-        return any(output.path.split("/")[-1] == MANIFEST_NAME for output in self.outputs)
+        return any(map(is_manifest, self.outputs))
 
-    def to_json(self) -> str:
-        """The report as JSON of at most 4096 bytes: the kubelet cuts a longer termination message off."""
+    def to_json(self, limit: int = MAXIMUM_REPORT_BYTES, *, leave_out: Set[str] = frozenset()) -> str:
+        """The report, but for these of its fields, as one line of JSON of at most `limit` bytes."""
         report = self
-        while len(text := report.model_dump_json(by_alias=True, exclude_none=True).encode()) > MAXIMUM_REPORT_BYTES:
+        left_out = set(leave_out)
+        while len(text := report.model_dump_json(by_alias=True, exclude_none=True, exclude=left_out).encode()) > limit:
             report = report.model_copy(update=report._shorter())
         return text.decode()
 

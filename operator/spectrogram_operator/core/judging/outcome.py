@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.status import RetryClass
 from spectrogram_operator.core.judging.pod import Container, Pod
-from spectrogram_worker.contract import ExitCode, Report, parse_report
+from spectrogram_worker.contract import ExitCode, Report, parse_last_words
 from spectrogram_worker.contract.report import clean_text
 
 NEARLY_FULL = 0.9
@@ -113,7 +113,7 @@ def evidence(pod: Pod) -> Outcome | None:
 
 def _own_report(pod: Pod) -> Report | None:
     """The pod's termination message. One that speaks of another job says nothing about this one."""
-    report = parse_report(pod.main.terminated_message) if pod.main else None
+    report = parse_last_words(pod.main.terminated_message) if pod.main else None
     return report if report is not None and report.job_uid == pod.owner_uid else None
 
 

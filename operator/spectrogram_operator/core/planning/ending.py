@@ -16,7 +16,7 @@ from spectrogram_operator.core.building.sizing import named_queue
 from spectrogram_operator.core.judging.outcome import Outcome, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import DeletePod, Event, Plan
-from spectrogram_operator.core.planning.progress import final_report
+from spectrogram_operator.core.planning.progress import all_done, final_report
 from spectrogram_operator.core.planning.record import explained
 from spectrogram_operator.core.planning.retries import Retry, Stop, next_attempt
 from spectrogram_operator.core.planning.situation import Situation
@@ -128,7 +128,7 @@ def _succeeded(status: SpectrogramJobStatus, ended: Outcome, pod: Pod | None, no
         status = with_condition(
             status, ConditionType.MEMORY_WARNING, "True", reason="ChildOOMKilled", message=message, now=now
         )
-    status = end_job(status, Phase.SUCCEEDED, "Completed", ended.message, now)
+    status = end_job(all_done(status), Phase.SUCCEEDED, "Completed", ended.message, now)
     return Plan(status=status, events=(Event(reason="Completed", message=ended.message),))
 
 

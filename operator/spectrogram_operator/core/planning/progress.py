@@ -42,8 +42,27 @@ def is_news(status: SpectrogramJobStatus, report: Report, now: datetime, policy:
 
 
 def final_report(status: SpectrogramJobStatus, report: Report, attempt: Attempt, now: datetime) -> SpectrogramJobStatus:
-    """The status with a worker's termination message: its outputs are what the job leaves behind."""
-    return changed(_with_measurements(status, report, attempt, now), outputs=report.outputs)
+    """The status with a worker's termination message: its outputs are what the job leaves behind.
+
+    A message that was cut says no more than the peak of memory: what the worker said while it ran stays.
+    """
+    if "progress" in report.model_fields_set:
+        status = _with_measurements(status, report, attempt, now)
+    elif report.memory.peak_bytes is not None:
+        memory = status.memory or JobMemory(limit_bytes=attempt.memory_bytes)
+        text = _memory_text(report.memory.peak_bytes, attempt)
+        status = changed(
+            status, memory=memory.model_copy(update={"peak_bytes": report.memory.peak_bytes, "text": text})
+        )
+    return changed(status, outputs=report.outputs)
+
+
+def all_done(status: SpectrogramJobStatus) -> SpectrogramJobStatus:
+    """The status of a job whose results are published, whatever its worker has said of its way there."""
+    if status.progress is None or status.progress.percent == 100:
+        return status
+    progress = {"percent": 100.0, "text": "100%", "columns_done": status.progress.columns_total, "eta_seconds": None}
+    return changed(status, progress=status.progress.model_copy(update=progress))
 
 
 def _with_measurements(
@@ -59,9 +78,7 @@ def _with_measurements(
             text=f"{report.progress.percent:.0f}%",
             advance_time=_utc(report.last_advance_time),
         ),
-        memory=JobMemory(
-            **{**memory.model_dump(), "limit_bytes": limit}, text=f"{format_bytes(peak)}/{format_bytes(limit)}"
-        ),
+        memory=JobMemory(**{**memory.model_dump(), "limit_bytes": limit}, text=_memory_text(peak, attempt)),
         dataset=report.dataset.model_copy(update={"start_time": _utc(report.dataset.start_time)}),
         warnings=report.warnings,
     )
@@ -86,6 +103,10 @@ def _with_measurements(
             now=now,
         )
     return status
+
+
+def _memory_text(peak: int, attempt: Attempt) -> str:
+    return f"{format_bytes(peak)}/{format_bytes(attempt.memory_bytes)}"
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -27,7 +27,7 @@ from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.observed import Observed
 from spectrogram_operator.core.planning.queues import Turn
 from spectrogram_operator.core.policy import GIBIBYTE, Policy, Store
-from spectrogram_worker.contract import Report
+from spectrogram_worker.contract import Report, last_words
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import Bucket
 from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress
@@ -225,7 +225,10 @@ reports = built(
 )
 
 
-messages = st.one_of(lines, reports.map(lambda said: said.to_json()))
+whole_messages = st.one_of(reports.map(lambda said: said.to_json()), reports.map(last_words))
+messages = st.one_of(
+    lines, whole_messages, st.builds(lambda text, length: text[:length], whole_messages, st.integers(0, 2000))
+)
 
 
 @st.composite

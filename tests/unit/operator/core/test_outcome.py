@@ -1,12 +1,12 @@
 """Every pod in tests/pods/ and what it means: one row each, with its fault of docs/faults.md."""
 
-import json
 from typing import Any
 
 import pytest
 from kubernetes.client import V1Pod
 
-from pods.generate import CASES, FOLDER, as_text
+from pods.generate import CASES, FOLDER, TALKATIVE, as_text
+from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.status import RetryClass
 from spectrogram_operator.core.judging.outcome import DISRUPTIONS, assess, evidence
 from spectrogram_operator.core.judging.pod import read_pod
@@ -19,6 +19,8 @@ ENDED: list[tuple[str, str, str, RetryClass]] = [
     # fault, fixture, reason, class
     ("-", "succeeded", "Completed", SUCCESS),
     ("-", "succeeded-with-warnings", "Completed", SUCCESS),
+    ("-", "succeeded-older-worker", "Completed", SUCCESS),
+    ("-", "succeeded-among-seven", "Completed", SUCCESS),
     ("-", "succeeded-without-manifest", "OutputMissing", USER),
     ("-", "succeeded-without-message", "OutputMissing", USER),
     ("-", "succeeded-without-statuses", "OutputMissing", USER),
@@ -221,13 +223,39 @@ def test_no_message_turns_an_exit_code_into_success(code: int) -> None:
     assert outcome.exit_code == code
 
 
+def test_row_9_a_message_that_is_cut_in_its_second_line_proves_success_as_a_whole_one_does() -> None:
+    """By bytes, as the kubelet cuts: half a letter is read as a replacement character."""
+    message = TALKATIVE.encode()
+    first = message.index(b"\n")
+    assert first <= 1024
+    for length in range(first, len(message)):
+        cut = message[:length].decode(errors="replace")
+        outcome = assess(read_pod(_changed("succeeded", message=cut)))
+        assert outcome is not None
+        assert (outcome.reason, outcome.retry_class) == ("Completed", SUCCESS), length
+        assert outcome.report is not None
+        assert [output.path for output in outcome.report.outputs] == ["fm-band/manifest.json"]
+        assert outcome.report.memory.peak_bytes == 2**29
+
+
+def test_row_9_a_message_that_is_cut_in_its_first_line_proves_nothing() -> None:
+    message = TALKATIVE.encode()
+    for length in range(message.index(b"\n")):
+        cut = message[:length].decode(errors="replace")
+        outcome = assess(read_pod(_changed("succeeded", message=cut)))
+        assert outcome is not None
+        assert (outcome.reason, outcome.retry_class, outcome.report) == ("OutputMissing", USER, None), length
+        failed = assess(read_pod(_changed("exit-66-input-not-found", message=cut)))
+        assert failed is not None
+        assert (failed.reason, failed.message) == ("InputNotFound", REASONS["InputNotFound"].meaning)
+
+
 @pytest.mark.parametrize("claim", ["Drained", "Completed", "PodMissing", "MemoryError"])
 def test_the_reason_in_a_message_is_not_believed(claim: str) -> None:
-    message = json.loads(
-        body("exit-66-input-not-found")["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
-    )
-    message["reason"] = claim
-    outcome = assess(read_pod(_changed("exit-66-input-not-found", message=json.dumps(message))))
+    message = body("exit-66-input-not-found")["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    message = message.replace('"reason":"InputNotFound"', f'"reason":"{claim}"')
+    assert claim in message
+    outcome = assess(read_pod(_changed("exit-66-input-not-found", message=message)))
     assert outcome is not None
     assert (outcome.reason, outcome.retry_class) == ("InputNotFound", FATAL)
 

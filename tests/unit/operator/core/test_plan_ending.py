@@ -52,6 +52,33 @@ def test_what_the_worker_warned_of_stays_in_status_and_is_one_event() -> None:
     assert len(play.status.warnings) == 2
 
 
+def test_row_9_of_a_message_that_was_cut_the_worker_s_last_answer_says_the_rest() -> None:
+    play = Play()
+    play.run()
+    live = report(percent=43, warnings=("a gap",))
+    play.see("running", report=live, after=60)
+    before = play.status
+    play.see("succeeded-among-seven", after=60)
+    assert (play.status.phase, play.status.message) == (Phase.SUCCEEDED, "all outputs are published")
+    assert [output.path for output in play.status.outputs] == ["fm-band/manifest.json"]
+    assert (play.status.dataset, play.status.warnings) == (before.dataset, before.warnings)
+    progress, memory = play.status.progress, play.status.memory
+    assert progress is not None
+    assert memory is not None
+    assert (progress.text, progress.columns_done, progress.columns_total) == ("100%", 1000, 1000)
+    assert (memory.peak_bytes, memory.text) == (GIBIBYTE // 2, "512Mi/1Gi")
+    assert play.attempt().peak_memory_bytes == GIBIBYTE // 2
+
+
+def test_row_9_a_message_that_was_cut_says_how_much_memory_a_worker_took_that_nobody_had_heard_of() -> None:
+    play = Play()
+    play.run()
+    play.see("succeeded-among-seven", after=60)
+    assert (play.status.phase, play.status.progress) == (Phase.SUCCEEDED, None)
+    assert play.status.memory is not None
+    assert play.status.memory.text == "512Mi/1Gi"
+
+
 def test_the_next_attempt_starts_without_warnings() -> None:
     play = Play()
     play.run()

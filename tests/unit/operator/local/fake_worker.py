@@ -10,7 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from spectrogram_worker.contract import ExitCode, Report, WorkerDocument
+from spectrogram_worker.contract import ExitCode, Report, WorkerDocument, last_words
 from spectrogram_worker.contract.report import Memory, OutputFile, Progress
 
 document = WorkerDocument.model_validate_json(os.environ["SPECTROGRAM_JOB"])
@@ -38,7 +38,7 @@ def leave(code: ExitCode, message: str, *, partial: bool = False) -> None:
         Path(document.folders.output, folder, "manifest.json").write_text("{}")
         outputs = (OutputFile(path=f"{folder}/manifest.json", media_type="application/json", bytes=2, sha256="0" * 64),)
     last = report(100.0, reason=code.reason, message=message, outputs=outputs)
-    Path(document.folders.termination_message).write_text(last.to_json())
+    Path(document.folders.termination_message).write_text(last_words(last))
     sys.exit(code)
 
 

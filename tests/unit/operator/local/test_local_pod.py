@@ -16,7 +16,7 @@ from spectrogram_operator.core.judging.outcome import assess
 from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_operator.local.pod import LocalPod
-from spectrogram_worker.contract import WorkerDocument
+from spectrogram_worker.contract import WorkerDocument, parse_last_words
 from spectrogram_worker.contract.document import Bucket
 from unit.operator.local.machine import FAKE_WORKER, PATIENCE, POLICY, folders, job, ready
 
@@ -65,7 +65,9 @@ async def test_a_pod_that_succeeds(tmp_path: Path) -> None:
     status = pod.body["status"]
     terminated = status["containerStatuses"][0]["state"]["terminated"]
     assert (status["phase"], terminated["exitCode"], terminated["reason"]) == ("Succeeded", 0, "Completed")
-    assert json.loads(terminated["message"])["message"] == "10 of 10 columns are in job"
+    report = parse_last_words(terminated["message"])
+    assert report is not None
+    assert report.message == "10 of 10 columns are in job"
     assert terminated["finishedAt"] > terminated["startedAt"]
     seen = read_pod(pod.body)
     assert (seen.owner_uid, seen.queue, seen.node_name, seen.deleting) == ("uid-1", "default", "localhost", False)
