@@ -10,7 +10,7 @@ from pods.shapes import Body
 from pods.statuses import succeeded
 
 RIGHTS = {
-    "events": ["create", "patch"],
+    "events": ["list", "create", "patch"],
     "persistentvolumeclaims": ["get"],
     "pods": ["get", "list", "watch", "create", "delete"],
     "spectrogramjobs.spectrogram.dev": ["get", "list", "watch"],

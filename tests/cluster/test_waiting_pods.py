@@ -1,17 +1,20 @@
 """Jobs whose pod does not come to run: no node, no claim, no image, no quota; and what the API server refuses."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cluster.operator_process import Operator
-from cluster.workspace import POOL_LABEL, Workspace, pools
+from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.waiting import wait_until
-from pods.shapes import Body
+from pods.shapes import Body, condition
 from pods.statuses import ended, succeeded, waiting
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
 from spectrogram_operator.core.status import find_condition, holds
 
 NOWHERE = pools(default={"nodeSelector": {POOL_LABEL: "nowhere"}})
 PULL_ERROR = 'rpc error: code = NotFound desc = failed to pull image "spectrogram-worker:latest": not found'
+MULTI_ATTACH = 'Multi-Attach error for volume "pvc-1": volume is already used by pod(s) fm-band-a0'
 BACK_OFF = 'Back-off pulling image "spectrogram-worker:latest"'
 
 
@@ -116,6 +119,32 @@ def test_a_pod_whose_node_never_starts_it_is_replaced(workspace: Workspace) -> N
     assert (status.attempts[0].reason, status.retries.infra) == ("StartupTimeout", 1)
 
 
+def test_row_13_the_event_that_names_a_volume_is_told(workspace: Workspace, operator: Operator) -> None:
+    workspace.submit()
+    pod = workspace.wait_for_pod()
+    tell_of_a_volume(workspace, pod)
+    wait_long(workspace, pod)
+
+    status = workspace.wait_for_status(message=f"the pod does not start: {MULTI_ATTACH}")
+    assert (status.phase, holds(status, "Stalled")) == ("Starting", True)
+
+
+def test_row_13_an_operator_that_may_not_list_events_goes_by_the_pod(workspace: Workspace) -> None:
+    operator = workspace.operator()
+    forbid_events = {
+        "rules": [rule for rule in workspace.client.find("role", ACCOUNT)["rules"] if rule["resources"] != ["events"]]
+    }
+    workspace.client.kubectl("patch", "role", ACCOUNT, "--type=merge", "--patch", json.dumps(forbid_events))
+    operator.start()
+    workspace.submit()
+    pod = workspace.wait_for_pod()
+    tell_of_a_volume(workspace, pod)
+    wait_long(workspace, pod)
+
+    workspace.wait_for_status(message="the pod does not start: the node has not set up its volumes and its network")
+    operator.wait_for_log("The operator may not list events")
+
+
 def test_a_deadline_that_no_kubelet_enforces_is_enforced_by_the_operator(
     workspace: Workspace, operator: Operator
 ) -> None:
@@ -198,6 +227,27 @@ def limit_pods(workspace: Workspace, count: int) -> None:
 
 def create(workspace: Workspace, kind: str, name: str, spec: Body) -> None:
     workspace.client.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+
+def tell_of_a_volume(workspace: Workspace, pod: Body) -> None:
+    """An event as a node posts it."""
+    metadata = pod["metadata"]
+    about = {"kind": "Pod", "namespace": workspace.namespace, "name": metadata["name"], "uid": metadata["uid"]}
+    content = {"type": "Warning", "reason": "FailedAttachVolume", "message": MULTI_ATTACH}
+    workspace.api.create("events", {"metadata": {"generateName": "volume."}, "involvedObject": about, **content})
+
+
+def wait_long(workspace: Workspace, pod: Body) -> None:
+    """For the operator, a node has been starting the pod for some minutes: its status and the job's say so."""
+    minutes_ago = (datetime.now(UTC) - timedelta(minutes=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    workspace.play(
+        pod, waiting("ContainerCreating") | {"conditions": [condition("PodReadyToStartContainers", "False")]}
+    )
+    workspace.wait_for_status(reason="ContainerCreating")
+    (attempt,) = workspace.job()["status"]["attempts"]
+    attempt |= {"reservedTime": minutes_ago}
+    workspace.client.patch_status("spectrogramjob", "fm-band", {"attempts": [attempt]})
+    workspace.play(pod, {"conditions": [condition("PodScheduled", since=minutes_ago)]})
 
 
 def killed_while_waiting() -> Body:

@@ -83,6 +83,7 @@ def _list(store: ApiStore, request: Request) -> Body:
         request.plural,
         namespace=request.namespace,
         selector=query.get("labelSelector", ""),
+        fields=query.get("fieldSelector", ""),
         limit=int(query.get("limit") or 0),
         token=query.get("continue", ""),
     )

@@ -99,18 +99,27 @@ class ApiStore:
         return found
 
     def read_list(
-        self, plural: str, *, namespace: str | None = None, selector: str = "", limit: int = 0, token: str = ""
+        self,
+        plural: str,
+        *,
+        namespace: str | None = None,
+        selector: str = "",
+        fields: str = "",
+        limit: int = 0,
+        token: str = "",
     ) -> Page:
         """Objects in the order of their names, at most `limit` (0: all); `token` goes on with the same snapshot.
 
-        `selector` is a label that must be present, or `label=value`. 410 Expired where the snapshot was compacted.
+        `selector` is a label that must be present, or `label=value`; `fields` are `path=value`, separated by commas.
+        410 Expired where the snapshot was compacted.
         """
         if token:
             if token not in self._pages:
                 raise ApiError(410, "Expired", "the provided continue parameter is too old", kind=plural)
             version, rest = self._pages[token]
         else:
-            version, rest = self.version, self._select(plural, namespace, selector)
+            found = self._select(plural, namespace, selector)
+            version, rest = self.version, [body for body in found if _has_fields(body, fields)]
         if not limit or len(rest) <= limit:
             return Page(rest, version)
         following = f"{version}/{rest[limit]['metadata'].get('namespace', '')}/{rest[limit]['metadata']['name']}"
@@ -259,6 +268,16 @@ def _matches(body: Body, selector: str) -> bool:
     label, equals, value = selector.partition("=")
     labels = body["metadata"].get("labels") or {}
     return label in labels and (not equals or labels[label] == value)
+
+
+def _has_fields(body: Body, fields: str) -> bool:
+    for path, _, value in (one.partition("=") for one in fields.split(",") if one):
+        found: Any = body
+        for name in path.split("."):
+            found = found.get(name, {})
+        if found != value:
+            return False
+    return True
 
 
 def _concerns(change: Change, plural: str, namespace: str | None) -> bool:

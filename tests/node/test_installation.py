@@ -25,7 +25,7 @@ OF_EVERYBODY = {
     ("selfsubjectrulesreviews.authorization.k8s.io", "create"),
 }
 OF_THE_OPERATOR = {
-    ("events", "create patch"),
+    ("events", "list create patch"),
     ("persistentvolumeclaims", "get"),
     ("pods", "get list watch create delete"),
     ("spectrogramjobs.spectrogram.dev", "get list watch"),

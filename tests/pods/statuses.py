@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pods import shapes
 from pods.reports import report_of
 from pods.shapes import Body
-from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract import ExitCode, last_words
 
 
 def now() -> str:
@@ -31,12 +31,12 @@ def ended(code: int, *, message: str = "", reason: str = "", pod_reason: str = "
 
 def succeeded(pod: Body) -> Body:
     """Exit 0 with the manifest of this pod's worker."""
-    return ended(0, message=report_of(pod, published=True).to_json())
+    return ended(0, message=last_words(report_of(pod, published=True)))
 
 
 def failed(pod: Body, code: int, message: str = "") -> Body:
     """An exit code of the contract, with the worker's own words."""
-    return ended(code, message=report_of(pod, ExitCode(code).reason, message).to_json())
+    return ended(code, message=last_words(report_of(pod, ExitCode(code).reason, message)))
 
 
 def oom_killed(code: int = 137) -> Body:

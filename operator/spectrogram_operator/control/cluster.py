@@ -69,6 +69,10 @@ class Cluster(Protocol):
         """Whether this PersistentVolumeClaim exists; None where the operator may not look."""
         ...
 
+    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
+        """The events of type Warning about this pod, some dozens at most; None where the operator may not look."""
+        ...
+
     async def ask_worker(self, pod: Pod) -> bytes | None:
         """What the pod's worker answers to GET /progress, at most 4096 bytes; None where it cannot be reached."""
         ...

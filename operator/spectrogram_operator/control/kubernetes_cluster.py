@@ -6,7 +6,7 @@ Every request states its path: what the operator may ask for can be read here, a
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -25,6 +25,7 @@ from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 REQUEST_SECONDS = 30.0
 WORKER_SECONDS = 2.0
 LIST_PAGE = 500
+MOST_WARNINGS = 50
 logger = logging.getLogger(__name__)
 
 
@@ -91,6 +92,18 @@ class KubernetesCluster:
             if error.code == 403:
                 return None
             raise
+
+    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
+        """See Cluster."""
+        query = {"fieldSelector": f"involvedObject.uid={pod.uid},type=Warning", "limit": str(MOST_WARNINGS)}
+        try:
+            found = await self._request("GET", f"/api/v1/namespaces/{quote(pod.namespace)}/events", query=query)
+        except ClusterError as error:
+            if error.code == 403:
+                return None
+            raise
+        items = found.get("items")
+        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else ()
 
     async def ask_worker(self, pod: Pod) -> bytes | None:
         """See Cluster."""

@@ -18,6 +18,7 @@ from spectrogram_operator.control.notes import Notes
 from spectrogram_operator.control.poller import Poller
 from spectrogram_operator.control.slots import Slots
 from spectrogram_operator.control.store import FinishedJob, Store
+from spectrogram_operator.control.volume_troubles import VolumeTroubles
 from spectrogram_operator.core.building.stores import claims
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import refusal
@@ -62,6 +63,7 @@ class Reconciler:
         self._clock = clock
         self._record = record
         self._tell = tell
+        self._volumes = VolumeTroubles(cluster.pod_warnings, clock)
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
         """By UID of the job."""
         self._claims: dict[tuple[str, str], datetime] = {}
@@ -181,7 +183,8 @@ class Reconciler:
         pod = self._pod_of(job, attempt)
         if pod is not None:
             self._notes[job.uid].absent_since = None
-            observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid))
+            trouble = await self._volumes.of(pod, attempt)
+            observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid), volume_trouble=trouble)
         else:
             observed = await self._look_for_pod(job, attempt)
         notes = self._notes[job.uid]

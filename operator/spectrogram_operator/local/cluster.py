@@ -152,6 +152,10 @@ class LocalCluster:
         """See control.cluster.Cluster."""
         return name in self._claims and self._claims[name].is_dir()
 
+    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
+        """See control.cluster.Cluster. Folders need no time to be mounted."""
+        return ()
+
     async def ask_worker(self, pod: Pod) -> bytes | None:
         """See control.cluster.Cluster: asks over HTTP, on the port that the worker's log names."""
         here = self._pods.get(pod.name)

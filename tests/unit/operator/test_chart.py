@@ -95,7 +95,7 @@ OPERATOR_RULES = {
     ("spectrogram.dev", "spectrogramjobs/status"): {"get", "patch", "update"},
     ("spectrogram.dev", "spectrogramjobs/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
-    ("", "events"): {"create", "patch"},
+    ("", "events"): {"list", "create", "patch"},
     ("", "persistentvolumeclaims"): {"get"},
 }
 

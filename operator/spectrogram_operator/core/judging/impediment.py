@@ -1,8 +1,10 @@
 """A pod that does not run yet: what it waits for, how long it may, and how status says so (faults 19 to 26)."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Container, Pod
@@ -37,9 +39,14 @@ _FINAL = re.compile(
 _MAY_COME = re.compile(r"failed to sync \w+ cache|(secret|configmap) .*not found|couldn't find key", re.IGNORECASE)
 """What a container needs that somebody may still create, or that the node has not read yet."""
 
+_VOLUME_TROUBLES = ("FailedAttachVolume", "FailedMount")
+_LATER_TROUBLE = "FailedCreatePodSandBox"
+"""What a node says of a pod that has its volumes, and no network."""
 
 SECONDS_TO_START = 120.0
 """A pod that a node has taken starts within this time; else a person should know why not."""
+TROUBLE_SECONDS = 300.0
+"""For so long what events said of a pod's volumes stands, before they are read again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,34 +73,68 @@ def find_impediment(
     pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy, volume_trouble: str = ""
 ) -> Impediment:
     """What keeps this pending pod from running. `volume_trouble`: what an event says of its volumes."""
-    scheduled = pod.conditions.get("PodScheduled")
-    if scheduled is None or scheduled.status != "True":
+    since = _taken(pod, attempt, now)
+    if since is None:
         return _unscheduled(pod, attempt, status, now, policy)
     for container in (*pod.init, pod.main):
         if container is not None and container.waiting_reason in WAITING:
             return _stuck(container, status, now, policy)
-    since = max(scheduled.since or pod.created or now, attempt.reserved_time or now)
-    cause = clean_text(volume_trouble) or _slow_start(pod)
     look = since + timedelta(seconds=SECONDS_TO_START)
-    late = cause != "" and now >= look
+    late = now >= look
+    cause = _hung_container(pod) or clean_text(volume_trouble) or _hung_node(pod) if late else ""
     return Impediment(
         reason="ContainerCreating",
-        message=f"the pod does not start: {cause}" if late else "the node is starting the pod",
+        message=f"the pod does not start: {cause}" if cause else "the node is starting the pod",
         ends_as="StartupTimeout",
         deadline=since + timedelta(seconds=policy.startup_seconds),
-        needs_a_human=late,
-        look=look if cause and not late else None,
+        needs_a_human=cause != "",
+        look=now + timedelta(seconds=TROUBLE_SECONDS) if late else look,
     )
 
 
-def _slow_start(pod: Pod) -> str:
-    """What a node that starts the pod is waiting for, as far as the pod says."""
+def may_lack_volumes(pod: Pod, attempt: Attempt, now: datetime) -> bool:
+    """True where a node has taken the pod and does not start it: only events say what is wrong with its volumes."""
+    since, ready = _taken(pod, attempt, now), pod.conditions.get("PodReadyToStartContainers")
+    if since is None or now < since + timedelta(seconds=SECONDS_TO_START):
+        return False
+    begun = pod.worker_runs or not pod.live or (ready is not None and ready.status == "True")
+    known = _hung_container(pod) or any(container.waiting_reason in WAITING for container in pod.containers)
+    return not begun and not known and not pod.deleting
+
+
+def volume_trouble(events: Iterable[Mapping[str, Any]]) -> str:
+    """What the newest of a pod's events that is about its volumes says; empty where none is."""
+    told = [event for event in events if event.get("reason") in (*_VOLUME_TROUBLES, _LATER_TROUBLE)]
+    newest = max(told, key=_version, default={})
+    return clean_text(str(newest.get("message") or "")) if newest.get("reason") in _VOLUME_TROUBLES else ""
+
+
+def _version(event: Mapping[str, Any]) -> int:
+    """An event that happens again is written again: what was written last happened last."""
+    text = str((event.get("metadata") or {}).get("resourceVersion") or "")
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _taken(pod: Pod, attempt: Attempt, now: datetime) -> datetime | None:
+    """When a node took the pod; None where none has."""
+    scheduled = pod.conditions.get("PodScheduled")
+    if scheduled is None or scheduled.status != "True":
+        return None
+    return max(scheduled.since or pod.created or now, attempt.reserved_time or now)
+
+
+def _hung_container(pod: Pod) -> str:
+    """Which container keeps the worker waiting: the pod has its volumes by then."""
     for container in (*pod.init, *pod.others):
         if container.waiting_reason == "CrashLoopBackOff":
             return clean_text(f"its container {container.name} crashes again and again: {container.waiting_message}")
     for container in pod.init:
         if container.running:
             return f"its init container {container.name} has not ended"
+    return ""
+
+
+def _hung_node(pod: Pod) -> str:
     ready = pod.conditions.get("PodReadyToStartContainers")
     if ready is not None and ready.status == "False":
         return "the node has not set up its volumes and its network"

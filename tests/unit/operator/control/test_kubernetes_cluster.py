@@ -125,6 +125,7 @@ def job(name: str = "fm-band") -> Job:
 OK = says({"metadata": {"name": "x"}})
 GONE = refuses(404, "NotFound", "pods")
 DONE = Event(reason="Completed", message="all is well")
+POD = Pod(namespace="radio", name="fm-band-a1", uid="u")
 MANIFEST = {"metadata": {"namespace": "radio", "name": "fm-band-a1"}}
 
 
@@ -140,6 +141,7 @@ MANIFEST = {"metadata": {"namespace": "radio", "name": "fm-band-a1"}}
         (lambda cluster: cluster.read_pod("radio", "fm-band-a1"), "GET", f"{PODS}/fm-band-a1"),
         (lambda cluster: cluster.delete_pod("radio", "fm-band-a1", "u"), "DELETE", f"{PODS}/fm-band-a1"),
         (lambda cluster: cluster.claim_exists("radio", "results"), "GET", f"{CLAIMS}/results"),
+        (lambda cluster: cluster.pod_warnings(POD), "GET", "/api/v1/namespaces/radio/events"),
         (lambda cluster: cluster.post_event(job(), DONE), "POST", "/api/v1/namespaces/radio/events"),
     ],
 )
@@ -245,6 +247,19 @@ async def test_a_404_of_its_own_kind_means_that_it_is_gone(connect: Connect, kin
 async def test_a_claim_that_may_not_be_looked_at_is_unknown(connect: Connect) -> None:
     cluster, _ = await connect(refuses(403, "Forbidden", "persistentvolumeclaims"))
     assert await cluster.claim_exists("radio", "results") is None
+
+
+async def test_events_that_may_not_be_listed_are_unknown(connect: Connect) -> None:
+    cluster, _ = await connect(refuses(403, "Forbidden", "events"))
+    assert await cluster.pod_warnings(POD) is None
+
+
+@pytest.mark.parametrize(
+    ("items", "read"), [(None, []), ("x", []), (["x", 5, {"reason": "FailedMount"}], [{"reason": "FailedMount"}])]
+)
+async def test_of_a_list_of_events_only_objects_count(connect: Connect, items: object, read: list[Body]) -> None:
+    cluster, _ = await connect(says({"items": items}))
+    assert list(await cluster.pod_warnings(POD) or ()) == read
 
 
 @pytest.mark.parametrize("answer", [refuses(500, "InternalError"), refuses(429, "TooManyRequests"), says("", 404)])
