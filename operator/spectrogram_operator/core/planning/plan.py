@@ -26,6 +26,7 @@ from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType
 from spectrogram_operator.core.building.podspec import pod_name
 from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.clocks import in_reach
 from spectrogram_operator.core.planning.ending import conclude
 from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.running import watch_pod
@@ -59,6 +60,7 @@ def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
         return Plan(status=status, actions=actions, requeue_after=later)
     if isinstance(job, InvalidJob):
         return refuse(status, job.why, now)
+    status = in_reach(status, now, policy)
     named = tuple(entry.model_copy(update={"pod_name": pod_name(job, entry.number)}) for entry in status.attempts)
     if named != status.attempts:  # somebody has written other names: all that follows is about the right ones
         return Plan(status=changed(status, attempts=named), requeue_after=0.0)

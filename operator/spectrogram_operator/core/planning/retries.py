@@ -11,6 +11,9 @@ from spectrogram_operator.core.building.sizing import queue_after
 from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.policy import Policy
 
+_SPREAD = 0.1
+"""Of the backoff: so that jobs that failed together are not all tried again at one moment."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
@@ -78,7 +81,12 @@ def backoff_seconds(retries: int, uid: str, policy: Policy) -> float:
     """
     seconds = min(policy.backoff_seconds * 2.0 ** min(retries, 64), policy.max_backoff_seconds)
     seed = int.from_bytes(hashlib.sha256(f"{uid}/{retries}".encode()).digest()[:4], "big") / 2**32
-    return float(seconds * (0.9 + 0.2 * seed))
+    return float(seconds * (1 - _SPREAD + 2 * _SPREAD * seed))
+
+
+def most_backoff_seconds(policy: Policy) -> float:
+    """The longest that any of them is."""
+    return policy.max_backoff_seconds * (1 + _SPREAD)
 
 
 def _budget(last: Attempt, spec: SpectrogramJobSpec) -> str | None:

@@ -74,7 +74,8 @@ def _quick_start(situation: Situation) -> float:
     attempt = active_attempt(situation.job.status)
     if attempt is None or attempt.state is not AttemptState.CREATING or attempt.reserved_time is None:
         return 0.0
-    return QUICK_START_SECONDS - (situation.now - attempt.reserved_time).total_seconds()
+    waited = (situation.now - attempt.reserved_time).total_seconds()
+    return QUICK_START_SECONDS - waited if waited >= 0 else 0.0  # another clock was ahead
 
 
 def _waits(pod: Pod) -> bool:
