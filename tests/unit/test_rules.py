@@ -44,8 +44,8 @@ SHOWN_BY = {
     40: "test_a_node_whose_clock_is_ahead_does_not_delay_the_retry",
     41: "test_many_jobs_submitted_at_once_all_end_and_never_more_than_the_limit_run",
     42: "test_a_job_waits_for_quota_at_no_cost",
-    43: "test_a_pod_that_is_refused_for_good_fails_the_job",
-    44: "test_a_refusal",
+    43: "test_fault_43_what_a_policy_forbids_ends_the_job_at_the_first_answer",
+    44: "test_fault_44_a_namespace_that_is_being_deleted_holds_its_jobs_until_they_are_gone",
 }
 """A test of each fault that no pod in tests/pods/ shows."""
 

@@ -253,8 +253,9 @@ SETTINGS: tuple[Setting, ...] = (
         "refusal_seconds",
         "SPECTROGRAM_REFUSAL_WAIT",
         "30",
-        "time before a pod that the API server refused, for quota for example, is created again; doubles up to 300 s",
+        "time before a pod that the API server refused, for quota for example, is created again; it doubles with each",
     ),
+    _seconds("max_refusal_seconds", "SPECTROGRAM_MAX_REFUSAL_WAIT", "300", "longest time between two such tries"),
     # Retries.
     Setting(
         field="infrastructure_retries",

@@ -133,6 +133,8 @@ def _check_together(rows: Mapping[str, Row], values: Mapping[str, Any]) -> None:
         fail("soft_seconds", "less than", "hard_seconds")
     if values["backoff_seconds"] > values["max_backoff_seconds"]:
         fail("backoff_seconds", "at most", "max_backoff_seconds")
+    if values["refusal_seconds"] > values["max_refusal_seconds"]:
+        fail("refusal_seconds", "at most", "max_refusal_seconds")
     if values["health_port"] == values["metrics_port"]:
         fail("health_port", "another port than", "metrics_port")
 

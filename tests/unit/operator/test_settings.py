@@ -301,6 +301,10 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
             "SPECTROGRAM_BACKOFF=601 must be at most SPECTROGRAM_MAX_BACKOFF=600: change one of them",
         ),
         (
+            {"SPECTROGRAM_REFUSAL_WAIT": "301"},
+            "SPECTROGRAM_REFUSAL_WAIT=301 must be at most SPECTROGRAM_MAX_REFUSAL_WAIT=300: change one of them",
+        ),
+        (
             {"SPECTROGRAM_HEALTH_PORT": "9090"},
             "SPECTROGRAM_HEALTH_PORT=9090 must be another port than SPECTROGRAM_METRICS_PORT=9090: change one of them",
         ),

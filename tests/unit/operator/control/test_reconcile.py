@@ -1,10 +1,13 @@
 """One reconcile: what is looked up, what is written and in which order, and what every refusal leads to."""
 
 import asyncio
+import itertools
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
+from harness import virtual_time
 from harness.memory_cluster import Fate
 from pods.jobs import job_body
 from pods.shapes import Body
@@ -248,6 +251,79 @@ async def test_a_refused_creation_is_told_at_once_and_tried_again_after_a_while(
     await asyncio.sleep(1)
     await desk.reconcile()
     assert (desk.requests("POST", "pods"), len(desk.pod_names())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (403, 'violates PodSecurity "restricted:latest": seccompProfile'),
+        (400, 'admission webhook "policy.example.org" denied the request: no'),
+        (422, "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: no"),
+    ],
+)
+@in_virtual_time
+async def test_fault_43_what_a_policy_forbids_ends_the_job_at_the_first_answer(code: int, message: str) -> None:
+    desk = Desk()
+    desk.submit()
+    desk.fail("POST", "/pods", times=9, error=code, message=message)
+    assert await desk.reconcile() == 0.0
+    await desk.reconcile()
+    assert (desk.status().phase, desk.status().reason) == (Phase.FAILED, "PodRejected")
+    assert message in (desk.status().message or "")
+    assert (desk.requests("POST", "pods"), len(desk.status().attempts)) == (1, 1)
+
+
+async def hold(desk: Desk, hours: float) -> list[float]:
+    """Look at the job whenever it wants to be looked at; the times between two tries to create its pod, in seconds."""
+    times: list[float] = []
+    until = virtual_time.now() + timedelta(hours=hours)
+    while virtual_time.now() < until:
+        before = desk.requests("POST", "pods")
+        wait = await desk.reconcile()
+        times += [virtual_time.now().timestamp()] * (desk.requests("POST", "pods") - before)
+        desk.look()
+        await asyncio.sleep(wait if wait is not None else 30)
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('User "operator" cannot create resource "pods" in API group ""', "Forbidden"),
+        ('error looking up service account radio/a: serviceaccount "a" not found', "ServiceAccountNotFound"),
+        ("exceeded quota: jobs, requested: pods=1", "QuotaExceeded"),
+    ],
+)
+@in_virtual_time
+async def test_fault_43_missing_rights_hold_a_job_for_as_long_as_it_takes_at_no_cost(message: str, reason: str) -> None:
+    desk = Desk(slots=1, refusal_seconds=30.0, max_refusal_seconds=100.0)
+    desk.submit()
+    desk.fail("POST", "/pods", times=10_000, error=403, message=message)
+    between = await hold(desk, hours=24)
+    assert between[:4] == [30, 60, 100, 100]
+    assert set(between[2:]) == {100}
+    status = desk.status()
+    assert (status.phase, status.reason, status.attempt) == (Phase.QUEUED, reason, 1)
+    assert (status.retries.user, status.retries.infra) == (0, 0)
+    desk.fates.clear()
+    await hold(desk, hours=0.1)
+    assert len(desk.pod_names()) == 1
+
+
+@in_virtual_time
+async def test_fault_44_a_namespace_that_is_being_deleted_holds_its_jobs_until_they_are_gone() -> None:
+    desk = Desk()
+    desk.submit()
+    ending = "unable to create new content in namespace radio because it is being terminated"
+    desk.fail("POST", "/pods", times=10_000, error=403, message=ending)
+    assert max(await hold(desk, hours=6)) == 300
+    assert (desk.status().phase, desk.status().reason) == (Phase.QUEUED, "NamespaceTerminating")
+    assert (desk.status().retries.user, desk.status().retries.infra) == (0, 0)
+    desk.store.remove(PLURAL, "radio", "fm-band")
+    desk.look()
+    asked = len(desk.heard)
+    assert await desk.reconcile() is None
+    assert len(desk.heard) == asked
 
 
 # Creations that come to nothing
