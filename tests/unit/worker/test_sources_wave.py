@@ -174,6 +174,19 @@ def test_the_samples_of_several_data_chunks_are_one_recording(
     np.testing.assert_array_equal(read(recording)[0], scaled(PAIRS))
 
 
+def test_row_10_data_chunks_that_end_within_a_sample_are_refused(tmp_path: Path) -> None:
+    pieces = [chunk(b"data", CONTENT[first : first + 999]) for first in range(0, len(CONTENT), 999)]
+    with pytest.raises(WorkerError) as caught:
+        opened(tmp_path, riff(chunk(b"fmt ", fmt()), *pieces), audio=IQ)
+    assert says(caught.value, ExitCode.INPUT_INVALID, "pass.wav has several data chunks", "whole samples of 4 bytes")
+
+
+def test_row_7_a_file_that_a_recorder_only_made_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError) as caught:
+        opened(tmp_path, b"", audio=IQ)
+    assert says(caught.value, ExitCode.INPUT_INVALID, "pass.wav is empty")
+
+
 def test_a_recording_of_no_sample_is_empty(tmp_path: Path) -> None:
     for content in (riff(chunk(b"fmt ", fmt()), chunk(b"data", b"")), wav(0)[:44], w64(24, b"")):
         with pytest.raises(WorkerError) as caught:
@@ -219,6 +232,39 @@ def test_three_of_four_bytes_that_are_all_in_use_are_refused(tmp_path: Path) -> 
     with pytest.raises(WorkerError) as caught:
         opened(tmp_path, riff(chunk(b"fmt ", fmt(bits=24, align=8)), chunk(b"data", noise)), audio=IQ)
     assert says(caught.value, ExitCode.INPUT_INVALID, "24-bit samples in 4 bytes", "with 3 bytes for each")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("is_signed_above", [True, False])
+@pytest.mark.parametrize(
+    ("bits", "width", "shift"),
+    [
+        *((20, 3, 0), (20, 3, 4), (20, 4, 0), (20, 4, 12), (20, 4, 4), (20, 4, 8)),
+        *((12, 2, 0), (12, 2, 4), (10, 2, 0), (14, 2, 0), (18, 3, 0), (33, 8, 0), (33, 8, 31)),
+    ],
+)
+def test_row_1_bits_that_fill_no_bytes_are_found_where_they_lie(
+    tmp_path: Path, bits: int, width: int, shift: int, is_signed_above: bool, order: str
+) -> None:
+    """S20_3LE, S20_LE and converters of 12 bits: right-justified, against the standard."""
+    values = np.random.default_rng(bits).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (3000, 2), np.int64)
+    stored = (values if is_signed_above else values & (2**bits - 1)) << shift
+    parts = stored.astype(f"{order}i8").view("u1").reshape(3000, 2, 8)
+    content = (parts[..., :width] if order == "<" else parts[..., 8 - width :]).tobytes()
+    head = struct.pack(f"{order}HHIIHH", 1, 2, RATE, 2 * RATE * width, 2 * width, bits)
+    body = b"WAVE" + b"".join(
+        name + struct.pack(f"{order}I", len(said)) + said for name, said in ((b"fmt ", head), (b"data", content))
+    )
+    name = b"RIFF" if order == "<" else b"RIFX"
+    recording = opened(tmp_path, name + struct.pack(f"{order}I", len(body)) + body, audio=IQ)
+    expected = (values[:, 0] + 1j * values[:, 1]) / 2.0 ** (bits - 1)
+    np.testing.assert_array_equal(read(recording)[0], expected)
+    assert recording.description.warnings == ()
+    if (shift + bits) % 8:  # else it is not known that the largest value is not that of whole bytes
+        reader = recording.reader()
+        reader.read(0, np.empty(3000, np.complex64), counted=3000)
+        ends = (values == -(2 ** (bits - 1))) | (values == 2 ** (bits - 1) - 1)
+        assert reader.at_full_scale == np.count_nonzero(ends.any(axis=1))
 
 
 @pytest.mark.parametrize(("shift", "warns"), [(0, True), (8, False), (1, False)])

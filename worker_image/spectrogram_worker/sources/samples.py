@@ -33,11 +33,15 @@ class Decoded(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An integer of `size` bytes that begins at byte `first` of the `width` bytes of each component in the file."""
+    """An integer of `size` bytes that begins at byte `first` of the `width` bytes of each component in the file.
+
+    shift: how many of its highest bits only repeat its sign, or are 0.
+    """
 
     first: int
     size: int
     width: int
+    shift: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class SampleType:
     component: NumPy type of a real sample or of each half of a complex one, with its byte order. iq_channels: of real
     channels those that are I and Q. padded: the writer fills what it did not record with the type's minimum (Digital
     RF, continuous mode). zero_on_code: the zero of unsigned samples is the value 2^(bits−1) itself. stored: for
-    integers that take another number of bytes than `component`, where they lie; they become its highest bytes.
+    integers that take another number of bytes than `component`, where they lie; they become its highest bits.
     """
 
     component: np.dtype[Any]
@@ -123,7 +127,7 @@ class SampleType:
     def _count(self, parts: NDArray[Any]) -> int:
         """How many samples (n, parts) of integers are at full scale."""
         limits = np.iinfo(self.component)
-        unused = 0 if self.stored is None else 8 * (self.component.itemsize - self.stored.size)
+        unused = 0 if self.stored is None else 8 * (self.component.itemsize - self.stored.size) + self.stored.shift
         return count_at_ends(parts, int(limits.min), int(limits.max) >> unused << unused)
 
     def _scale(self, parts: NDArray[Any], target: NDArray[Any]) -> None:
@@ -147,13 +151,15 @@ class SampleType:
         return frames[:, i : q - 1 if q else None : q - i]
 
     def _widened(self, content: NDArray[np.uint8], stored: Stored) -> NDArray[Any]:
-        """The integers in `content` (bytes of whole frames) as components, (n, parts): the bytes below them are 0."""
+        """The integers in `content` (bytes of whole frames) as components, (n, parts): the bits below them are 0."""
         places = self._chosen(content.reshape(-1, stored.width))
         values = np.zeros(places.shape[:-1], self.component)
         room = values.view(np.uint8).reshape(*values.shape, -1)
         above = 0 if self._big_endian else self.component.itemsize - stored.size
         for byte in range(stored.size):
             room[..., above + byte] = places[..., stored.first + byte]
+        if stored.shift:
+            values <<= stored.shift
         return values
 
     def _not_finite(self, parts: NDArray[Any]) -> NDArray[np.bool_] | None:

@@ -1,7 +1,8 @@
 """Where in its bytes an integer sample lies, when a WAV's header gives it more bytes than it has bits for.
 
-By the standard the value is in the highest bytes. `arecord -f S24_LE` puts 24 bits into the lowest three of four, and
-its header says 24 or even 32 bits. The samples tell: bytes that a value does not use are 0, or repeat its sign.
+By the standard the value is in the highest bits. `arecord -f S24_LE` puts 24 bits into the lowest three of four bytes,
+and its header says 24 or even 32 bits; with S20_3LE it puts 20 bits into the lowest of three bytes, and a converter's 12
+bits often lie in the lowest of two. The samples tell: bits that a value does not use are 0, or above it repeat its sign.
 """
 
 from collections.abc import Iterator
@@ -26,22 +27,22 @@ def find_place(file: SampleFile, header: WaveHeader, width: int) -> tuple[Stored
 
     Raises WorkerError 65 where it lies in none of the ways that are known.
     """
-    size = -(-header.valid_bits // 8)
-    if size == width:
+    bits, size = header.valid_bits, -(-header.valid_bits // 8)
+    if bits == 8 * width:
         return Stored(0, width, width), False
-    is_low, is_high, is_zero = True, True, True
+    # The standard's way, the lowest bits, and those that fill or end the lowest or the highest bytes which hold them.
+    standard = 8 * width - bits
+    lowest = dict.fromkeys((standard, 0, 8 * size - bits, 8 * (width - size)), True)
+    is_zero = True
     for samples in _pieces(file, header, width):
-        is_low &= _fits_low(samples, size)
-        is_high &= not samples[:, : width - size].any()
-        is_zero &= not samples.any()
-    low = Stored(width - size if header.is_big_endian else 0, size, width)
-    high = Stored(0 if header.is_big_endian else width - size, size, width)
-    knows_width = -(-header.bits // 8) == width  # the header knows the wider sample: then the standard holds
-    if is_high:
-        return high, is_low and not is_zero
-    if is_low:
-        return low, False
-    if knows_width:
+        values = _numbers(samples)
+        is_zero &= not values.any()
+        for bit in lowest:
+            lowest[bit] &= not (values & _below(bit)).any() and _fits(values >> np.uint64(bit), bits, 8 * width - bit)
+    found = next((bit for bit, fits in lowest.items() if fits), None)
+    if found is not None:
+        return _stored(found, bits, width, header), found == standard and size < width and lowest[0] and not is_zero
+    if -(-header.bits // 8) == width:  # the header knows the whole sample: then all of it is the value
         return Stored(0, width, width), False
     raise input_invalid(
         f"{file.name} holds {header.valid_bits}-bit samples in {width} bytes each, all of them in use, so it cannot"
@@ -53,17 +54,37 @@ def is_quiet(file: SampleFile, header: WaveHeader) -> bool:
     """Whether no sample of 32 bits that was looked at uses more than the lowest 24, and some use the lowest 8."""
     lowest_used = False
     for samples in _pieces(file, header, 4):
-        if not _fits_low(samples, 3):
+        if not _fits(_numbers(samples), 24, 32):
             return False
         lowest_used = lowest_used or bool(samples[:, 0].any())
     return lowest_used
 
 
-def _fits_low(samples: NDArray[np.uint8], size: int) -> bool:
-    """Whether in all samples what lies above the lowest `size` bytes is 0, or in all of them repeats the sign."""
-    above = samples[:, size:]
-    sign = np.where(samples[:, size - 1] >= 0x80, 0xFF, 0).astype(np.uint8)
-    return not above.any() or bool((above == sign[:, None]).all())
+def _stored(lowest: int, bits: int, width: int, header: WaveHeader) -> Stored:
+    """Where the value is whose lowest bit is this one of the sample's."""
+    first, last = lowest // 8, -(-(lowest + bits) // 8)
+    return Stored(
+        width - last if header.is_big_endian else first, last - first, width, shift=8 * last - (lowest + bits)
+    )
+
+
+def _numbers(samples: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Samples (n, width) as numbers without a sign."""
+    room = np.zeros((len(samples), 8), np.uint8)
+    room[:, : samples.shape[1]] = samples
+    return room.view("<u8")[:, 0]
+
+
+def _below(bit: int) -> np.uint64:
+    """The bits below this one."""
+    return np.uint64((1 << bit) - 1)
+
+
+def _fits(values: NDArray[np.uint64], bits: int, width: int) -> bool:
+    """Whether in all numbers of `width` bits what lies above the lowest `bits` is 0, or in all of them the sign."""
+    above = values >> np.uint64(bits)
+    sign = (values >> np.uint64(bits - 1) & np.uint64(1)).astype(bool)
+    return not above.any() or bool((above == np.where(sign, _below(width - bits), np.uint64(0))).all())
 
 
 def _pieces(file: SampleFile, header: WaveHeader, width: int) -> Iterator[NDArray[np.uint8]]:

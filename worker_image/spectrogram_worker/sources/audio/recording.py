@@ -67,6 +67,8 @@ def _open_wave(
 
 
 def _require_known(file: SampleFile) -> str:
+    if file.size == 0:
+        raise input_invalid(f"{file.name} is empty: it holds no byte, record or copy it again")
     head = np.zeros(_HEAD_BYTES, np.uint8)
     if file.size >= _HEAD_BYTES:
         file.read(0, head)

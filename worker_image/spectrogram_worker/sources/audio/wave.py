@@ -63,7 +63,7 @@ def read_wave(file: SampleFile, header: WaveHeader) -> Wave:
     is_plain = place == Stored(0, component.itemsize, component.itemsize)
     name = f"PCM_{8 * place.size}" + (f" in {width} bytes" if place.size < width else "")
     if is_guess:
-        offset = f"{20 * math.log10(256 ** (width - place.size)):.2f}"
+        offset = f"{20 * math.log10(2.0 ** (8 * width - header.valid_bits)):.2f}"
         guess = f"its {header.valid_bits}-bit samples use neither the lowest nor the highest of {width} bytes: they are"
         guess += " taken to lie in the highest; if they lie in the lowest, all levels are"
         guess += f" {offset} dB too low, which transform.calibrationOffsetDb: {offset} makes good"
@@ -122,6 +122,11 @@ def checked(
 
     Raises WorkerError 65 where there is no sample, or where fewer are there than header and job say.
     """
+    if any(chunk.size % stride for chunk in [chunk for chunk in data if chunk.size][:-1]):
+        raise input_invalid(
+            f"{file.name} has several data chunks, and not each of them holds whole samples of {stride} bytes: write it"
+            " again with one data chunk"
+        )
     there = sum(chunk.size // stride for chunk in data)
     declared = sum(chunk.declared // stride for chunk in data)
     kinds = {chunk.kind for chunk in data} - {"exact"}
