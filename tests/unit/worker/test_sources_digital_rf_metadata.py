@@ -75,6 +75,21 @@ def test_a_damaged_metadata_file_is_named_and_not_removed(tmp_path: Path) -> Non
     assert file.exists()
 
 
+def test_row_13_metadata_that_cannot_be_used_stops_no_job_that_says_the_centre(tmp_path: Path) -> None:
+    """Rule 32: the job wins, and a warning says over what."""
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(1000))])
+    write_center_frequencies(channel, {FIRST_SAMPLE: 1e6, FIRST_SAMPLE + 500: 2e6})
+    raw = Raw(center_frequency=7e6)
+    found = open_path(tmp_path, "recording", raw=raw).description
+    assert found.center_frequency == 7e6
+    assert "1000000, 2000000 Hz" in found.warnings[0]
+    (file,) = channel.glob("metadata/*/metadata@*.h5")
+    file.write_bytes(b"damaged")
+    found = open_path(tmp_path, "recording", raw=raw).description
+    assert found.center_frequency == 7e6
+    assert [f"{file.name} is damaged" in text for text in found.warnings] == [True]
+
+
 def _entries(channel: Path, count: int) -> None:
     """Add entries without a value, one for each sample from the first on."""
     (path,) = channel.glob("metadata/*/metadata@*.h5")

@@ -109,6 +109,18 @@ def test_a_column_that_is_not_there_is_named(
     assert says(caught.value, ExitCode.INVALID_SPEC, "array.npy", *words)
 
 
+def test_row_4_what_is_said_of_the_halves_of_complex_samples_can_be_done(tmp_path: Path) -> None:
+    samples = np.array([1 + 2j, 3 + 4j], "<c8")
+    np.save(tmp_path / "noise.npy", samples)
+    fields: dict[str, Any] = {"raw": Raw(sample_rate=1.0), "iq_channels": (1, 0)}
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "noise.npy", **fields)
+    advice = "a.view('<f4').reshape(len(a), -1)"
+    assert says(caught.value, ExitCode.INVALID_SPEC, "input.iqChannels", advice)
+    np.save(tmp_path / "noise.npy", eval(advice, {"a": samples, "len": len}))
+    np.testing.assert_array_equal(read(open_path(tmp_path, "noise.npy", **fields))[0], [2 + 1j, 4 + 3j])
+
+
 def test_samples_that_are_not_finite_are_missing(tmp_path: Path) -> None:
     values = np.ones(100, "<c8")
     values[[3, 50]] = np.nan, complex(0, np.inf)

@@ -87,6 +87,10 @@ def test_the_name_decides_where_the_content_says_nothing(tmp_path: Path, name: s
         (b"\x1f\x8b", "gzip"),
         (b"PK\x03\x04", "zip"),
         (b"\0\5\x16\7\0\2\0\0", "macOS"),
+        (b".snd\0\0\0\x18", "AU"),
+        (b"caff\0\1\0\0", "CAF"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "MATLAB"),
+        (b"SIMPLE  =                    T", "FITS"),
     ],
 )
 def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path: Path, head: bytes, word: str) -> None:
@@ -95,7 +99,31 @@ def test_a_format_that_is_not_read_is_named_whatever_the_file_is_called(tmp_path
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "noise.cf32", raw=raw)
     assert says(caught.value, ExitCode.INPUT_INVALID, word, "input.format: Raw")
-    assert open_path(tmp_path, "noise.cf32", raw=raw, format=InputFormat.RAW).description.length > 0
+    found = open_path(tmp_path, "noise.cf32", raw=raw, format=InputFormat.RAW).description
+    assert found.length > 0
+    assert word in found.warnings[0]
+    assert "its header is read as samples" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"RIFF\xff\xff\xff\xffWAVEfmt ", ("a WAV file", "input.format: Audio")),
+        (b"fLaC\0\0\0\x22", ("a FLAC file", "input.format: Audio")),
+        (b"\x93NUMPY\1\0", ("a NumPy file", "input.format: NumPy")),
+        (bytes(257) + b"ustar", ("a tar archive",)),
+        (bytes(16), ()),
+    ],
+)
+def test_row_14_a_header_that_a_job_has_read_as_samples_is_a_warning(
+    tmp_path: Path, head: bytes, words: tuple[str, ...]
+) -> None:
+    """Read as raw floats, the header of a WAV is a value of +279 dB; as 16 bits it may change I for Q."""
+    (tmp_path / "long.wav").write_bytes(head + bytes(1000))
+    raw = Raw(datatype="cf32_le", sample_rate=1.0, center_frequency=1.0)
+    warnings = open_path(tmp_path, "long.wav", raw=raw, format=InputFormat.RAW).description.warnings
+    assert len(warnings) == (1 if words else 0)
+    assert all(word in text for text in warnings for word in ("long.wav", "read as samples", *words))
 
 
 def test_the_claim_itself_is_a_recording(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """SigMF: what the library writes is read the same; header bytes, channels, captures; metadata that lies."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 import sigmf
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.parameters import InputFormat, Range, Raw
+from spectrogram_worker.contract.parameters import InputFormat, Range, Raw, RecordingSelection
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources import open_recording
+from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.recordings import RATE, open_path, read, says, write_sigmf
 
 VALUES = np.arange(1, 121)
@@ -115,6 +118,29 @@ def test_several_center_frequencies_in_the_range_are_listed(tmp_path: Path) -> N
         with pytest.raises(WorkerError) as caught:
             open_path(tmp_path, "signal", range=selected)
         assert says(caught.value, ExitCode.INPUT_INVALID, "100000000, 200000000", "input.capture")
+
+
+def test_row_4_the_jobs_centre_frequency_beats_several(tmp_path: Path) -> None:
+    retuned(tmp_path)
+    found = open_path(tmp_path, "signal", raw=Raw(center_frequency=7e6)).description
+    assert found.center_frequency == 7e6
+    assert ["100000000, 200000000 Hz" in text for text in found.warnings] == [True]
+
+
+@pytest.mark.parametrize(("apart", "is_one"), [(0.001, True), (499.0, True), (501.0, False)])
+def test_row_13_center_frequencies_within_half_a_bin_are_one(tmp_path: Path, apart: float, is_one: bool) -> None:
+    """Some programs write the same frequency with each capture, rounded each time."""
+    captures = [
+        {"core:sample_start": 0, "core:frequency": 1e8},
+        {"core:sample_start": 50, "core:frequency": 1e8 + apart},
+    ]
+    write_sigmf(tmp_path, bytes(800), captures=captures, datatype="cf32_le")
+    selection = RecordingSelection(path="signal")
+    with nullcontext() if is_one else pytest.raises(WorkerError, match="several centre frequencies"):
+        found = open_recording(ClaimStore(tmp_path), selection, fft_size=RATE // 1000).description
+        assert (found.center_frequency, found.warnings) == (1e8, ())
+    with pytest.raises(WorkerError, match="several centre frequencies"):
+        open_recording(ClaimStore(tmp_path), selection)
 
 
 def test_a_capture_can_be_chosen(tmp_path: Path) -> None:

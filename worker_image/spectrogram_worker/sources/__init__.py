@@ -6,9 +6,10 @@ than a short job takes.
 
 from importlib import import_module
 from pathlib import PurePosixPath
+from typing import Any
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
-from spectrogram_worker.sources.recognition import recognised, require_no_foreign_header
+from spectrogram_worker.sources.recognition import header_warnings, recognised, require_no_foreign_header
 from spectrogram_worker.sources.recording import Description, Reader, Recording
 from spectrogram_worker.sources.said import require_usable
 from spectrogram_worker.sources.store import RecordingStore
@@ -23,7 +24,7 @@ _OPEN = {
     InputFormat.RAW: ("raw", "open_raw"),
 }
 
-_TUNED_AGAIN = (InputFormat.DIGITAL_RF,)
+_TUNED_AGAIN = (InputFormat.DIGITAL_RF, InputFormat.SIGMF)
 """Formats that may say the centre frequency many times, rounded: they ask how wide a bin is."""
 
 
@@ -36,12 +37,14 @@ def open_recording(store: RecordingStore, selection: RecordingSelection, fft_siz
     where there is none, 74 or 75 where the system cannot read it.
     """
     path, chosen = PurePosixPath(selection.path), selection.format
+    options: tuple[Any, ...] = ()
     if chosen is InputFormat.AUTO:
         chosen = recognised(store, selection)
     elif chosen is InputFormat.RAW:
-        require_no_foreign_header(store, path)
+        options = (header_warnings(store.shown(path), require_no_foreign_header(store, path)),)
     require_usable(store.shown(path), chosen, selection)
     module, function = _OPEN[chosen]
-    resolution = (fft_size,) if chosen in _TUNED_AGAIN else ()
-    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection, *resolution)
+    if chosen in _TUNED_AGAIN:
+        options = (fft_size,)
+    recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection, *options)
     return recording

@@ -23,14 +23,16 @@ def iq_pair(name: str, wanted: tuple[int, ...], channels: int) -> tuple[int, int
     return i, q
 
 
-def with_iq_channels(name: str, found: SampleType, wanted: tuple[int, ...] | None) -> SampleType:
-    """`found`, or these two of its channels as I and Q. Raises WorkerError 64 where they are not real, or not there."""
+def with_iq_channels(name: str, found: SampleType, wanted: tuple[int, ...] | None, mend: str) -> SampleType:
+    """`found`, or these two of its channels as I and Q. Raises WorkerError 64 where they are not real, or not there.
+
+    mend: what a person can do to choose among the halves of complex samples, beside leaving it.
+    """
     if wanted is None:
         return found
     if found.is_complex and found.iq_channels is None:
-        real, channels = replace(found, is_complex=False).name, 2 * found.channels
         raise invalid_spec(
-            f"input.iqChannels: {name} holds complex samples ({found.name}), not real channels: remove it, or set"
-            f" raw.datatype: {real} and raw.channels: {channels} to choose among their halves"
+            f"input.iqChannels: {name} holds complex samples ({found.name}), not real channels: remove it, or {mend} to"
+            " choose among their halves"
         )
     return replace(found, is_complex=True, channel=0, iq_channels=iq_pair(name, wanted, found.channels))

@@ -132,7 +132,8 @@ def _sample_type(
         channel=channel_index(name, selection.channel, channels),
     )
     iq_channels = selection.iq_channels or ((0, 1) if is_pair and not names_channels else None)
-    return with_iq_channels(name, found, iq_channels)
+    halves = f"save a.view('{component.str}').reshape(len(a), -1) of the array a"
+    return with_iq_channels(name, found, iq_channels, halves)
 
 
 def _short(shape: tuple[int, ...]) -> str:

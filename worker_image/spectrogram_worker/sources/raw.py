@@ -24,8 +24,8 @@ _MAXIMUM_NOTE_BYTES = 4096
 _NOTE_LINE = re.compile(r"^(sample_rate|center_frequency)=(\d{1,15})\s*$", re.MULTILINE)
 
 
-def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
-    """Open a raw file. An incomplete sample at its end is left out.
+def open_raw(store: RecordingStore, selection: RecordingSelection, warnings: tuple[str, ...] = ()) -> FileRecording:
+    """Open a raw file; `warnings` are what was seen of its first bytes. An incomplete sample at its end is left out.
 
     Raises WorkerError: 64 where neither job nor name give datatype or rate, 65 for an empty or unreadable file.
     """
@@ -48,7 +48,8 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
     sample_type = parse_datatype(datatype, channels=channels, channel=channel)
     if sample_type is None:
         raise invalid_spec(f"input.raw.datatype: {datatype} is not a SigMF sample type: write one such as cf32_le")
-    sample_type = with_iq_channels(name, sample_type, selection.iq_channels)
+    halves = f"set raw.datatype: {replace(sample_type, is_complex=False).name} and raw.channels: {2 * channels}"
+    sample_type = with_iq_channels(name, sample_type, selection.iq_channels, halves)
     length = size // sample_type.stride
     if length == 0:
         raise input_invalid(f"{name} is empty: it holds {size} bytes, less than one {sample_type.name} sample")
@@ -64,7 +65,7 @@ def open_raw(store: RecordingStore, selection: RecordingSelection) -> FileRecord
         length=length,
         bytes_per_sample=sample_type.sample_bytes,
         sample_type=sample_type.name,
-        warnings=corrections.notes,
+        warnings=(*warnings, *corrections.notes),
     )
     return FileRecording(store, path, description, sample_type, [Segment(0, length, 0)])
 

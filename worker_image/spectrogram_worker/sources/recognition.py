@@ -28,9 +28,13 @@ _OTHER_FORMATS = (
     (b"RIFF", "a RIFF file, but no WAV file"),
     (b"RF64", "an RF64 file, but no WAV file"),
     (b"FORM", "an AIFF file"),
+    (b".snd", "an AU file"),
+    (b"caff", "a CAF file"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (b"SIMPLE  =", "a FITS file"),
     (b"OggS", "an Ogg file"),
     (b"\x00\x05\x16\x07", "an AppleDouble file, which macOS keeps beside another"),
-    (b"\x89HDF\r\n\x1a\n", "a single HDF5 file"),
+    (b"\x89HDF\r\n\x1a\n", "a single HDF5 file (of Digital RF name the folder)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"PK\x03\x04", "a zip archive"),
@@ -99,6 +103,19 @@ def _look(store: RecordingStore, path: PurePosixPath, *, says_datatype: bool) ->
     if (named_in := describing(store, path)) is not None:
         return InputFormat.SIGMF, f"{named_in.name} names it as its samples"
     return InputFormat.RAW, "its content has no header that is known"
+
+
+def header_warnings(name: str, head: bytes) -> tuple[str, ...]:
+    """What a person should know who reads the file from its first byte on, as lines; `head` are its first bytes."""
+    if (kind := container(head)) is not None:
+        what, mend = f"a {kind} file", "; set input.format: Audio to read what is behind it"
+    elif head.startswith(b"\x93NUMPY"):
+        what, mend = "a NumPy file", "; set input.format: NumPy to read what is behind it"
+    elif head[257:].startswith(b"ustar"):
+        what, mend = "a tar archive", ""
+    else:
+        what, mend = next((what for magic, what in _OTHER_FORMATS if head.startswith(magic)), ""), ""
+    return (f"{name} begins as {what} does: its header is read as samples{mend}",) if what else ()
 
 
 def require_no_foreign_header(store: RecordingStore, path: PurePosixPath) -> bytes:

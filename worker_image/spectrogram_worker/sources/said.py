@@ -4,12 +4,15 @@ A field that the format cannot use is refused before anything is opened, never d
 the job is right, as a person wrote it, and a warning says so.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
-from spectrogram_worker.errors import invalid_spec
+from spectrogram_worker.errors import WorkerError, invalid_spec
 from spectrogram_worker.sources.file_names import NamedParameters
 
 _RATE_AND_CENTRE = frozenset({"raw.sample_rate", "raw.center_frequency"})
@@ -62,6 +65,17 @@ class Corrections:
         if stated is not None and said != stated:
             self._notes.append(f"input.{field} corrects {self._name}: {_shown(said)} instead of {_shown(stated)}")
         return said
+
+    @contextmanager
+    def where_said(self, said: float | None) -> Iterator[None]:
+        """To look within for the centre frequency that the recording states: where the job has `said` another, what the
+        recording makes impossible (65) is noted and no more."""
+        try:
+            yield
+        except WorkerError as error:
+            if said is None or error.code is not ExitCode.INPUT_INVALID:
+                raise
+            self._notes.append(f"The centre frequency is the job's alone: {error}")
 
     def center(
         self, said: float | None, stated: float | None, *, is_complex: bool, field: str = "raw.centerFrequency"

@@ -1,8 +1,9 @@
 """Where in its bytes an integer sample lies, when a WAV's header gives it more bytes than it has bits for.
 
 By the standard the value is in the highest bits. `arecord -f S24_LE` puts 24 bits into the lowest three of four bytes,
-and its header says 24 or even 32 bits; with S20_3LE it puts 20 bits into the lowest of three bytes, and a converter's 12
-bits often lie in the lowest of two. The samples tell: bits that a value does not use are 0, or above it repeat its sign.
+and its header says 24 or even 32 bits; with S20_3LE it puts 20 bits into the lowest of three bytes; the 12 bits of a
+converter often lie in the lowest of two. The samples tell: bits that a value does not use are 0, or above it repeat its
+sign.
 """
 
 from collections.abc import Iterator

@@ -42,8 +42,10 @@ class _Part:
     count: int
 
 
-def open_sigmf(store: RecordingStore, selection: RecordingSelection) -> FileRecording:
+def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: int | None = None) -> FileRecording:
     """Open a SigMF recording, named by either file, by their common name, or by its archive.
+
+    Centre frequencies that differ by no more than half a bin of `fft_size` are one.
 
     Raises WorkerError: 64 for a channel or capture that is not there, 65 for metadata or data that cannot be used
     (among them several centre frequencies in the range, or several sample rates), 66 where a file is missing.
@@ -90,7 +92,9 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection) -> FileReco
     selected = select(description, selection.range)
     held = (starts < selected.start + selected.count) & (stops > selected.start)
     chosen = [part for part, is_held in zip(parts, held, strict=True) if is_held]
-    stated, untold = _center_frequency(metadata, chosen)
+    stated, untold = None, None
+    with corrections.where_said(said.center_frequency):
+        stated, untold = _center_frequency(metadata, chosen, rate / fft_size / 2 if fft_size else 0.0)
     center = corrections.center(said.center_frequency, stated, is_complex=sample_type.is_complex)
     warnings += timeline.warnings + corrections.notes
     if untold is not None and said.center_frequency is None:
@@ -115,9 +119,16 @@ def _sample_rate(metadata: Metadata, parts: Sequence[_Part]) -> float | None:
     return different[0] if different else None
 
 
-def _center_frequency(metadata: Metadata, parts: Sequence[_Part]) -> tuple[float | None, str | None]:
-    """Centre frequency of these captures in Hz, and a warning where not all of them say it."""
-    said = list(dict.fromkeys(part.capture.frequency for part in parts if part.capture.frequency is not None))
+def _center_frequency(metadata: Metadata, parts: Sequence[_Part], tolerance: float) -> tuple[float | None, str | None]:
+    """Centre frequency of these captures in Hz, and a warning where not all of them say it.
+
+    Raises WorkerError 65 where they differ by more than `tolerance`.
+    """
+    said: list[float] = []
+    for part in parts:
+        found = part.capture.frequency
+        if found is not None and all(abs(found - known) > tolerance for known in said[: _LISTED_VALUES + 1]):
+            said.append(found)
     if len(said) > 1:
         raise input_invalid(
             f"{metadata.name} has captures at several centre frequencies in this range ({_in_hertz(said)}):"
