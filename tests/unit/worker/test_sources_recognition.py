@@ -1,6 +1,7 @@
 """Auto: the format by content first, by name second; formats that are known but not read are named."""
 
 import logging
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import InputFormat, Raw
 from spectrogram_worker.errors import WorkerError
 from unit.worker.recordings import integer_pairs, open_path, says, write_digital_rf, write_raw, write_sigmf
+from unit.worker.rights import obeying_permissions
 
 GQRX = "gqrx_20230806_151838_428000000_200000_fc.raw"
 
@@ -135,6 +137,34 @@ def test_the_claim_itself_is_a_recording(tmp_path: Path) -> None:
         with pytest.raises(WorkerError) as caught:
             open_path(tmp_path, ".", format=format_, raw=Raw(sample_rate=1.0, datatype="cf32_le"))
         assert caught.value.code in (ExitCode.INPUT_INVALID, ExitCode.INPUT_NOT_FOUND, ExitCode.INVALID_SPEC)
+
+
+def test_row_9_what_lies_beside_channels_and_is_closed_is_no_channel(tmp_path: Path) -> None:
+    """An ext4 volume has a lost+found that is root's alone; links may lead anywhere."""
+    write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    root = tmp_path / "recording"
+    (root / "lost+found").mkdir(mode=0o000)
+    (root / "circle").symlink_to("circle")
+    (root / "latest").symlink_to("/etc")
+    with obeying_permissions():
+        assert open_path(root, ".").description.length == 100
+        with pytest.raises(WorkerError) as caught:
+            open_path(root, ".", channel="latest")
+        assert says(caught.value, ExitCode.INPUT_INVALID, "latest", "leads out of the claim")
+        shutil.rmtree(root / "ch0")
+        with pytest.raises(WorkerError) as caught:
+            open_path(root, ".")
+        assert caught.value.code is ExitCode.INPUT_INVALID
+
+
+@pytest.mark.parametrize("format_", [InputFormat.AUTO, InputFormat.SIGMF, InputFormat.RAW])
+@pytest.mark.parametrize("target", ["/etc", "circle"])
+def test_row_9_an_error_names_what_the_job_names(tmp_path: Path, target: str, format_: InputFormat) -> None:
+    """And not the metadata beside it that is looked for."""
+    (tmp_path / "circle").symlink_to(target)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "circle/a.cf32", format=format_, raw=Raw(datatype="cf32_le", sample_rate=1.0))
+    assert says(caught.value, ExitCode.INPUT_INVALID, "circle/a.cf32 is a symbolic link")
 
 
 def sdriq(bits: int = 16) -> bytes:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -68,6 +69,11 @@ def settled(made: Place, count: int) -> list[int]:
     return [number for _, number in made.fetched]
 
 
+def was_fetched(made: Place, number: int) -> bool:
+    """Whether this block was asked for."""
+    return number in [found for _, found in made.fetched]
+
+
 def test_bytes_across_blocks() -> None:
     with place(most=4) as made:
         for offset, count in (
@@ -87,10 +93,8 @@ def test_each_block_is_fetched_once_by_a_file_that_is_read_forwards() -> None:
             count = min(PIECE, SIZE - offset)
             assert made.read(offset, count) == content_at("a", offset, count)
             if offset >= CACHED_BLOCK_BYTES:  # and always ahead
-                assert min(offset // CACHED_BLOCK_BYTES + 1, BLOCKS_IN_FILE - 1) in [
-                    number for _, number in made.fetched
-                ]
-            time.sleep(0.002)
+                ahead = min(offset // CACHED_BLOCK_BYTES + 1, BLOCKS_IN_FILE - 1)
+                wait_until(partial(was_fetched, made, ahead), interval=0.001)
         assert sorted(settled(made, BLOCKS_IN_FILE)) == list(range(BLOCKS_IN_FILE))
 
 

@@ -38,6 +38,7 @@ def open_recording(store: RecordingStore, selection: RecordingSelection, fft_siz
     """
     path, chosen = PurePosixPath(selection.path), selection.format
     options: tuple[Any, ...] = ()
+    store.is_file(path)  # before anything beside it is asked for: an error names what the job names
     if chosen is InputFormat.AUTO:
         chosen = recognised(store, selection)
     elif chosen is InputFormat.RAW:

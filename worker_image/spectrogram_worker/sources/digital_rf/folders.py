@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.errors import input_invalid, invalid_spec
+from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
 from spectrogram_worker.sources.store import RecordingStore
 
 PROPERTIES_NAMES = ("drf_properties.h5", "metadata.h5")  # the second before version 2.5
@@ -30,8 +31,23 @@ def is_digital_rf(store: RecordingStore, path: PurePosixPath) -> bool:
 
 
 def channel_names(store: RecordingStore, path: PurePosixPath) -> list[str]:
-    """The channels of a recording, sorted."""
-    return sorted(name for name in store.names(path) if properties_file(store, path / name) is not None)
+    """The channels of a recording, sorted.
+
+    What cannot be looked into, as a closed lost+found or a link that leads out, is no channel. Where there is no other,
+    WorkerError 65 says of the first why it cannot.
+    """
+    found, failures = [], []
+    for name in store.names(path):
+        try:
+            if properties_file(store, path / name) is not None:
+                found.append(name)
+        except WorkerError as error:
+            if error.code is not ExitCode.INPUT_INVALID:
+                raise
+            failures.append(error)
+    if failures and not found:
+        raise failures[0]
+    return sorted(found)
 
 
 def choose_channel(store: RecordingStore, path: PurePosixPath, wanted: str | None) -> PurePosixPath:
@@ -52,6 +68,7 @@ def choose_channel(store: RecordingStore, path: PurePosixPath, wanted: str | Non
     if wanted is None and len(names) > 1:
         raise invalid_spec(f"input.channel is missing: {name} has the channels {listed}, name one")
     if wanted is not None and wanted not in names:
+        properties_file(store, path / wanted)  # raises where it is there and cannot be looked into
         raise invalid_spec(f"input.channel: {name} has no channel {wanted}, but {listed}")
     return path / (wanted or names[0])
 
