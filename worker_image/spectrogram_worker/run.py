@@ -18,6 +18,8 @@ def run(document: WorkerDocument, stop: StopRequest, *, started: float) -> ExitC
     """Run one attempt; `started` is when the process began, as `time.monotonic` gives it."""
     job, folders = document.job.title, document.folders
     limits = document.limits
+    if limits.grace_seconds is not None:
+        stop.grace_seconds = limits.grace_seconds
     gauge = MemoryGauge(limits.memory_bytes, find_cgroup(), limits.safeguard_percent)
     state = ProgressState(document.job, gauge)
     attempts: list[Attempt] = []

@@ -240,6 +240,17 @@ def test_signals_are_requests(stage: Stage, number: signal.Signals) -> None:
     assert (stage.code, stage.stop.stop.message) == (ExitCode.INTERRUPTED, f"interrupted by {number.name}")
 
 
+@pytest.mark.parametrize(("grace", "patience"), [(None, 20.0), (600, 20.0), (30, 20.0), (21, 14.0), (3, 2.0)])
+def test_a_signal_leaves_a_third_of_the_grace_period_for_last_words(grace: int | None, patience: float) -> None:
+    stop = StopRequest()
+    if grace is not None:
+        stop.grace_seconds = grace
+    stop.interrupt("SIGTERM")
+    assert stop.stop is not None
+    assert stop.stop.code is ExitCode.INTERRUPTED
+    assert stop.stop.patience == pytest.approx(patience)
+
+
 def test_last_words_that_fail_do_not_save_the_process(stage: Stage) -> None:
     def fail(stop: Stop) -> ExitCode | None:
         raise IndexError(stop.message)

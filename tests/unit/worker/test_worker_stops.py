@@ -129,6 +129,22 @@ def test_terminate_while_a_store_stalls_before_the_first_column_leaves_last_word
     assert outputs(tmp_path) == []
 
 
+def test_a_store_that_stalls_takes_no_more_than_its_share_of_a_short_grace_period(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kubelet kills when it is over: without this the worker would have waited 20 s for the store."""
+    for variable, value in CREDENTIALS.items():
+        monkeypatch.setenv(variable, value)
+    limits = {"softSeconds": 600, "memoryBytes": 2**30, "graceSeconds": 3}
+    with stalling_store(2**25, None) as store:
+        process = start(document(tmp_path, places=store.places, limits=limits))
+        store.stalled.wait()
+        process.send_signal(signal.SIGTERM)
+        ended = wait(process, tmp_path)
+    assert ended.assert_orderly(ExitCode.INTERRUPTED).message.endswith("did not react, nothing is kept")
+    assert any("no reaction for 2 s" in message for message in ended.messages)
+
+
 def test_terminate_is_85_and_keeps_what_is_done(tmp_path: Path, endless: Path) -> None:
     ended = run_until(tmp_path, lambda report: report.progress.columns_done > 3, signal.SIGTERM, reduce=ENDLESS)
     assert_partial(tmp_path, ended, ExitCode.INTERRUPTED)

@@ -16,6 +16,8 @@ from spectrogram_worker.contract.parameters import (
 
 ENVIRONMENT_VARIABLE = "SPECTROGRAM_JOB"
 MAXIMUM_DOCUMENT_BYTES = 32 * 1024
+USUAL_GRACE_SECONDS = 30
+"""From SIGTERM to the kill, where the document does not say."""
 PROGRESS_PORT = 8080
 PROGRESS_PORT_NAME = "progress"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": False, "AWS_SECRET_ACCESS_KEY": False, "AWS_SESSION_TOKEN": True}
@@ -54,6 +56,8 @@ class Limits(Model):
     """Threads that transform, max(1, ⌊cpu⌋)."""
     large_dataset_bytes: Annotated[int, Field(ge=1)] | None = None
     """A selected range larger than this belongs on the large queue: exit 87 before reading samples. None: stay."""
+    grace_seconds: Annotated[int, Field(ge=0)] | None = None
+    """From SIGTERM to the kill. None: the usual 30, which is left out, as an older worker does not know this field."""
     scratch_bytes: Annotated[int, Field(ge=0)] | None = None
     """Room for temporary files; a pod that uses more is evicted. None: as much as the file system has."""
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.document import USUAL_GRACE_SECONDS
 
 INTERRUPTED_PATIENCE = 20.0
-"""Seconds that a worker asked to end may go without reacting: the kubelet kills 30 s after SIGTERM."""
+"""Seconds that a worker asked to end may go without reacting, at most."""
+_SHARE_OF_GRACE = 2 / 3
+"""What of its grace period it may go so; the rest is for its last words."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,24 @@ class Stop:
 
 
 class StopRequest:
-    """Requests to stop, from any thread or signal handler. The first one decides how the worker ends."""
+    """Requests to stop, from any thread or signal handler. The first one decides how the worker ends.
+
+    grace_seconds: how long after SIGTERM the kubelet kills.
+    """
 
     def __init__(self) -> None:
+        self.grace_seconds = float(USUAL_GRACE_SECONDS)
         self._stops: list[Stop] = []
         self._heeded: frozenset[ExitCode] = frozenset()
 
     def request(self, code: ExitCode, message: str, *, patience: float) -> None:
         """Ask the computation to end with `code`."""
         self._stops.append(Stop(code, message, patience))
+
+    def interrupt(self, name: str) -> None:
+        """Ask the computation to end with 85, because of the signal `name`."""
+        patience = min(INTERRUPTED_PATIENCE, _SHARE_OF_GRACE * self.grace_seconds)
+        self.request(ExitCode.INTERRUPTED, f"interrupted by {name}", patience=patience)
 
     @property
     def stop(self) -> Stop | None:
@@ -79,8 +91,7 @@ def stop_on_signals(stop: StopRequest) -> None:
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        stop.request(ExitCode.INTERRUPTED, f"interrupted by {name}", patience=INTERRUPTED_PATIENCE)
+        stop.interrupt(signal.Signals(number).name)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupt)

@@ -28,6 +28,7 @@ from spectrogram_worker.contract.document import (
     OUTPUT_CREDENTIALS,
     PROGRESS_PORT,
     PROGRESS_PORT_NAME,
+    USUAL_GRACE_SECONDS,
     Folders,
     JobReference,
     Limits,
@@ -79,7 +80,7 @@ def spec_hash(spec: SpectrogramJobSpec) -> str:
 def worker_document(job: ValidJob, attempt: Attempt, policy: Policy) -> WorkerDocument:
     """What the worker of this attempt is told."""
     spec = job.spec
-    queue = named_queue(attempt.pool)
+    queue, grace = named_queue(attempt.pool), policy.termination_grace_seconds
     stays = spec.queue != "auto" or queue is QueueName.LARGE_JOBS
     return WorkerDocument(
         job=JobReference(
@@ -97,6 +98,7 @@ def worker_document(job: ValidJob, attempt: Attempt, policy: Policy) -> WorkerDo
             safeguard_percent=policy.safeguard_percent,
             threads=transform_threads(attempt_cpu(spec, queue, policy)),
             large_dataset_bytes=None if stays else policy.large_dataset_bytes,
+            grace_seconds=None if grace == USUAL_GRACE_SECONDS else grace,
             scratch_bytes=policy.scratch_bytes,
         ),
         places=worker_places(spec, policy),

@@ -122,6 +122,12 @@ def test_a_default_job_has_a_gibibyte_and_fifteen_minutes() -> None:
     assert parse_quantity(limits["memory"]) == GIBIBYTE
     assert (pod["spec"]["activeDeadlineSeconds"], document(pod).limits.soft_seconds) == (900, 600)
     assert pod["spec"]["terminationGracePeriodSeconds"] == 30
+    assert "graceSeconds" not in pod["spec"]["containers"][0]["env"][0]["value"]  # an older worker takes it for 30
+
+
+def test_a_worker_knows_how_long_its_grace_period_is() -> None:
+    pod = build_pod(build_job(), attempt(), replace(POLICY, termination_grace_seconds=5))
+    assert pod["spec"]["terminationGracePeriodSeconds"] == document(pod).limits.grace_seconds == 5
 
 
 @pytest.mark.parametrize(
