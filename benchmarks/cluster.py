@@ -49,6 +49,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # One for all operators, of which one runs at a time: the next is the same in leases, and waits for none.
+        self._port = free_port()
         self._audit = folder / "audit.log"
         policy = folder / "audit.yaml"
         writes = {"level": "Metadata", "users": [OPERATOR, NATIVE], "verbs": ["create", "update", "patch", "delete"]}
@@ -102,7 +104,7 @@ class Bench:
     def operator(self, workspace: Workspace, *, slots: int = 100_000, node: str = "played") -> Iterator["Operator"]:
         """The operator with its default settings but for the slots, from its start to its end."""
         pool = {"maxConcurrent": slots, "nodeSelector": {"node": node}}
-        operator = Operator(self.kubeconfig, workspace.namespace, self.folder, {"default": pool})
+        operator = Operator(self.kubeconfig, workspace.namespace, self.folder, {"default": pool}, self._port)
         operator.program.start()
         try:
             yield operator
@@ -124,8 +126,8 @@ class Bench:
 class Operator:
     """One process of the operator."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, folder: Path, pools: Mapping[str, Any]) -> None:
-        self.port = free_port()
+    def __init__(self, kubeconfig: Path, namespace: str, folder: Path, pools: Mapping[str, Any], port: int) -> None:
+        self.port = port
         settings = {
             "KUBECONFIG": str(kubeconfig),
             "SPECTROGRAM_NAMESPACES": namespace,

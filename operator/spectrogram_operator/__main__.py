@@ -5,6 +5,7 @@ import asyncio
 import importlib.metadata
 import logging
 import os
+import socket
 import sys
 
 from prometheus_client import CollectorRegistry
@@ -38,10 +39,15 @@ def main() -> None:
     asyncio.run(serve(settings, version))
 
 
+def identity(settings: Settings) -> str:
+    """Of the pod, or of the machine, and a port that no other operator there can have: the same after a kill."""
+    return f"{socket.gethostname()}:{settings.health_port}"
+
+
 async def serve(settings: Settings, version: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     registry = CollectorRegistry()
-    service = Service(settings, connect, registry, version=version)
+    service = Service(settings, connect, registry, version=version, identity=identity(settings))
     metrics = MetricsServer(registry, settings.metrics_port)
     try:
         await operate(settings, service, stop=asyncio.Event())

@@ -16,6 +16,7 @@ Body = dict[str, Any]
 USER_AGENT = "cluster-tests"
 _GROUPS = {
     "spectrogramjobs": "/apis/spectrogram.dev/v1beta1",
+    "leases": "/apis/coordination.k8s.io/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }

@@ -6,11 +6,15 @@ from cluster.audit import Audit
 from cluster.conftest import CHART, OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, Workspace
+from harness.client import Client
 from pods.shapes import Body
 from pods.statuses import succeeded
+from spectrogram_operator.api.names import LEASE
 
 RIGHTS = {
     "events": ["list", "create", "patch"],
+    "leases.coordination.k8s.io": ["create"],
+    f"leases.coordination.k8s.io {LEASE}": ["get", "update"],
     "persistentvolumeclaims": ["get"],
     "pods": ["get", "list", "watch", "create", "delete"],
     "spectrogramjobs.spectrogram.dev": ["get", "list", "watch"],
@@ -28,7 +32,8 @@ def test_the_operator_may_do_this_and_nothing_else(workspace: Workspace) -> None
     for line in told.splitlines():
         resource, *rest = line.split(maxsplit=1)
         if not line.startswith(" ") and not resource.startswith(OF_EVERYBODY):
-            rights[resource] = rest[0].rpartition("[")[2].rstrip("] ").split()
+            _, names, verbs = (part.rstrip("] ") for part in rest[0].split("[")[1:])
+            rights[f"{resource} {names}".strip()] = verbs.split()
     assert rights == RIGHTS
 
 
@@ -49,28 +54,36 @@ def test_the_operator_asks_for_nothing_that_it_may_not(workspace: Workspace, ope
 def test_one_operator_may_serve_the_whole_cluster(own_workspace: Workspace) -> None:
     """Scope Cluster: one ClusterRole, and jobs of a namespace that nobody named."""
     workspace = own_workspace
-    role, binding = cluster_wide(workspace)
+    rights = cluster_wide(workspace)
     operator = workspace.operator(SPECTROGRAM_NAMESPACES="")
-    workspace.client.apply(role, binding)
+    for one in rights:
+        at_home(workspace, one).apply(one)
     try:
         operator.start()
         workspace.submit()
         pod = workspace.start()
         workspace.play(pod, succeeded(pod))
         assert workspace.wait_for_end().phase == "Succeeded"
+        assert workspace.api.find("leases", LEASE) is None
+        workspace.operator().start()
+        operator.wait_for_log(f"The namespace {workspace.namespace}: another operator serves it")
     finally:
         operator.stop()
-        for one in (role, binding):
-            workspace.client.kubectl("delete", one["kind"], one["metadata"]["name"])
+        for one in rights:
+            at_home(workspace, one).kubectl("delete", one["kind"], one["metadata"]["name"])
 
 
 def as_operator(workspace: Workspace) -> str:
     return f"--kubeconfig={workspace.kubeconfig}"
 
 
-def cluster_wide(workspace: Workspace) -> tuple[Body, Body]:
-    """The chart's ClusterRole and its binding, to the account of this workspace's operator."""
+def at_home(workspace: Workspace, manifest: Body) -> Client:
+    """A client of the namespace that the object is in."""
+    return workspace.control_plane.client(manifest["metadata"].get("namespace", workspace.namespace))
+
+
+def cluster_wide(workspace: Workspace) -> list[Body]:
+    """The chart's ClusterRole, its Role for the lease, and their bindings to this workspace's operator."""
     options = ["--set=scope=Cluster", f"--set=serviceAccount.name={ACCOUNT}", "--show-only=templates/rbac.yaml"]
     text = workspace.client.helm("template", workspace.namespace, str(CHART), *options)
-    manifests = {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
-    return manifests["ClusterRole"], manifests["ClusterRoleBinding"]
+    return [manifest for manifest in yaml.safe_load_all(text) if manifest]

@@ -34,7 +34,7 @@ def test_killed_after_any_of_its_calls_the_operator_goes_on_where_it_was(workspa
     assert operator.runs
     made = {line.split()[1] for line in (workspace.folder / "calls").read_text().splitlines()}
     assert made == {"claim_exists", "create_pod", "delete_pod", "post_event", "read_pod", "write_status"}
-    assert len(jobs) > 15
+    assert len(jobs) > 11, "what follows at once on something else saves calls; fewer than these it never makes"
 
 
 def test_killed_again_and_again_while_many_jobs_run_the_operator_loses_none(workspace: Workspace) -> None:
@@ -51,9 +51,11 @@ def test_killed_again_and_again_while_many_jobs_run_the_operator_loses_none(work
 
 
 def test_two_operators_at_once_do_no_harm(workspace: Workspace) -> None:
-    """Two releases by mistake, or an old pod that its node does not end: every write is locked, every name is fixed."""
+    """Without leases that tell them apart both act: every write is locked, every name is fixed (fault 32)."""
     for _ in range(2):
-        workspace.operator(**EVERYTHING_AT_ONCE).start()
+        workspace.operator("cluster.twin_operator", **EVERYTHING_AT_ONCE).start()
+    for operator in workspace.operators:
+        operator.wait_for_log(f"Serving {workspace.namespace}")
     jobs = [f"job-{number}" for number in range(30)]
     with Player(workspace.api, fail_once) as player:
         for job in jobs:

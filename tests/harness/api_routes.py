@@ -74,6 +74,9 @@ def _object(store: ApiStore, request: Request) -> Body:
     if request.method == "PUT" and request.of_status:
         assert request.body is not None
         return store.replace_status(request.plural, request.body)
+    if request.method == "PUT":
+        assert request.body is not None
+        return store.replace(request.plural, request.body)
     raise ApiError(405, "MethodNotAllowed", f"{request.method} {request.path}", kind=request.plural)
 
 

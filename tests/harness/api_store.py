@@ -8,7 +8,7 @@ out are its own: read them, and write a changed copy.
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -126,14 +126,14 @@ class ApiStore:
         self._pages[following] = (version, rest[limit:])
         return Page(rest[:limit], version, following)
 
+    def replace(self, plural: str, body: Body) -> Body:
+        """The object as it is here, if nobody changed it since: 404, or 409 Conflict for another version or UID."""
+        self._check_version(plural, body["metadata"])
+        return self.put(plural, json.loads(json.dumps(body)))
+
     def replace_status(self, plural: str, body: Body) -> Body:
         """The object with this status, if nobody changed it since: 404, or 409 Conflict for another version or UID."""
-        metadata = body["metadata"]
-        old = self.get(plural, metadata.get("namespace", ""), metadata["name"])
-        if not metadata.get("resourceVersion"):
-            message = "metadata.resourceVersion: must be specified for an update"
-            raise ApiError(422, "Invalid", message, kind=plural, name=metadata["name"])
-        self._check_preconditions(plural, old, metadata.get("uid"), metadata["resourceVersion"])
+        old = self._check_version(plural, body["metadata"])
         return self.put(plural, {**old, "status": json.loads(json.dumps(body.get("status", {})))})
 
     def put(self, plural: str, body: Body) -> Body:
@@ -226,6 +226,15 @@ class ApiStore:
     def _select(self, plural: str, namespace: str | None, selector: str) -> list[Body]:
         keys = sorted(key for key in self.objects if key[0] == plural and namespace in (None, key[1]))
         return [self.objects[key] for key in keys if _matches(self.objects[key], selector)]
+
+    def _check_version(self, plural: str, metadata: Mapping[str, Any]) -> Body:
+        """The object as it is, whose version a replacement has to name."""
+        old = self.get(plural, metadata.get("namespace", ""), metadata["name"])
+        if not metadata.get("resourceVersion"):
+            message = "metadata.resourceVersion: must be specified for an update"
+            raise ApiError(422, "Invalid", message, kind=plural, name=metadata["name"])
+        self._check_preconditions(plural, old, metadata.get("uid"), metadata["resourceVersion"])
+        return old
 
     def _check_preconditions(self, kind: str, old: Body, uid: str | None, version: str | None) -> None:
         metadata = old["metadata"]

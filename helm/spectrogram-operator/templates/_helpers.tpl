@@ -111,4 +111,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]
+{{- if eq .Values.scope "Namespaced" }}
+{{ include "spectrogram-operator.leaseRules" "spectrogram-operator" }}
+{{- else }}
+# Which namespaces another release serves by name: this one stays out of them.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [spectrogram-operator]
+  verbs: [list]
+{{- end }}
+{{- end }}
+
+{{/* The right to seek and keep the lease of this name. No rule can name what does not exist yet. */}}
+{{- define "spectrogram-operator.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ . }}]
+  verbs: [get, update]
 {{- end }}

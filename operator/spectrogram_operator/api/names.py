@@ -15,3 +15,8 @@ ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
 
 MAIN_CONTAINER = "worker"
 """The container of a pod that runs the worker; others are injected."""
+
+LEASE = "spectrogram-operator"
+"""The Lease, in each watched namespace, of whoever serves this namespace by name."""
+LEASE_OF_ALL = ("default", "spectrogram-operator-all-namespaces")
+"""Namespace and name of the Lease of whoever serves all namespaces."""

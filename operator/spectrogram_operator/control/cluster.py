@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.lease import Lease
 from spectrogram_operator.core.planning.observed import Event
 
 Body = Mapping[str, Any]
@@ -98,5 +99,21 @@ class Lists(Protocol):
         ...
 
 
-class ApiServer(Cluster, Lists, Protocol):
+class LeaseRecords(Protocol):
+    """Where operators write down which of them acts. Every method may raise ClusterError."""
+
+    async def read_lease(self, namespace: str, name: str) -> Lease | None:
+        """The lease as it is now; None where the API server says that there is none."""
+        ...
+
+    async def write_lease(self, namespace: str, name: str, lease: Lease) -> Lease:
+        """Create it where it has no version, else replace it if nobody has changed it since (409); as it is then."""
+        ...
+
+    async def list_leases(self, name: str) -> Mapping[str, Lease]:
+        """Every lease of this name, by namespace."""
+        ...
+
+
+class ApiServer(Cluster, Lists, LeaseRecords, Protocol):
     """A cluster that others change too: what its watches miss, its lists tell."""

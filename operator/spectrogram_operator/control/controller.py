@@ -19,7 +19,7 @@ class Controller:
     """Works on what it is told of, once `queue.run()` runs and `slots.open()` was called.
 
     `record` is told of every status write that won, `tell` is given events to post, `on_error` every error that a
-    reconcile met; it is tried again.
+    reconcile met; it is tried again. `serves`: whether it acts in a namespace; `look_again` where that has changed.
     """
 
     def __init__(
@@ -31,11 +31,13 @@ class Controller:
         record: Recorder,
         tell: Callable[[Job, Event], None] = lambda job, event: None,
         on_error: Callable[[Exception], None] = lambda error: None,
+        serves: Callable[[str], bool] = lambda namespace: True,
     ) -> None:
         self.store = Store()
+        self.serves = serves
         self.queue = WorkQueue(self.reconcile, on_error=on_error)
-        self.slots = Slots(self.store, policy, clock, self.queue.add)
-        self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add)
+        self.slots = Slots(self.store, policy, clock, self.queue.add, serves)
+        self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add, serves)
         self._reconciler = Reconciler(
             cluster=cluster,
             store=self.store,
@@ -45,6 +47,7 @@ class Controller:
             clock=clock,
             record=record,
             tell=tell,
+            serves=serves,
         )
 
     def job_event(self, body: Body, *, deleted: bool = False) -> None:
@@ -65,6 +68,21 @@ class Controller:
         """Look at the job that says it owns the pod."""
         if pod.owner_name:
             self.queue.add(f"{pod.namespace}/{pod.owner_name}")
+
+    def look_again(self, namespace: str | None) -> None:
+        """This namespace (None: each) is served from now on, or no more."""
+        self.slots.look_again(namespace)
+        self.poller.look_again(namespace)
+        self.look_at_all(namespace)
+
+    def look_at_all(self, namespace: str | None) -> None:
+        """Look at each job of this namespace (None: of all) that is not over, and at those that have pods."""
+        for pod in self.store.pods():
+            if namespace in (None, pod.namespace):
+                self.look_at_owner(pod)
+        for job in self.store.unfinished():
+            if namespace in (None, job.namespace):
+                self.queue.add(job.key)
 
     async def reconcile(self, key: str) -> float | None:
         """One look at the job of this namespace/name; seconds until the next."""

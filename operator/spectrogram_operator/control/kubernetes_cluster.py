@@ -18,6 +18,7 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
 from spectrogram_operator.control.cluster import Body, ClusterError, Page
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.document import PROGRESS_PORT
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
@@ -146,6 +147,26 @@ class KubernetesCluster:
         except ClusterError as error:
             logger.info("Job %s: the event %s could not be posted: %s", job.key, event.reason, error)
 
+    async def read_lease(self, namespace: str, name: str) -> Lease | None:
+        """See LeaseRecords."""
+        body = await self._read(f"{_leases_path(namespace)}/{quote(name)}", kind="leases")
+        return read_lease(body) if body is not None else None
+
+    async def write_lease(self, namespace: str, name: str, lease: Lease) -> Lease:
+        """See LeaseRecords."""
+        path, metadata = _leases_path(namespace), {"name": name, "namespace": namespace}
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+        body["spec"] = lease.to_document()
+        if not lease.version:
+            return read_lease(await self._request("POST", path, body))
+        body["metadata"] = {**metadata, "resourceVersion": lease.version}
+        return read_lease(await self._request("PUT", f"{path}/{quote(name)}", body))
+
+    async def list_leases(self, name: str) -> Mapping[str, Lease]:
+        """See LeaseRecords. One for each namespace at most, and only of this name: the right to list says so too."""
+        pages = self._pages("/apis/coordination.k8s.io/v1", None, "leases", fieldSelector=f"metadata.name={name}")
+        return {body["metadata"]["namespace"]: read_lease(body) async for page in pages for body in page.items}
+
     async def close(self) -> None:
         """Release connections."""
         await self._workers.close()
@@ -228,3 +249,7 @@ def _job_path(namespace: str, name: str) -> str:
 
 def _pod_path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+def _leases_path(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from spectrogram_operator.core.judging.refusals import Refusal
 
+REWORDING_SECONDS = 30.0
+
 
 @dataclass(slots=True)
 class Notes:
@@ -16,8 +18,16 @@ class Notes:
     """Why the API server did not create the pod; creating it again waits for a while."""
     refused: datetime | None = None
     """When it said so."""
+    reworded: datetime | None = None
+    """When a status was last written of which only the words had changed."""
     created: str = ""
     """The name of the pod whose creation the API server confirmed last."""
+
+    def seconds_to_rewording(self, now: datetime) -> float:
+        """How long the words of the status stay as they are, though nothing else has changed either (rule 16)."""
+        if self.reworded is None:
+            return 0.0
+        return max(0.0, REWORDING_SECONDS - (now - self.reworded).total_seconds())
 
     def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
         """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""

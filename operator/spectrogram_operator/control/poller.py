@@ -30,7 +30,8 @@ class _Followed:
 class Poller:
     """Listens to the store: each running pod is asked every poll interval, ever more rarely while it does not answer.
 
-    `wake` is called with the key of a job whose worker has said something that is worth a look.
+    `wake` is called with the key of a job whose worker has said something that is worth a look. Nobody is asked in a
+    namespace that this operator does not serve.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Poller:
         policy: Policy,
         clock: Callable[[], datetime],
         wake: Callable[[str], None],
+        serves: Callable[[str], bool] = lambda namespace: True,
     ) -> None:
         self._store = store
         self._ask = ask
         self._policy = policy
         self._clock = clock
         self._wake = wake
+        self._serves = serves
         self._followed: dict[str, _Followed] = {}
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         store.listeners.append(self)
@@ -57,6 +60,12 @@ class Poller:
             return None
         report, followed.report = followed.report, None
         return report
+
+    def look_again(self, namespace: str | None) -> None:
+        """This namespace (None: each) is served from now on, or no more."""
+        for pod in list(self._store.pods()):
+            if namespace in (None, pod.namespace):
+                self.pod_changed(pod)
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -78,7 +87,7 @@ class Poller:
     def pod_changed(self, pod: Pod) -> None:
         """See Listener."""
         answers = pod.live and pod.worker_runs and not pod.deleting and pod.pod_ip
-        if not answers or not isinstance(self._store.owner_of(pod), Job):
+        if not answers or not isinstance(self._store.owner_of(pod), Job) or not self._serves(pod.namespace):
             self._leave(pod.uid)
         elif pod.uid in self._followed:
             self._followed[pod.uid].pod = pod

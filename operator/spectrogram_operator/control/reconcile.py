@@ -14,6 +14,7 @@ from typing import Protocol
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError
+from spectrogram_operator.control.leases import NotServingError
 from spectrogram_operator.control.notes import Notes
 from spectrogram_operator.control.poller import Poller
 from spectrogram_operator.control.slots import Slots
@@ -25,7 +26,7 @@ from spectrogram_operator.core.judging.refusals import refusal
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan, tidy_up
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, holds, is_held_back, is_over
+from spectrogram_operator.core.status import active_attempt, differ_in_words, holds, is_held_back, is_over
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 
 MAXIMUM_CONFLICTS = 5
@@ -41,7 +42,7 @@ class Recorder(Protocol):
 
 
 class Reconciler:
-    """Keeps every job's status true. `tell` is given events about jobs: somebody posts them, later."""
+    """Keeps every job's status true where `serves` says so. `tell` is given events: somebody posts them, later."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Reconciler:
         clock: Callable[[], datetime],
         record: Recorder,
         tell: Callable[[Job, Event], None],
+        serves: Callable[[str], bool],
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -64,6 +66,7 @@ class Reconciler:
         self._record = record
         self._tell = tell
         self._volumes = VolumeTroubles(cluster.pod_warnings, clock)
+        self._serves = serves
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
         """By UID of the job."""
         self._claims: dict[tuple[str, str], datetime] = {}
@@ -87,6 +90,13 @@ class Reconciler:
 
     async def reconcile(self, key: str) -> float | None:
         """Make one step; returns the seconds after which to look again."""
+        try:
+            return await self._reconcile(key)
+        except NotServingError:
+            return None
+
+    async def _reconcile(self, key: str) -> float | None:
+        self._check_served(key.partition("/")[0])
         job = self._store.job(key)
         if isinstance(job, FinishedJob):
             if job.said:
@@ -130,8 +140,7 @@ class Reconciler:
             missing = await self._missing_claims(job) if looks else None
             observed = Observed(job=job, turn=turn, missing_claims=missing, pods=self._store.pods_of(job.uid))
         decided = plan(observed, self._clock(), self._policy)
-        await self._write(job, decided)
-        decided = await self._act(job, decided)
+        decided = await self._act(job, await self._write(job, decided))
         if observed.pod is not None and not observed.pod.gone and observed.pod not in observed.pods:
             # No watch tells of a pod that somebody took its label from.
             wait = self._policy.missing_seconds
@@ -139,19 +148,30 @@ class Reconciler:
         # A job that is over by now has something left to tidy up.
         return replace(decided, requeue_after=0.0) if is_over(decided.status) and not is_over(job.status) else decided
 
-    async def _write(self, job: Job, decided: Plan) -> None:
-        """Write the new status if it differs, and before every creation: the write is the fence (see CreatePod)."""
+    async def _write(self, job: Job, decided: Plan) -> Plan:
+        """Write the new status if it differs, and before every creation: the write is the fence (see CreatePod).
+
+        Words alone can wait: two operators that see it differently would have no end of correcting each other.
+        """
         creates = any(isinstance(action, CreatePod) for action in decided.actions)
         if decided.status == job.status and not creates:
-            return
+            return decided
+        if differ_in_words(job.status, decided.status) and not creates:
+            notes = self._notes[job.uid]
+            if wait := notes.seconds_to_rewording(self._clock()):
+                return replace(decided, requeue_after=min(wait, decided.requeue_after or wait))
+            notes.reworded = self._clock()
+        self._check_served(job.namespace)
         self._store.see_job(await self._cluster.write_status(job, decided.status.to_document()))
         self._record(job, job.status, decided.status)
         for event in decided.events:
             self._tell(job, event)
+        return decided
 
     async def _act(self, job: Job, decided: Plan) -> Plan:
         """Do what the written status authorises. A refused creation is planned with at the next look."""
         for action in decided.actions:
+            self._check_served(job.namespace)
             if isinstance(action, CreatePod):
                 notes = self._notes[job.uid]
                 notes.created = ""
@@ -175,6 +195,7 @@ class Reconciler:
             pods, succeeded=job.succeeded, ended=job.completion_time, now=self._clock(), policy=self._policy
         )
         for action in actions:
+            self._check_served(job.namespace)
             await self._cluster.delete_pod(job.namespace, action.name, action.uid)
         return later
 
@@ -214,6 +235,11 @@ class Reconciler:
             return Observed(job=job, foreign=True)
         notes.absent_since = notes.absent_since or self._clock()
         return Observed(job=job, pod=last, absent_since=notes.absent_since)
+
+    def _check_served(self, namespace: str) -> None:
+        """Before each request that changes something: the namespace may have gone to another operator since."""
+        if not self._serves(namespace):
+            raise NotServingError(namespace)
 
     def _pod_of(self, job: Job, attempt: Attempt) -> Pod | None:
         own = (pod for pod in self._store.pods_of(job.uid) if attempt.pod_uid in (None, pod.uid))

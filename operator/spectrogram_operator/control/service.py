@@ -15,6 +15,7 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.controller import Controller
 from spectrogram_operator.control.event_posts import EventPosts
+from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.slots import POSITION_SECONDS
 from spectrogram_operator.control.sweep import list_all, sweep
 from spectrogram_operator.control.workqueue import cancelled
@@ -36,7 +37,10 @@ def utc_now() -> datetime:
 
 
 class Service:
-    """Everything that runs beside the watches. `connect` makes the cluster, in the loop that will use it."""
+    """Everything that runs beside the watches. `connect` makes the cluster, in the loop that will use it.
+
+    `identity` is this operator's in leases: the same after a restart, and no other's.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,15 @@ class Service:
         registry: CollectorRegistry,
         *,
         version: str,
+        identity: str,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._connect = connect
         self._clock = clock
+        self._identity = identity
         self._cluster: ApiServer
+        self._leases: Leases
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
         self._zombies = 0
@@ -74,6 +81,10 @@ class Service:
         """Connect and begin; `listed` says when there is something to watch."""
         self._cluster = await self._connect()
         posts = EventPosts(self._cluster.post_event)
+        candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
+        self._leases = Leases(
+            self._cluster, candidate, self._settings.namespaces, lambda namespace: self.controller.look_again(namespace)
+        )
         self.controller = Controller(
             cluster=self._cluster,
             policy=self._settings.policy,
@@ -81,8 +92,10 @@ class Service:
             record=self._record,
             tell=posts.tell,
             on_error=lambda error: self._metrics.reconcile_failed(),
+            serves=self._leases.serves,
         )
         tasks: dict[str, Coroutine[Any, Any, None]] = {
+            "leases": self._leases.run(),
             "first lists": self._list_at_first(),
             "work queue": self.controller.queue.run(),
             "sweep": self._sweep_for_ever(),
@@ -99,6 +112,7 @@ class Service:
             with suppress(Exception):  # the probe told of it
                 await cancelled(task)
         self.controller.poller.stop()
+        await self._leases.release()
         await self._cluster.close()
 
     def check_alive(self, stuck_seconds: float) -> str:
@@ -114,10 +128,12 @@ class Service:
         return f"{queue.done} reconciles"
 
     def not_ready(self) -> str:
-        """Why not everything that should be served is; empty where it is."""
-        if self._unlisted:
-            return "; ".join(f"{namespace or 'all namespaces'}: {why}" for namespace, why in self._unlisted.items())
-        return "" if self.watching else "not watching yet"
+        """Why not everything that should be served could be; empty where it could. Who waits for a lease is ready."""
+        if not self._tasks:
+            return "starting"
+        problems = {name: self._unlisted.get(name) or self._leases.problem(name) for name in self._namespaces}
+        said = "; ".join(f"{name or 'all namespaces'}: {why}" for name, why in problems.items() if why)
+        return said or ("" if self.watching else "not watching yet")
 
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self._metrics.record(old, new, job.namespace)

@@ -18,16 +18,23 @@ POSITION_SECONDS = 300.0
 class Slots:
     """Listens to the store. `wake` is called with the key of each job that may start now and could not before.
 
-    Nothing starts in a namespace whose pods and jobs were not listed yet: they may hold slots.
+    Nothing starts in a namespace whose pods and jobs were not listed yet, for they may hold slots; nor in one that this
+    operator does not serve.
     """
 
     def __init__(
-        self, store: Store, policy: Policy, clock: Callable[[], datetime], wake: Callable[[str], None]
+        self,
+        store: Store,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        wake: Callable[[str], None],
+        serves: Callable[[str], bool] = lambda namespace: True,
     ) -> None:
         self._store = store
         self._policy = policy
         self._clock = clock
         self._wake = wake
+        self._serves = serves
         self._queues = Queues(policy.pools)
         self._open: set[str | None] = set()
         """Namespaces whose pods and jobs were listed; None: all."""
@@ -38,6 +45,10 @@ class Slots:
     def open(self, namespace: str | None = None) -> None:
         """Its jobs and pods are known (None: of all namespaces): from now on its jobs stand in line."""
         self._open.add(namespace)
+        self.look_again(namespace)
+
+    def look_again(self, namespace: str | None) -> None:
+        """The jobs of this namespace (None: of all) stand in line from now on, or no more."""
         for job in self._store.unfinished():
             if namespace in (None, job.namespace):
                 self._place(job)
@@ -114,11 +125,14 @@ class Slots:
 
     def _place(self, job: Job) -> None:
         found = contender(job, self._clock(), self._policy)
-        if found is not None and not found.active and not {None, job.namespace} & self._open:
+        if found is not None and not found.active and not self._may_start(job.namespace):
             found = None
         self._queues.place(job.uid, found)
         if not self._queues.waits(job.uid):
             self._told.pop(job.uid, None)  # where it stands when it waits again is another matter
+
+    def _may_start(self, namespace: str) -> bool:
+        return bool({None, namespace} & self._open) and self._serves(namespace)
 
     def _forget(self, uid: str) -> None:
         self._queues.place(uid, None)

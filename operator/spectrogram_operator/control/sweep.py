@@ -25,12 +25,7 @@ async def list_all(cluster: Lists, controller: Controller, namespace: str | None
             found.add(body["metadata"]["uid"])
             store.see_job(body)
     store.hold_jobs_against(found, version, namespace)
-    for pod in store.pods():
-        if namespace in (None, pod.namespace):
-            controller.look_at_owner(pod)
-    for job in store.unfinished():
-        if namespace in (None, job.namespace):
-            controller.queue.add(job.key)
+    controller.look_at_all(namespace)
 
 
 async def sweep(cluster: Lists, controller: Controller, namespace: str | None) -> None:
@@ -39,7 +34,7 @@ async def sweep(cluster: Lists, controller: Controller, namespace: str | None) -
     So a deaf watch of pods delays a job by one interval at most.
     """
     unfinished = (job for job in controller.store.unfinished() if namespace in (None, job.namespace))
-    jobs = [job for job in unfinished if not controller.slots.waits(job.uid)]
+    jobs = [job for job in unfinished if controller.serves(job.namespace) and not controller.slots.waits(job.uid)]
     logger.info(CHECKING, len(jobs))
     for pod in await _list_pods(cluster, controller, namespace):
         controller.look_at_owner(pod)

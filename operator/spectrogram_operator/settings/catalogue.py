@@ -72,6 +72,14 @@ SETTINGS: tuple[Setting, ...] = (
         description="port of GET /metrics",
         parse=whole(1, 65535),
     ),
+    Setting(
+        field="lease_seconds",
+        name="SPECTROGRAM_LEASE_DURATION",
+        default="30",
+        unit="s",
+        description="after this time another operator takes over from one that has died; renewed three times in it",
+        parse=whole(3, 3600),
+    ),
     # The workers' pods.
     Setting(
         field="worker_image",

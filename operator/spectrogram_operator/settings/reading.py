@@ -54,6 +54,8 @@ class Settings:
     """Port of GET /healthz and /readyz."""
     metrics_port: int
     """Port of GET /metrics."""
+    lease_seconds: int
+    """How long the lease of a namespace is kept for an operator that does not renew it."""
     log_level: str
     """debug, info, warning or error."""
     rows: tuple[Row, ...]

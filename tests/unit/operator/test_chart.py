@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness import binaries
+from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import SETTINGS, read_settings
 
@@ -90,26 +91,36 @@ def test_the_crd_can_be_left_out(chart: Chart) -> None:
     assert not of_kind(chart.render(crds={"install": False}), "CustomResourceDefinition")
 
 
+LEASES = "coordination.k8s.io"
 OPERATOR_RULES = {
-    ("spectrogram.dev", "spectrogramjobs"): {"get", "list", "watch"},
-    ("spectrogram.dev", "spectrogramjobs/status"): {"get", "patch", "update"},
-    ("spectrogram.dev", "spectrogramjobs/finalizers"): {"update"},
-    ("", "pods"): {"get", "list", "watch", "create", "delete"},
-    ("", "events"): {"list", "create", "patch"},
-    ("", "persistentvolumeclaims"): {"get"},
+    ("spectrogram.dev", "spectrogramjobs", ""): {"get", "list", "watch"},
+    ("spectrogram.dev", "spectrogramjobs/status", ""): {"get", "patch", "update"},
+    ("spectrogram.dev", "spectrogramjobs/finalizers", ""): {"update"},
+    ("", "pods", ""): {"get", "list", "watch", "create", "delete"},
+    ("", "events", ""): {"list", "create", "patch"},
+    ("", "persistentvolumeclaims", ""): {"get"},
+}
+RULES_OF_ONE_NAMESPACE = OPERATOR_RULES | {
+    (LEASES, "leases", ""): {"create"},
+    (LEASES, "leases", LEASE): {"get", "update"},
 }
 
 
-def rules(role: Object) -> dict[tuple[str, str], set[str]]:
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
-    return {(rule["apiGroups"][0], name): set(rule["verbs"]) for rule in role["rules"] for name in rule["resources"]}
+def rules(role: Object) -> dict[tuple[str, str, str], set[str]]:
+    """Verbs by group, resource, and the names of objects where a rule has them."""
+    assert all({"apiGroups", "resources", "verbs"} <= set(rule) for rule in role["rules"])
+    return {
+        (rule["apiGroups"][0], resource, ", ".join(rule.get("resourceNames", ()))): set(rule["verbs"])
+        for rule in role["rules"]
+        for resource in rule["resources"]
+    }
 
 
 def test_by_default_the_operator_may_only_what_it_needs_and_only_in_its_namespace(chart: Chart) -> None:
     objects = chart.render()
     role, binding = the(objects, "Role"), the(objects, "RoleBinding")
     assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "system"
-    assert rules(role) == OPERATOR_RULES
+    assert rules(role) == RULES_OF_ONE_NAMESPACE
     assert binding["roleRef"] == {
         "apiGroup": "rbac.authorization.k8s.io",
         "kind": "Role",
@@ -134,19 +145,28 @@ def test_watched_namespaces_each_get_a_role_and_a_worker_account(chart: Chart) -
 
 def test_scope_cluster_binds_one_cluster_role_and_makes_no_worker_accounts(chart: Chart) -> None:
     objects = chart.render(scope="Cluster", rbac={"userRoles": False})
-    assert rules(the(objects, "ClusterRole")) == OPERATOR_RULES
+    assert rules(the(objects, "ClusterRole")) == OPERATOR_RULES | {(LEASES, "leases", LEASE): {"list"}}
     assert the(objects, "ClusterRoleBinding")["roleRef"]["kind"] == "ClusterRole"
-    assert not of_kind(objects, "Role")
     assert len(of_kind(objects, "ServiceAccount")) == 1
     assert environment(objects)["SPECTROGRAM_NAMESPACES"] == ""
     assert environment(objects)["SPECTROGRAM_WORKER_SERVICE_ACCOUNT"] == "default"
+
+
+def test_scope_cluster_has_the_lease_of_all_namespaces_and_no_other(chart: Chart) -> None:
+    objects = chart.render(scope="Cluster", rbac={"userRoles": False})
+    role, binding = the(objects, "Role"), the(objects, "RoleBinding")
+    namespace, name = LEASE_OF_ALL
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == namespace
+    assert rules(role) == {(LEASES, "leases", ""): {"create"}, (LEASES, "leases", name): {"get", "update"}}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == the(objects, "ClusterRoleBinding")["subjects"]
 
 
 @pytest.mark.parametrize("scope", ["Namespaced", "Cluster"])
 def test_nobody_may_read_secrets_exec_or_use_wildcards(chart: Chart, scope: str) -> None:
     objects = chart.render(scope=scope)
     roles = of_kind(objects, "Role") + of_kind(objects, "ClusterRole")
-    for (_, resource), verbs in (item for role in roles for item in rules(role).items()):
+    for (_, resource, _), verbs in (item for role in roles for item in rules(role).items()):
         assert not resource.startswith(("secrets", "pods/", "*")), resource
         assert not verbs & {"*", "escalate", "bind", "impersonate"}
 
@@ -168,7 +188,7 @@ def test_users_roles_are_added_to_those_of_the_cluster(chart: Chart) -> None:
         for name in role["metadata"]["labels"]
         if name.startswith(label)
     }
-    jobs, status = ("spectrogram.dev", "spectrogramjobs"), ("spectrogram.dev", "spectrogramjobs/status")
+    jobs, status = (("spectrogram.dev", f"spectrogramjobs{part}", "") for part in ("", "/status"))
     assert roles == {
         "view": {jobs: {"get", "list", "watch"}, status: {"get"}},
         "edit": {jobs: {"create", "delete", "deletecollection", "patch", "update"}},
@@ -225,6 +245,7 @@ SET = {
     "hardTimeLimit": 31_536_000,
     "memorySafeguardThreshold": 92.5,
     "terminationGrace": 3600,
+    "leaseDuration": 3600,
     "infrastructureRetries": 0,
     "backoff": 0,
 }
@@ -247,7 +268,7 @@ def test_every_setting_can_be_set_by_values_and_every_variable_is_a_setting(char
     assert (policy.run_as_user, policy.fs_group, policy.scratch_bytes) == (1_000_650_000, 1_000_650_001, 2**31)
     assert (policy.infrastructure_retries, policy.backoff_seconds, policy.stale_seconds) == (0, 0, 1_234_567)
     assert policy.pools["default"].memory_bytes == 2**31
-    assert settings.log_level == "debug"
+    assert (settings.log_level, settings.lease_seconds) == ("debug", 3600)
 
 
 def test_the_defaults_in_the_comments_are_the_operator_s() -> None:

@@ -66,6 +66,7 @@ class Desk:
         self.answers: dict[str, bytes] = {}
         self.fates: list[tuple[str, str, Fate]] = []
         self.told: list[Event] = []
+        self.served = True
         pools = {name: replace(pool, max_concurrent=slots) for name, pool in Policy().pools.items()}
         connection = Connection("operator", self.store, decide=self._decide, tell=self.heard.append)
         self.cluster = (OutOfReach if unreachable else MemoryCluster)(connection, self._ask_worker)
@@ -78,6 +79,7 @@ class Desk:
             clock=virtual_time.now,
             record=lambda job, old, new: self.written.append(new),
             tell=lambda job, event: self.told.append(event),
+            serves=lambda namespace: self.served,
         )
         self.controller.slots.open()
 

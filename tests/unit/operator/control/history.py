@@ -14,7 +14,7 @@ from spectrogram_operator.core.status import is_over
 from unit.operator.control.chances import Chances
 from unit.operator.control.process import STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story, in_words
+from unit.operator.control.story import Story
 from unit.operator.control.world import World
 
 POLICY = Policy(hard_seconds=600, soft_seconds=500, poll_seconds=60.0)
@@ -100,7 +100,7 @@ class _History:
         await process.live(lambda: self._random.choice((0.5, 5.0, 40.0)))
 
     def _heard(self, process: OperatorProcess, heard: Heard) -> None:
-        self._story.tell(process.name, in_words(heard))
+        self._story.hear(process.name, heard)
         self._rules.heard(process, heard)
 
     async def _script(self) -> None:

@@ -30,7 +30,10 @@ STUCK = Fate(seconds_before=NEVER)
 
 
 class OperatorProcess:
-    """A name, and at most one life at a time. What one life remembered the next does not know."""
+    """A name, and at most one life at a time. What one life remembered the next does not know.
+
+    Unless told otherwise all operators have one identity: each believes that the leases are its own, and acts.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class OperatorProcess:
         policy: Policy,
         story: Story,
         *,
+        identity: str = "everybody",
         sweep_seconds: float = 120.0,
         decide: Callable[[Request], Fate] = lambda request: Fate(),
         tell: Callable[["OperatorProcess", Heard], None] = lambda process, heard: None,
@@ -46,6 +50,7 @@ class OperatorProcess:
         workers: Callable[[Pod], bytes | None] = lambda pod: None,
     ) -> None:
         self.name = name
+        self._identity = identity
         self._store = store
         self._settings = replace(SETTINGS, policy=policy, sweep_seconds=sweep_seconds)
         self._story = story
@@ -74,7 +79,9 @@ class OperatorProcess:
             return MemoryCluster(connection, self._workers)
 
         self._connection = connection
-        self.service = Service(self._settings, connect, CollectorRegistry(), version="0", clock=now)
+        self.service = Service(
+            self._settings, connect, CollectorRegistry(), version="0", identity=self._identity, clock=now
+        )
         await self.service.start()
         self.watches = Watches(self._store, self.service.controller, self._weather)
         self._watching = asyncio.create_task(self._watch())

@@ -16,7 +16,7 @@ from spectrogram_operator.core.policy import Policy
 from unit.operator.control.history import POLICY
 from unit.operator.control.process import NEVER, STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story, in_words
+from unit.operator.control.story import Story
 from unit.operator.control.world import World
 
 
@@ -37,7 +37,9 @@ class Misfortune:
 
 @dataclass
 class Scene:
-    """The cast. `lags`: by operator and resource, the seconds until its watch hears of something."""
+    """The cast. `lags`: by operator and resource, the seconds until its watch hears of something. `requests`: all that
+    were made but those about leases.
+    """
 
     title: str
     operators: int = 1
@@ -54,13 +56,16 @@ class Scene:
         self.world = World(self.store, self.rules, self.story, Random(0))
         self.started: list[OperatorProcess] = []
 
-    async def start(self, name: str = "operator-1") -> OperatorProcess:
-        """This operator's process begins."""
+    async def start(
+        self, name: str = "operator-1", *, identity: str = "everybody", policy: Policy | None = None
+    ) -> OperatorProcess:
+        """This operator's process begins. By default it has the leases that every other has, and acts."""
         process = OperatorProcess(
             name,
             self.store,
-            self.policy,
+            policy or self.policy,
             self.story,
+            identity=identity,
             sweep_seconds=self.sweep_seconds,
             decide=lambda request: self._fate(name, request),
             tell=self._heard,
@@ -87,7 +92,8 @@ class Scene:
     def _fate(self, operator: str, request: Request) -> Fate:
         if self.rules.broken:
             return STUCK
-        self.requests.append((operator, request))
+        if request.plural != "leases":
+            self.requests.append((operator, request))
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)
             concerns = concerns and one.of_one in (None, bool(request.name))
@@ -97,7 +103,7 @@ class Scene:
         return Fate()
 
     def _heard(self, process: OperatorProcess, heard: Heard) -> None:
-        self.story.tell(process.name, in_words(heard))
+        self.story.hear(process.name, heard)
         self.rules.heard(process, heard)
 
 

@@ -25,6 +25,11 @@ class Story:
         """One more line, at this virtual second."""
         self.lines.append(f"{asyncio.get_running_loop().time():9.2f} s  {who} {what}")
 
+    def hear(self, who: str, heard: Heard) -> None:
+        """A request of `who`. Leases are renewed all the time: only what goes wrong with them is told."""
+        if heard.request.plural != "leases" or heard.fate.kill or heard.code >= 300:
+            self.tell(who, in_words(heard))
+
     def end(self, rule: str) -> str:
         """The last lines, and the rule that they broke."""
         left_out = len(self.lines) - LAST_LINES

@@ -16,6 +16,7 @@ from spectrogram_operator.control import kubernetes_cluster
 from spectrogram_operator.control.cluster import Body, ClusterError
 from spectrogram_operator.control.kubernetes_cluster import KubernetesCluster
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.lease import Lease
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 from unit.operator.core.play import build_job
@@ -23,6 +24,7 @@ from unit.operator.core.play import build_job
 JOBS = "/apis/spectrogram.dev/v1beta1/namespaces/radio/spectrogramjobs"
 PODS = "/api/v1/namespaces/radio/pods"
 CLAIMS = "/api/v1/namespaces/radio/persistentvolumeclaims"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/radio/leases"
 AUTHORITY = trustme.CA().cert_pem.bytes().decode()
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Serve = Callable[..., Awaitable["Site"]]
@@ -474,3 +476,47 @@ async def test_a_busy_api_server_says_when_to_ask_again(connect: Connect, header
     with pytest.raises(ClusterError) as caught:
         await cluster.create_pod(MANIFEST)
     assert caught.value.retry_after == seconds
+
+
+# Leases
+
+OURS = Lease(holder="me", seconds=30, acquired="2026-11-29T12:00:00.000000Z", renewed="2026-11-29T12:00:00.000000Z")
+
+
+def stored_lease(lease: Lease, namespace: str = "radio") -> Body:
+    metadata = {"namespace": namespace, "name": "it", "resourceVersion": "7", "labels": {"a": "b"}}
+    return {"metadata": metadata, "spec": lease.to_document()}
+
+
+async def test_a_lease_is_read_and_none_is_none_only_where_the_api_server_says_so(connect: Connect) -> None:
+    cluster, site = await connect(
+        says(stored_lease(OURS)), refuses(404, "NotFound", "leases"), refuses(404, "NotFound")
+    )
+    assert await cluster.read_lease("radio", "it") == replace(OURS, version="7")
+    assert await cluster.read_lease("radio", "it") is None
+    with pytest.raises(ClusterError):
+        await cluster.read_lease("radio", "it")
+    assert {(one.method, one.path) for one in site.asked} == {("GET", f"{LEASES}/it")}
+
+
+async def test_a_lease_is_created_without_a_version_and_replaced_with_it(connect: Connect) -> None:
+    cluster, site = await connect(says(stored_lease(OURS), 201), says(stored_lease(OURS)), refuses(409, "Conflict"))
+    written = await cluster.write_lease("radio", "it", OURS)
+    assert written == replace(OURS, version="7")
+    await cluster.write_lease("radio", "it", written)
+    with pytest.raises(ClusterError):
+        await cluster.write_lease("radio", "it", written)
+    created, replaced, _ = site.asked
+    assert (created.method, created.path) == ("POST", LEASES)
+    assert (replaced.method, replaced.path) == ("PUT", f"{LEASES}/it")
+    assert created.body["metadata"] == {"namespace": "radio", "name": "it"}
+    assert replaced.body["metadata"] == {"namespace": "radio", "name": "it", "resourceVersion": "7"}
+    assert created.body["spec"] == replaced.body["spec"] == OURS.to_document()
+
+
+async def test_leases_of_one_name_are_listed_by_namespace(connect: Connect) -> None:
+    both = {"metadata": {"resourceVersion": "9"}, "items": [stored_lease(OURS), stored_lease(OURS, "lab")]}
+    cluster, site = await connect(says(both))
+    assert await cluster.list_leases("it") == dict.fromkeys(("radio", "lab"), replace(OURS, version="7"))
+    assert site.asked[0].path == "/apis/coordination.k8s.io/v1/leases"
+    assert site.asked[0].query["fieldSelector"] == "metadata.name=it"

@@ -41,7 +41,7 @@ class Running:
         self.runs = 0
         self.stop = asyncio.Event()
         self.desk = Desk()
-        self.service = Service(SETTINGS, self._connect, CollectorRegistry(), version="1")
+        self.service = Service(SETTINGS, self._connect, CollectorRegistry(), version="1", identity="me")
         errors_left = list(errors)
 
         async def observe(**_: Any) -> None:

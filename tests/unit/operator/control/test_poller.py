@@ -118,3 +118,20 @@ def answer(desk: Desk, *, percent: float) -> bytes:
     job = desk.controller.store.job(KEY)
     assert isinstance(job, Job)
     return report(percent=percent, job_uid=job.uid).to_json().encode()
+
+
+@in_virtual_time
+async def test_where_another_operator_serves_nobody_is_asked() -> None:
+    desk = Desk(poll_seconds=5.0)
+    await desk.start()
+    await asyncio.sleep(20)
+    assert desk.asked
+    desk.served = False
+    desk.controller.look_again("radio")
+    desk.asked.clear()
+    await asyncio.sleep(60)
+    assert desk.asked == []
+    desk.served = True
+    desk.controller.look_again("radio")
+    await asyncio.sleep(1)
+    assert len(desk.asked) == 1

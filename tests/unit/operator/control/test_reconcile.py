@@ -11,6 +11,7 @@ from harness import virtual_time
 from harness.memory_cluster import Fate
 from pods.jobs import job_body
 from pods.shapes import Body
+from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster import ClusterError
@@ -482,3 +483,110 @@ async def test_a_reservation_whose_answer_was_lost_holds_its_slot() -> None:
     await desk.reconcile("urgent")
     await desk.reconcile("first")
     assert len(desk.pod_names()) == 1
+
+
+# Namespaces that are another operator's
+
+
+@in_virtual_time
+async def test_where_another_operator_serves_nothing_is_asked_written_or_created() -> None:
+    desk = Desk()
+    desk.served = False
+    desk.submit()
+    assert await desk.reconcile() is None
+    assert (desk.heard, desk.pod_names()) == ([], [])
+    desk.served = True
+    desk.controller.look_again("radio")
+    assert desk.woken == [KEY]
+    await desk.reconcile()
+    assert len(desk.pod_names()) == 1
+
+
+@in_virtual_time
+async def test_a_namespace_that_is_lost_in_the_middle_of_a_reconcile_is_left_alone_at_once() -> None:
+    """Before the write: nothing is written. After it: nothing that it authorises is done."""
+    desk = Desk()
+    desk.submit()
+    lost = asyncio.create_task(desk.reconcile())
+    desk.fates.append(("GET", "persistentvolumeclaims", Fate(seconds_after=5)))
+    await asyncio.sleep(1)
+    desk.served = False
+    assert await lost is None
+    assert (desk.written, desk.pod_names()) == ([], [])
+
+    desk.served = True
+    desk.fates.append(("PUT", "/status", Fate(seconds_after=5)))
+    lost = asyncio.create_task(desk.reconcile())
+    await asyncio.sleep(1)
+    desk.served = False
+    assert await lost is None
+    assert (len(desk.written), desk.pod_names()) == (1, [])
+
+
+@in_virtual_time
+async def test_a_pod_is_not_deleted_where_another_operator_serves_by_now() -> None:
+    desk = Desk()
+    await desk.start()
+    desk.put(PLURAL, "fm-band", spec=job_body(cancelled=True)["spec"])
+    desk.look()
+    desk.fates.append(("PUT", "/status", Fate(seconds_after=5)))
+    lost = asyncio.create_task(desk.reconcile())
+    await asyncio.sleep(1)
+    desk.served = False
+    await lost
+    desk.look()
+    await desk.reconcile()
+    assert desk.requests("DELETE", "pods") == 0
+
+
+@in_virtual_time
+async def test_a_job_of_a_namespace_that_another_operator_serves_takes_no_slot_of_others() -> None:
+    desk = Desk(slots=1)
+    desk.served = False
+    desk.submit("theirs")
+    turn = desk.controller.slots.turn(read_job(desk.store.get(PLURAL, "radio", "theirs")))
+    assert (turn.granted, turn.why) == (False, "")
+    desk.served = True
+    desk.controller.look_again("radio")
+    desk.submit("ours")
+    await desk.reconcile("theirs")
+    await desk.reconcile("ours")
+    assert desk.status("ours").phase is Phase.QUEUED
+
+
+# Words
+
+
+def unschedulable(desk: Desk, words: str) -> None:
+    """The scheduler says this of the one pod, and the watch tells of it."""
+    (name,) = desk.pod_names()
+    pod = desk.store.get("pods", "radio", name)
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    desk.put("pods", name, status={**pod["status"], "conditions": [condition]})
+    desk.look()
+
+
+@in_virtual_time
+async def test_a_status_of_which_only_the_words_change_is_written_every_30_s_and_with_the_last_of_them() -> None:
+    desk = Desk()
+    await desk.start(shape="unschedulable")
+    for words in ("0/3 nodes are available", "0/4 nodes are available", "0/5 nodes are available"):
+        unschedulable(desk, words)
+        written = len(desk.written)
+        wait = await desk.reconcile()
+    assert desk.status().message == "0/3 nodes are available"
+    assert (len(desk.written), wait) == (written, 30.0)
+    await asyncio.sleep(30)
+    await desk.reconcile()
+    assert desk.status().message == "0/5 nodes are available"
+
+
+@in_virtual_time
+async def test_what_happens_does_not_wait_for_words() -> None:
+    desk = Desk()
+    await desk.start(shape="unschedulable")
+    unschedulable(desk, "0/3 nodes are available")
+    await desk.reconcile()
+    desk.show("running")
+    await desk.reconcile()
+    assert desk.status().phase is Phase.RUNNING

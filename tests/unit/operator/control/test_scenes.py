@@ -1,13 +1,15 @@
 """Scenes in which one thing goes wrong for the operator: what it does then, and where it does wrong today."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
-from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.names import LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
+from spectrogram_operator.control.notes import REWORDING_SECONDS
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK
 from unit.operator.control.scene import Misfortune, Scene, limited, scene
@@ -214,3 +216,77 @@ async def test_the_probe_tells_a_queue_that_hangs_from_one_that_has_nothing_to_d
     await asyncio.sleep(130)
     with pytest.raises(RuntimeError, match="does not move"):
         process.service.check_alive(120)
+
+
+# Leases
+
+
+def changes_of(stage: Scene, operator: str) -> list[str]:
+    """What this operator has written, created and deleted."""
+    return [
+        f"{request.method} {request.plural}"
+        for who, request in stage.requests
+        if who == operator and request.method != "GET"
+    ]
+
+
+@scene()
+async def test_of_two_operators_one_acts_and_the_other_is_ready_to(stage: Scene) -> None:
+    await stage.start(identity="one")
+    await asyncio.sleep(1)
+    second = await stage.start("operator-2", identity="two")
+    second.service.watching = True
+    for job in ("fm-band", "am-band"):
+        await run_first_attempt(stage, job)
+    assert second.service.not_ready() == ""
+    assert "PUT spectrogramjobs" in changes_of(stage, "operator-1")
+    assert changes_of(stage, "operator-2") == []
+
+
+@scene(policy=limited(1))
+async def test_when_the_one_that_acts_dies_the_other_goes_on_where_it_was(stage: Scene) -> None:
+    first = await stage.start(identity="one")
+    await asyncio.sleep(1)
+    await stage.start("operator-2", identity="two")
+    await run_first_attempt(stage)
+    stage.world.submit("am-band")
+    await stage.end(first)
+    stage.world.show(stage.pods()[0], "exit-75-transient-error")
+    await asyncio.sleep(60)
+    assert (stage.job().status.attempt, stage.job("am-band").status.phase) == (2, Phase.QUEUED)
+    stage.world.show(stage.pods()[-1], "succeeded")
+    await asyncio.sleep(2)
+    assert stage.job().status.phase is Phase.SUCCEEDED
+    assert len(stage.pods("am-band")) == 1
+
+
+@scene()
+async def test_an_operator_that_loses_its_lease_stops_and_its_slots_are_the_other_s(stage: Scene) -> None:
+    """A person edits the lease: the holder sees it when it renews, and changes nothing from then on."""
+    await stage.start(identity="one")
+    await run_first_attempt(stage)
+    lease = stage.store.get("leases", *LEASE_OF_ALL)
+    stage.store.put("leases", {**lease, "spec": lease["spec"] | {"holderIdentity": "nobody"}})
+    await asyncio.sleep(12)
+    stage.requests.clear()
+    stage.world.submit("am-band")
+    await asyncio.sleep(10)
+    assert changes_of(stage, "operator-1") == []
+    await asyncio.sleep(40)
+    assert len(stage.pods("am-band")) == 1
+
+
+@scene(operators=2, policy=limited(2))
+async def test_two_operators_with_different_settings_that_both_act_do_not_write_without_end(stage: Scene) -> None:
+    """Each says of jobs that wait, and of one that cannot start, what its own settings say."""
+    await stage.start(policy=limited(1))
+    await stage.start("operator-2")
+    for number in range(6):
+        stage.world.submit(f"job-{number}")
+    await asyncio.sleep(2)
+    for pod in list(stage.rules.pods.values()):
+        stage.world.show(pod, "unschedulable")
+    await asyncio.sleep(3600)
+    writes = Counter(request.name for _, request in stage.requests if request.method == "PUT")
+    assert [stage.job(f"job-{number}").status.attempt for number in range(3)] == [1, 1, 0]
+    assert max(writes.values()) <= 2 * 3600 / REWORDING_SECONDS + 5

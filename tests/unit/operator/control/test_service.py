@@ -1,6 +1,7 @@
 """The service: what it takes from the watches, when it calls itself alive, and that its tasks go on."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster import ApiServer, ClusterError
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.settings import read_settings
+from spectrogram_operator.settings import Settings, read_settings
 from unit.operator.control.desk import Desk, in_virtual_time
 
 STUCK_SECONDS = 120.0
@@ -24,7 +25,12 @@ STUCK_SECONDS = 120.0
 
 def service(connect: Callable[[], Awaitable[ApiServer]]) -> Service:
     """With the settings of an empty environment."""
-    return Service(read_settings({}), connect, CollectorRegistry(), version="1", clock=virtual_time.now)
+    return served(read_settings({}), connect)
+
+
+def served(settings: Settings, connect: Callable[[], Awaitable[ApiServer]], identity: str = "me") -> Service:
+    """With these settings."""
+    return Service(settings, connect, CollectorRegistry(), version="1", identity=identity, clock=virtual_time.now)
 
 
 async def started(desk: Desk) -> Service:
@@ -170,7 +176,7 @@ async def test_a_namespace_without_rights_keeps_no_other_from_being_served() -> 
     desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
     desk.fail("GET", "/namespaces/closed/", times=10**4, error=403)
     settings = replace(read_settings({}), namespaces=("closed", "radio"))
-    half = Service(settings, lambda: _connected(desk), CollectorRegistry(), version="1", clock=virtual_time.now)
+    half = served(settings, lambda: _connected(desk))
     await half.start()
     await asyncio.sleep(300)
     assert len(desk.pod_names()) == 1
@@ -250,7 +256,60 @@ async def test_what_a_failed_reconcile_left_undone_is_done_later() -> None:
     desk.fail("PUT", "/status", times=3, error=503)
     desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
     patient.controller.job_event(desk.store.get(PLURAL, "radio", "fm-band"))
-    await asyncio.sleep(10)
+    await asyncio.sleep(9)
     assert len(desk.pod_names()) == 1
     assert desk.requests("PUT", PLURAL) == 4
     await patient.stop()
+
+
+# Leases
+
+
+@in_virtual_time
+async def test_a_service_that_stops_gives_its_lease_up_and_the_next_need_not_wait() -> None:
+    desk = Desk()
+    first = await started(desk)
+    await asyncio.sleep(1)
+    await first.stop()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    second = served(read_settings({}), lambda: _connected(desk), "another")
+    await second.start()
+    await asyncio.sleep(1)
+    assert len(desk.pod_names()) == 1
+    await second.stop()
+
+
+@in_virtual_time
+async def test_without_the_right_to_leases_nothing_is_served_and_it_is_said() -> None:
+    desk = Desk()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    desk.fail("GET", "/leases/", times=3, error=403, message="leases is forbidden")
+    waiting = service(lambda: _connected(desk))
+    assert waiting.not_ready() == "starting"
+    await waiting.start()
+    waiting.watching = True
+    await asyncio.sleep(1)
+    assert "leases is forbidden" in waiting.not_ready()
+    assert desk.pod_names() == []
+    await asyncio.sleep(30)
+    assert waiting.not_ready() == ""
+    assert len(desk.pod_names()) == 1
+    await waiting.stop()
+
+
+@in_virtual_time
+async def test_the_sweep_of_an_operator_that_waits_checks_no_jobs(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    first = await started(desk)
+    await asyncio.sleep(1)
+    second = served(read_settings({}), lambda: _connected(desk), "another")
+    with caplog.at_level(logging.INFO, logger="spectrogram_operator"):
+        await second.start()
+        await asyncio.sleep(121)
+    assert sorted(text for text in caplog.messages if text.startswith("Checking")) == [
+        "Checking 0 jobs for zombie detection",
+        "Checking 1 jobs for zombie detection",
+    ]
+    for one in (first, second):
+        await one.stop()
