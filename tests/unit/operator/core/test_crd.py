@@ -120,6 +120,11 @@ def test_every_rule_says_what_is_wrong() -> None:
 def test_all_of_the_spec_but_three_fields_is_frozen() -> None:
     spec = SCHEMA["properties"]["spec"]
     frozen = {
-        name for name in spec["properties"] if any(f"self.{name} == oldSelf.{name}" in r["rule"] for r in rules(spec))
+        name
+        for name, field in spec["properties"].items()
+        if "self == oldSelf" in [rule["rule"] for rule in field.get("x-kubernetes-validations", ())]
     }
     assert set(spec["properties"]) - frozen == {"suspend", "cancelled", "priority"}
+    absent = {name for name in frozen if name not in spec["required"] and "default" not in spec["properties"][name]}
+    (presence,) = [rule["rule"] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]]
+    assert absent == {name for name in frozen if f"has(self.{name}) == has(oldSelf.{name})" in presence}
