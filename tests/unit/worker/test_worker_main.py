@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract import ExitCode, parse_last_words
 from unit.worker.jobs import RATE, document, job
 from unit.worker.worker_process import (
     ALL,
@@ -52,6 +52,24 @@ def test_a_job_is_computed_and_published(tmp_path: Path, recording: Path) -> Non
     assert (report.dataset.gaps, report.dataset.missing_samples) == (1, 800)
     assert report.memory.peak_bytes is not None
     assert report.memory.level == "low"
+
+
+def test_row_9_the_first_line_of_a_worker_s_last_words_proves_its_success(tmp_path: Path, recording: Path) -> None:
+    ended = run(tmp_path)
+    assert ended.code == ExitCode.DONE, ended.messages
+    first, second = (tmp_path / "termination").read_text().split("\n")
+    assert len(first.encode()) <= 1024
+    said = parse_last_words(first)
+    assert said is not None
+    assert ended.report is not None
+    assert (said.has_manifest, said.reason, said.memory.peak_bytes) == (
+        True,
+        "Completed",
+        ended.report.memory.peak_bytes,
+    )
+    assert said.outputs == ended.report.outputs[-1:]
+    assert second.startswith("{")
+    assert len(ended.report.outputs) == 3
 
 
 def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> None:
