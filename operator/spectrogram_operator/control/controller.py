@@ -61,7 +61,8 @@ class Controller:
 
     def pod_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a pod."""
-        for pod in self.store.lose_pod(read_pod(body)) if deleted else self.store.see_pod(body):
+        version = int(body["metadata"].get("resourceVersion") or 0)
+        for pod in self.store.lose_pod(read_pod(body), version) if deleted else self.store.see_pod(body):
             self.look_at_owner(pod)
 
     def look_at_owner(self, pod: Pod) -> None:

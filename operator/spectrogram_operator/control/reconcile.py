@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
+from spectrogram_operator.api.names import LABEL_JOB_UID
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster import Cluster, ClusterError
 from spectrogram_operator.control.leases import NotServingError
@@ -227,7 +228,8 @@ class Reconciler:
             return Observed(job=job, pod=last)
         live = read_pod(body) if body is not None else None
         if body is not None and live is not None and live.owner_uid == job.uid:
-            self._store.see_pod(body)
+            if LABEL_JOB_UID in (body["metadata"].get("labels") or {}):
+                self._store.see_pod(body)  # without the label no watch would ever correct what is stored
             if attempt.pod_uid in (None, live.uid):
                 notes.absent_since = None
                 return Observed(job=job, pod=live)

@@ -71,7 +71,8 @@ class Store:
         self._pods: dict[str, tuple[int, Pod]] = {}
         self._pods_of: dict[str, dict[str, Pod]] = {}
         self._last_seen: dict[str, dict[str, Pod]] = {}
-        self._gone: dict[str, None] = {}
+        self._gone: dict[str, float] = {}
+        """By UID of what is gone: the version from which on it was."""
 
     # What is asked
 
@@ -127,7 +128,7 @@ class Store:
     def lose_job(self, key: str, uid: str) -> bool:
         """This job is no more. True where that is news."""
         known = self._jobs.get(key)
-        self._bury(uid)
+        self._bury(uid, float("inf"))
         if known is None or known[1].uid != uid:
             return False
         del self._jobs[key]
@@ -142,8 +143,9 @@ class Store:
         metadata = body["metadata"]
         uid, version = metadata["uid"], _version(metadata)
         known = self._pods.get(uid)
-        if uid in self._gone or (known is not None and version <= known[0] and version):
+        if version <= self._gone.get(uid, -1) or (known is not None and version <= known[0] and version):
             return []
+        self._gone.pop(uid, None)
         pod = read_pod(body)
         if known is not None and pod == known[1]:
             self._pods[uid] = version, known[1]
@@ -153,11 +155,14 @@ class Store:
             listener.pod_changed(pod)
         return [pod]
 
-    def lose_pod(self, last: Pod) -> list[Pod]:
-        """A pod is no more, and this is the last that was seen of it: the pod where that is news."""
+    def lose_pod(self, last: Pod, version: int) -> list[Pod]:
+        """A pod is no more since `version`, and this is the last that was seen of it: the pod where that is news.
+
+        A watch says so too where somebody took its label away: if it is put back, a later version shows the pod again.
+        """
         if last.uid in self._gone:
             return []
-        self._bury(last.uid)
+        self._bury(last.uid, version)
         self._drop(last.uid)
         gone = replace(last, gone=True)
         if isinstance(self.owner_of(last), Job):
@@ -176,7 +181,7 @@ class Store:
             for uid, (seen, pod) in self._pods.items()
             if uid not in found and seen <= version and namespace in (None, pod.namespace)
         ]
-        return [gone for pod in missing for gone in self.lose_pod(pod)]
+        return [gone for pod in missing for gone in self.lose_pod(pod, version)]
 
     def hold_jobs_against(self, found: Set[str], version: int, namespace: str | None) -> None:
         """The same for a list of jobs: kopf's relist tells of no job that was deleted while it could not watch."""
@@ -206,8 +211,8 @@ class Store:
         if not own:
             del self._pods_of[known[1].owner_uid]
 
-    def _bury(self, uid: str) -> None:
-        self._gone[uid] = None
+    def _bury(self, uid: str, version: float) -> None:
+        self._gone[uid] = version
         while len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
 

@@ -111,7 +111,7 @@ class Desk:
             elif plural == PLURAL:
                 store.see_job(change.body)
             elif change.type == "DELETED":
-                store.lose_pod(read_pod(change.body))
+                store.lose_pod(read_pod(change.body), change.version)
             else:
                 store.see_pod(change.body)
 

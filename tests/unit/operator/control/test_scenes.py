@@ -7,9 +7,10 @@ import pytest
 
 from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
-from spectrogram_operator.api.names import LEASE_OF_ALL, PLURAL
+from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.notes import REWORDING_SECONDS
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK
 from unit.operator.control.scene import Misfortune, Scene, limited, scene
@@ -216,6 +217,54 @@ async def test_the_probe_tells_a_queue_that_hangs_from_one_that_has_nothing_to_d
     await asyncio.sleep(130)
     with pytest.raises(RuntimeError, match="does not move"):
         process.service.check_alive(120)
+
+
+# Labels
+
+
+def label(stage: Scene, pod: Pod, job_uid: str | None) -> None:
+    """A person's kubectl label; None takes the label away."""
+    stored = stage.store.get(PODS, pod.namespace, pod.name)
+    labels = {name: value for name, value in stored["metadata"]["labels"].items() if name != LABEL_JOB_UID}
+    labels |= {LABEL_JOB_UID: job_uid} if job_uid is not None else {}
+    stage.store.put(PODS, {**stored, "metadata": stored["metadata"] | {"labels": labels}})
+
+
+@scene()
+async def test_a_pod_whose_label_is_taken_away_is_looked_up_and_one_that_has_it_again_is_watched(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    (pod,) = stage.pods()
+    stage.requests.clear()
+    label(stage, pod, None)
+    await asyncio.sleep(65)
+    looks = [request for _, request in stage.requests if (request.method, request.name) == ("GET", pod.name)]
+    assert 5 <= len(looks) <= 8
+    assert (stage.job().status.phase, len(stage.pods())) == (Phase.RUNNING, 1)
+
+    label(stage, pod, pod.owner_uid)
+    await asyncio.sleep(11)
+    stage.requests.clear()
+    await asyncio.sleep(100)
+    assert stage.requests == []
+    stage.world.show(pod, "succeeded")
+    await asyncio.sleep(0.5)
+    assert stage.job().status.phase is Phase.SUCCEEDED
+
+
+@scene()
+async def test_a_pod_that_ends_without_its_label_is_judged_all_the_same(stage: Scene) -> None:
+    stage.sweep_seconds = 120.0
+    await stage.start()
+    await run_first_attempt(stage)
+    (pod,) = stage.pods()
+    label(stage, pod, None)
+    await asyncio.sleep(245)
+    stage.world.show(pod, "running")
+    await asyncio.sleep(12)
+    stage.world.show(pod, "succeeded")
+    await asyncio.sleep(11)
+    assert stage.job().status.phase is Phase.SUCCEEDED
 
 
 # Leases

@@ -98,7 +98,7 @@ def test_the_end_of_a_pod_wakes_the_next_in_line(shape: str) -> None:
     line.submit("second")
     assert line.woken == []
     if shape == "gone":
-        line.store.lose_pod(read_pod(fixture("running")))
+        line.store.lose_pod(read_pod(fixture("running")), 1000)
     else:
         line.pod(shape)
     assert line.woken == ["radio/first"]

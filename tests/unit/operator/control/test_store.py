@@ -117,20 +117,34 @@ def test_of_two_jobs_that_had_one_name_the_newer_holds_whatever_comes_late() -> 
 def test_a_pod_that_is_gone_is_not_brought_back_by_a_late_event() -> None:
     found, heard = store()
     found.see_pod(pod(10))
-    (gone,) = found.lose_pod(read_pod(pod(11)))
+    (gone,) = found.lose_pod(read_pod(pod(11)), 11)
     assert gone.gone
-    assert found.see_pod(pod(12)) == []
-    assert found.lose_pod(read_pod(pod(12))) == []
+    assert found.see_pod(pod(10)) == found.see_pod(pod(11)) == []
+    assert found.lose_pod(read_pod(pod(12)), 12) == []
     assert (uids(found), found.pods_of(JOB_UID)) == ([], ())
     assert heard.told == [f"{POD_UID} is Running", f"{POD_UID} is gone"]
+
+
+@pytest.mark.parametrize("said_by", ["a watch", "a list"])
+def test_a_pod_whose_label_was_taken_away_and_put_back_is_there_again(said_by: str) -> None:
+    found, heard = store()
+    found.see_pod(pod(10))
+    assert (
+        len(found.lose_pod(read_pod(pod(11)), 11) if said_by == "a watch" else found.hold_against(set(), 11, None)) == 1
+    )
+    assert len(found.see_pod(pod(12))) == 1
+    assert uids(found) == [POD_UID]
+    assert found.see_pod(pod(11)) == []
+    assert len(found.lose_pod(read_pod(pod(13)), 13)) == 1
+    assert heard.told[-2:] == [f"{POD_UID} is Running", f"{POD_UID} is gone"]
 
 
 def test_only_so_many_of_what_is_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_GONE", 2)
     found, _ = store()
     for number in range(5):
-        found.lose_pod(read_pod(pod(1, uid=f"pod-{number}")))
-    assert [len(found.see_pod(pod(2, uid=f"pod-{number}"))) for number in range(5)] == [1, 1, 1, 0, 0]
+        found.lose_pod(read_pod(pod(1, uid=f"pod-{number}")), 1)
+    assert [len(found.see_pod(pod(1, uid=f"pod-{number}"))) for number in range(5)] == [1, 1, 1, 0, 0]
 
 
 def test_a_pod_whose_owner_was_taken_from_it_is_nobody_s() -> None:
@@ -140,7 +154,7 @@ def test_a_pod_whose_owner_was_taken_from_it_is_nobody_s() -> None:
     assert (uids(found), found.pods_of(JOB_UID)) == ([POD_UID], ())
     found.see_pod(pod(12))
     assert len(found.pods_of(JOB_UID)) == 1
-    found.lose_pod(read_pod(pod(13, ownerReferences=[])))
+    found.lose_pod(read_pod(pod(13, ownerReferences=[])), 13)
     assert found.pods_of(JOB_UID) == ()
 
 
@@ -149,7 +163,7 @@ def test_the_last_that_was_seen_of_a_pod_is_kept_until_its_job_is_over(ends: str
     found, _ = store()
     found.see_job(job(10))
     found.see_pod(pod(11))
-    found.lose_pod(read_pod(pod(12, "evicted-node-memory")))
+    found.lose_pod(read_pod(pod(12, "evicted-node-memory")), 12)
     last = found.last_seen(JOB_UID, POD_UID)
     assert last is not None
     assert (last.gone, last.reason) == (True, "Evicted")
@@ -168,7 +182,7 @@ def test_of_a_pod_without_a_job_that_goes_on_nothing_is_kept(job_shown: dict[str
     if job_shown is not None:
         found.see_job(job_shown)
     found.see_pod(pod(11))
-    found.lose_pod(read_pod(pod(12)))
+    found.lose_pod(read_pod(pod(12)), 12)
     assert found.last_seen(JOB_UID, POD_UID) is None
 
 
