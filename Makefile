@@ -25,7 +25,7 @@ test: $(VENV)/installed ## run every tier of tests that this machine can run; TI
 lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 	@$(BIN)/python tests/run.py --tier lint
 
-planted: $(VENV)/installed ## plant known bugs in copies of the operator, and see whether the tests notice; ONLY=NAME plants one
+planted: $(VENV)/installed ## plant known bugs in copies of both programs, and see whether the tests notice; ONLY=NAME plants one
 	@PYTHONPATH=tests $(BIN)/python -m planted.run $(if $(ONLY),--only $(ONLY))
 
 bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look

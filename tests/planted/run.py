@@ -1,15 +1,15 @@
-"""Plants known bugs in copies of the operator, one at a time, and sees whether the tests notice: `make planted`.
+"""Plants known bugs in copies of both programs, one at a time, and sees whether the tests notice: `make planted`.
 
 make planted                                every bug, two side by side; takes some minutes
 make planted ONLY="no-back-off dead-probe"  some of them, by name
 
-A bug is a patch in tests/planted/core or tests/planted/control. Its first line says what is wrong and what harm that
-does, its second which tests should notice:
+A bug is a patch in tests/planted/core or tests/planted/control, of the operator, or in tests/planted/worker. Its first
+line says what is wrong and what harm that does, its second which tests should notice:
 
     # The status is written without its resourceVersion: two operators overwrite each other's decisions.
     # tests: tests/unit/operator/control/test_kubernetes_cluster.py
 
-The operator of the working tree is never touched: each bug has a copy, and the tests import that one.
+The programs of the working tree are never touched: each bug has a copy of them, and the tests import that one.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from subprocess import PIPE, STDOUT
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("operator", "worker_image")
+"""Folders of the two programs."""
 MAY_ESCAPE = 2
 SIDE_BY_SIDE = 2
 LIMIT_SECONDS = 900
@@ -42,7 +44,7 @@ class PlantError(Exception):
 
 @dataclass(frozen=True)
 class Bug:
-    """A patch of the operator: what it harms, and the tests that should notice, as pytest takes them."""
+    """A patch of a program: what it harms, and the tests that should notice, as pytest takes them."""
 
     name: str
     patch: Path
@@ -73,25 +75,26 @@ def all_bugs() -> list[Bug]:
 
 
 def plant(bug: Bug, folder: Path, *options: str) -> None:
-    """Change the operator in `folder`. Raises PlantError where it is not what the patch was made for."""
+    """Change the programs in `folder`. Raises PlantError where they are not what the patch was made for."""
     # Else git takes the folder for a part of the repository that it may lie in, and skips the patch.
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
     command = ["git", "apply", *options, str(bug.patch)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
-        raise PlantError(f"{bug.patch} does not apply to the operator as it is now: {done.stderr.strip()}")
+        raise PlantError(f"{bug.patch} does not apply to the program as it is now: {done.stderr.strip()}")
 
 
 def judge(bug: Bug | None, tests: Sequence[str]) -> Verdict:
-    """Run the tests on the operator with this bug, until one fails."""
+    """Run the tests on the programs with this bug, until one fails."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "operator", f"{folder}/operator", ignore=shutil.ignore_patterns("__pycache__"))
+        for part in PARTS:
+            shutil.copytree(ROOT / part, f"{folder}/{part}", ignore=shutil.ignore_patterns("__pycache__"))
         if bug is not None:
             plant(bug, Path(folder))
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([f"{folder}/operator", str(ROOT / "tests")]),
+            "PYTHONPATH": os.pathsep.join([*(f"{folder}/{part}" for part in PARTS), str(ROOT / "tests")]),
             "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis",
             COPY: folder,
         }
@@ -117,10 +120,12 @@ def judge(bug: Bug | None, tests: Sequence[str]) -> Verdict:
 def pytest_sessionstart() -> None:
     """In the pytest that judges: what it tests must be the copy, whatever is installed."""
     import spectrogram_operator
+    import spectrogram_worker
 
-    found = Path(spectrogram_operator.__file__).resolve()
-    if not found.is_relative_to(Path(os.environ[COPY]).resolve()):
-        raise pytest.UsageError(f"the tests would import {found}, not the copy with the bug")
+    for program in (spectrogram_operator, spectrogram_worker):
+        found = Path(str(program.__file__)).resolve()
+        if not found.is_relative_to(Path(os.environ[COPY]).resolve()):
+            raise pytest.UsageError(f"the tests would import {found}, not the copy with the bug")
 
 
 def judge_all(bugs: Sequence[Bug]) -> Iterator[tuple[Bug, Verdict]]:

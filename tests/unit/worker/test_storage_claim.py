@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,3 +173,37 @@ def test_whoever_swaps_a_name_for_a_link_has_nothing_read_outside(root: Path, wh
             except WorkerError as error:
                 seen.append(error.code)
     assert set(seen) <= {INSIDE, ExitCode.INPUT_INVALID, ExitCode.INPUT_NOT_FOUND, ExitCode.IO_ERROR}
+
+
+@pytest.mark.parametrize("what", ["day", "day/rec"])
+def test_a_name_that_becomes_a_link_before_any_call_of_the_system_leads_nowhere(
+    root: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above, without luck: the name and the link change places before the first call, the second, and so on."""
+    link, calls, at = root / "link", 0, 0
+    link.symlink_to(root.parent / "other" / what)
+
+    def swapping_before(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                (root / what).rename(root / "aside")
+                link.rename(root / what)
+            return call(*arguments, **options)
+
+        return called
+
+    while calls == at:
+        at, calls, found = at + 1, 0, INSIDE
+        with monkeypatch.context() as patch:
+            for name in ("stat", "open", "fstat", "readlink"):
+                patch.setattr(os, name, swapping_before(getattr(os, name)))
+            with suppress(WorkerError):
+                found = content(ClaimStore(root), "day/rec")
+        assert found == INSIDE
+        if calls >= at:
+            (root / what).rename(link)
+            (root / "aside").rename(root / what)
+            calls = at
+    assert at > 3
