@@ -11,16 +11,29 @@
 {{- end }}
 
 {{- define "spectrogram-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "spectrogram-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "spectrogram-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- define "spectrogram-operator.labels" -}}
+{{/* The labels that the chart sets itself. */}}
+{{- define "spectrogram-operator.ownLabels" -}}
 {{ include "spectrogram-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "spectrogram-operator.labels" -}}
+{{ include "spectrogram-operator.ownLabels" . }}
 {{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of the operator's pod: podLabels win over commonLabels. */}}
+{{- define "spectrogram-operator.podLabels" -}}
+{{ include "spectrogram-operator.ownLabels" . }}
+{{- with merge dict (default dict .Values.podLabels) (default dict .Values.commonLabels) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -51,17 +64,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "spectrogram-operator.namespaces" -}}
 {{- if eq .Values.scope "Namespaced" }}
 {{- default (list .Release.Namespace) .Values.watchNamespaces | uniq | join "," }}
-{{- else if .Values.watchNamespaces }}
-{{- fail "watchNamespaces has no meaning with scope Cluster, which watches every namespace: leave it empty, or set scope to Namespaced" }}
 {{- end }}
 {{- end }}
 
 {{/* SPECTROGRAM_POOLS: the pools by queue; what is not set is the operator's default. */}}
 {{- define "spectrogram-operator.pools" -}}
 {{- $pools := dict }}
+{{- $quantities := list "memory" "maxMemory" "totalMemory" "cpu" }}
 {{- range $pool, $queue := dict "default" "default" "large" "large_jobs" }}
   {{- $set := dict }}
   {{- range $name, $value := index $.Values.pools $pool }}
+    {{- if has $name $quantities }}{{ $value = kindIs "invalid" $value | ternary nil (include "spectrogram-operator.written" $value) }}{{ end }}
     {{- if not (kindIs "invalid" $value) }}{{ $_ := set $set $name $value }}{{ end }}
   {{- end }}
   {{- $_ := set $pools $queue $set }}
@@ -69,20 +82,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toJson $pools }}
 {{- end }}
 
-{{/* A value as quoted text. Numbers go through toJson: large ones would come out as 1e+06 otherwise. */}}
+{{/* SPECTROGRAM_STORES. Kubernetes takes $ in a variable for the begin of another's name, and $$ for $. */}}
+{{- define "spectrogram-operator.stores" -}}
+{{- default dict .Values.stores | toJson | replace "$" "$$" }}
+{{- end }}
+
+{{/* A value as people wrote it. Numbers go through toJson: large ones would come out as 1e+06 otherwise. */}}
+{{- define "spectrogram-operator.written" -}}
+{{ kindIs "string" . | ternary . (toJson .) }}
+{{- end }}
+
 {{- define "spectrogram-operator.text" -}}
-{{ kindIs "string" . | ternary . (toJson .) | quote }}
+{{ include "spectrogram-operator.written" . | quote }}
 {{- end }}
 
 {{/* The settings' environment variables. */}}
 {{- define "spectrogram-operator.settings" -}}
-{{- $settings := .Values.settings }}
-{{- $soft := default 600 $settings.softTimeLimit | int }}
-{{- $hard := default 900 $settings.hardTimeLimit | int }}
-{{- if ge $soft $hard }}
-{{- fail (printf "settings.softTimeLimit (%d s) must be less than settings.hardTimeLimit (%d s): change one of them" $soft $hard) }}
-{{- end }}
-{{- range $name, $value := $settings }}
+{{- range $name, $value := .Values.settings }}
 {{- if not (kindIs "invalid" $value) }}
 - name: SPECTROGRAM_{{ $name | snakecase | upper }}
   value: {{ include "spectrogram-operator.text" $value }}

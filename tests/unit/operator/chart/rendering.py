@@ -1,0 +1,87 @@
+"""The chart rendered with some values, as tests look at it."""
+
+import functools
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import binaries
+
+ROOT = Path(__file__).parents[4]
+CHART = ROOT / "helm" / "spectrogram-operator"
+Object = dict[str, Any]
+Values = Mapping[str, Any]
+
+# What Helm says where a template stumbled over a value that nobody had checked.
+STUMBLED = ("nil pointer", "error calling", "wrong type", "can't evaluate", "parse error", "YAML parse", "panic")
+
+
+class RefusedError(Exception):
+    """Helm said no, with these words."""
+
+
+@functools.cache
+def _helm() -> str:
+    return str(binaries.tools() / "helm")
+
+
+def run_helm(*arguments: str, values: Values) -> subprocess.CompletedProcess[str]:
+    """Helm with the chart and these values."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump(values, file)
+        file.flush()
+        command = [_helm(), *arguments, str(CHART), "--values", file.name]
+        return subprocess.run(command, capture_output=True, text=True)
+
+
+def template(values: Values, *options: str, release: str = "radio") -> str:
+    """What `helm template` writes. Raises RefusedError."""
+    done = run_helm("template", release, "--namespace", "system", *options, values=values)
+    if done.returncode:
+        raise RefusedError(done.stderr)
+    return done.stdout
+
+
+def render(values: Values, *options: str, release: str = "radio") -> list[Object]:
+    """The objects that the chart makes. Raises RefusedError."""
+    documents = yaml.load_all(template(values, *options, release=release), yaml.CSafeLoader)
+    return [document for document in documents if document]
+
+
+def refusal(values: Values, *options: str, release: str = "radio") -> str:
+    """Why these values are refused; fails where they are not, or where a template stumbled."""
+    try:
+        render(values, *options, release=release)
+    except RefusedError as refused:
+        words = str(refused)
+        assert not [stumble for stumble in STUMBLED if stumble in words], words
+        return words
+    raise AssertionError(f"{values} of release {release} are taken")
+
+
+def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def the(objects: Iterable[Object], kind: str) -> Object:
+    (found,) = of_kind(objects, kind)
+    return found
+
+
+def operator_pod(objects: Iterable[Object]) -> Object:
+    """The spec of the operator's pod."""
+    pod: Object = the(objects, "Deployment")["spec"]["template"]["spec"]
+    return pod
+
+
+def environment(objects: Iterable[Object]) -> dict[str, str]:
+    """The operator's environment as the kubelet makes it: $$ is a $. What comes from elsewhere is left out."""
+    container = next(one for one in operator_pod(objects)["containers"] if one["name"] == "operator")
+    names = [entry["name"] for entry in container["env"]]
+    assert len(names) == len(set(names)), "a variable is there twice"
+    return {entry["name"]: entry.get("value", "").replace("$$", "$") for entry in container["env"]}
