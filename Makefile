@@ -48,6 +48,10 @@ crds: $(VENV)/installed ## write crds/ from the pydantic models
 	@mv crds/spectrogramjobs.yaml.new crds/spectrogramjobs.yaml
 	@cp crds/spectrogramjobs.yaml helm/spectrogram-operator/files/spectrogramjobs.yaml
 
+chart: $(VENV)/installed ## write the chart's README.md from the comments of its values
+	@PYTHONPATH=tests $(BIN)/python -m harness.chart_readme > helm/spectrogram-operator/README.md.new
+	@mv helm/spectrogram-operator/README.md.new helm/spectrogram-operator/README.md
+
 lock: ## write the lock files anew: names, versions and hashes (needs uv)
 	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt
 	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK) -o operator/requirements.txt
@@ -64,4 +68,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds lock
+.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds chart lock

@@ -30,19 +30,44 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* The labels of the operator's pod: podLabels win over commonLabels. */}}
-{{- define "spectrogram-operator.podLabels" -}}
-{{ include "spectrogram-operator.ownLabels" . }}
-{{- with merge dict (default dict .Values.podLabels) (default dict .Values.commonLabels) }}
+{{/* The labels of an object that has some of its own, of (list . LABELS). */}}
+{{- define "spectrogram-operator.labelsWith" -}}
+{{- $root := first . }}
+{{- include "spectrogram-operator.ownLabels" $root }}
+{{- with merge dict (default dict (last .)) (default dict $root.Values.commonLabels) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
-{{/* registry/repository:tag@digest, of (dict "image" … "chart" .Chart). */}}
+{{/* What every worker's pod has. */}}
+{{- define "spectrogram-operator.workerLabels" -}}
+app.kubernetes.io/name: spectrogram-worker
+app.kubernetes.io/managed-by: spectrogram-operator
+{{- end }}
+
+{{/* The labels of the operator's pod: podLabels win over commonLabels. */}}
+{{- define "spectrogram-operator.podLabels" -}}
+{{- include "spectrogram-operator.labelsWith" (list . .Values.podLabels) }}
+{{- end }}
+
+{{/* registry/repository:tag@digest, of (list . IMAGE). An image's own registry goes before that of all charts. */}}
 {{- define "spectrogram-operator.image" -}}
-{{- $image := .image }}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}:{{ default .chart.AppVersion $image.tag }}
+{{- $root := first . }}
+{{- $image := last . }}
+{{- $global := default dict $root.Values.global }}
+{{- with default $global.imageRegistry $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}:{{ default $root.Chart.AppVersion $image.tag }}
 {{- with $image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{/* Names of Secrets, of (list . SECRETS), and of those that all charts use; with commas. Other charts take names or
+{name: …} for these. */}}
+{{- define "spectrogram-operator.pullSecrets" -}}
+{{- $global := default dict (first .).Values.global }}
+{{- $names := list }}
+{{- range concat (default list (last .)) (default list $global.imagePullSecrets) }}
+  {{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name")) }}
+{{- end }}
+{{- uniq $names | join "," }}
 {{- end }}
 
 {{- define "spectrogram-operator.serviceAccountName" -}}
@@ -79,10 +104,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   {{- end }}
   {{- $_ := set $pools $queue $set }}
 {{- end }}
-{{- toJson $pools }}
+{{- toJson $pools | replace "$" "$$" }}
 {{- end }}
 
-{{/* SPECTROGRAM_STORES. Kubernetes takes $ in a variable for the begin of another's name, and $$ for $. */}}
+{{/* SPECTROGRAM_STORES. Kubernetes takes $ in a variable for the beginning of another's name, and $$ for $. */}}
 {{- define "spectrogram-operator.stores" -}}
 {{- default dict .Values.stores | toJson | replace "$" "$$" }}
 {{- end }}

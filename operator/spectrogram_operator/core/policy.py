@@ -31,7 +31,11 @@ class Pool:
     tolerations: tuple[Mapping[str, Any], ...] = ()
     priority_class_name: str = ""
     scheduler_name: str = ""
+    runtime_class_name: str = ""
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    topology_spread_constraints: tuple[Mapping[str, Any], ...] = ()
     pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def default_pools() -> dict[str, Pool]:
@@ -62,6 +66,7 @@ class Policy:
 
     worker_image: str = "spectrogram-worker:latest"
     image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
     service_account: str = "default"
     pools: Mapping[str, Pool] = field(default_factory=default_pools)
     run_as_user: int = 65532

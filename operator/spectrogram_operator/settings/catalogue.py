@@ -6,7 +6,7 @@ from typing import Any
 
 from spectrogram_operator.settings.pools import parse_pools
 from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
-from spectrogram_operator.settings.values import choice, megabytes, namespaces, number, quantity, text, whole
+from spectrogram_operator.settings.values import choice, megabytes, namespaces, number, quantity, secrets, text, whole
 
 _LONGEST_SECONDS = 31_536_000
 
@@ -96,6 +96,13 @@ SETTINGS: tuple[Setting, ...] = (
         parse=choice("Always", "IfNotPresent", "Never"),
     ),
     Setting(
+        field="image_pull_secrets",
+        name="SPECTROGRAM_IMAGE_PULL_SECRETS",
+        default="",
+        description="Secrets of the job's namespace for pulling the worker's image, separated by commas",
+        parse=secrets,
+    ),
+    Setting(
         field="service_account",
         name="SPECTROGRAM_WORKER_SERVICE_ACCOUNT",
         default="default",
@@ -145,7 +152,8 @@ SETTINGS: tuple[Setting, ...] = (
         name="SPECTROGRAM_POOLS",
         default="{}",
         description="JSON, per queue (default, large_jobs): memory, maxMemory, cpu, maxConcurrent,"
-        " maxPerNamespace, totalMemory, nodeSelector, tolerations, priorityClassName, schedulerName, podLabels",
+        " maxPerNamespace, totalMemory, nodeSelector, tolerations, affinity, topologySpreadConstraints,"
+        " priorityClassName, schedulerName, runtimeClassName, podLabels, podAnnotations",
         parse=parse_pools,
     ),
     Setting(

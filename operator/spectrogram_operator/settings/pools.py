@@ -34,7 +34,11 @@ class PoolSettings(Resources):
     tolerations: tuple[Toleration, ...] | None = None
     priority_class_name: str | None = None
     scheduler_name: str | None = None
+    runtime_class_name: str | None = None
+    affinity: dict[str, Any] | None = None
+    topology_spread_constraints: tuple[dict[str, Any], ...] | None = None
     pod_labels: dict[str, str] | None = None
+    pod_annotations: dict[str, str] | None = None
 
 
 _pools = TypeAdapter(dict[QueueName, PoolSettings])
@@ -81,7 +85,11 @@ def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
         "node_selector",
         "priority_class_name",
         "scheduler_name",
+        "runtime_class_name",
+        "affinity",
+        "topology_spread_constraints",
         "pod_labels",
+        "pod_annotations",
     )
     changes: dict[str, Any] = {name: value for name in names if (value := getattr(written, name)) is not None}
     if written.cpu is not None:
@@ -115,5 +123,9 @@ def _fields(pool: Pool) -> dict[str, Any]:
         "tolerations": list(pool.tolerations),
         "priorityClassName": pool.priority_class_name,
         "schedulerName": pool.scheduler_name,
+        "runtimeClassName": pool.runtime_class_name,
+        "affinity": dict(pool.affinity),
+        "topologySpreadConstraints": list(pool.topology_spread_constraints),
         "podLabels": dict(pool.pod_labels),
+        "podAnnotations": dict(pool.pod_annotations),
     }

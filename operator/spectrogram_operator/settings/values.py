@@ -8,6 +8,7 @@ from spectrogram_operator.api.quantity import parse_bytes
 
 MEGABYTE = 10**6
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -75,8 +76,17 @@ def quantity(minimum: str) -> Callable[[str], int]:
 
 def namespaces(value: str) -> tuple[str, ...]:
     """Names separated by commas, each once, in the order given."""
+    return _names(value, _NAMESPACE, "namespaces")
+
+
+def secrets(value: str) -> tuple[str, ...]:
+    """As `namespaces`."""
+    return _names(value, rf"{_LABEL}(\.{_LABEL})*", "Secrets")
+
+
+def _names(value: str, pattern: str, kind: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", value) if name))
     for name in names:
-        if re.fullmatch(_NAMESPACE, name) is None:
-            raise ValueError(f"write names of namespaces, separated by commas; {name!r} is none")
+        if re.fullmatch(pattern, name) is None:
+            raise ValueError(f"write names of {kind}, separated by commas; {name!r} is none")
     return names

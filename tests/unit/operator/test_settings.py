@@ -108,6 +108,13 @@ def test_namespaces_are_names_with_commas() -> None:
     assert read_settings({"SPECTROGRAM_NAMESPACES": "lab, team-a,lab"}).namespaces == ("lab", "team-a")
 
 
+def test_pull_secrets_are_names_with_commas() -> None:
+    policy = read_settings({"SPECTROGRAM_IMAGE_PULL_SECRETS": "registry,my.mirror, registry"}).policy
+    assert policy.image_pull_secrets == ("registry", "my.mirror")
+    with pytest.raises(SettingsError, match="write names of Secrets, separated by commas; 'A' is none"):
+        read_settings({"SPECTROGRAM_IMAGE_PULL_SECRETS": "A"})
+
+
 def test_a_pool_is_what_is_written_and_the_usual_for_the_rest() -> None:
     large = {
         "memory": "8Gi",
@@ -119,7 +126,11 @@ def test_a_pool_is_what_is_written_and_the_usual_for_the_rest() -> None:
         "tolerations": [{"key": "spectrogram.dev/pool", "value": "large", "effect": "NoSchedule"}],
         "priorityClassName": "low",
         "schedulerName": "volcano",
+        "runtimeClassName": "gvisor",
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [{"maxSkew": 1}],
         "podLabels": {"team": "radio"},
+        "podAnnotations": {"a": "b c"},
     }
     settings = read_settings(pools(large_jobs=large))
     pool = settings.policy.pools[LARGE]
@@ -133,6 +144,8 @@ def test_a_pool_is_what_is_written_and_the_usual_for_the_rest() -> None:
     assert pool.tolerations == ({"key": "spectrogram.dev/pool", "value": "large", "effect": "NoSchedule"},)
     assert (pool.node_selector, pool.pod_labels) == ({"spectrogram.dev/pool": "large"}, {"team": "radio"})
     assert (pool.priority_class_name, pool.scheduler_name) == ("low", "volcano")
+    assert (pool.runtime_class_name, pool.affinity) == ("gvisor", {"nodeAffinity": {}})
+    assert (pool.topology_spread_constraints, pool.pod_annotations) == (({"maxSkew": 1},), {"a": "b c"})
     assert settings.policy.pools[DEFAULT] == Policy().pools[DEFAULT]
 
 
@@ -144,7 +157,7 @@ def test_a_total_below_what_one_pod_may_have_is_refused() -> None:
 def test_shown_pools_can_be_written_back() -> None:
     written = pools(
         default={"cpu": "500m", "maxConcurrent": 0, "podLabels": {"a": "b"}},
-        large_jobs={"memory": "5Gi", "maxPerNamespace": 1, "totalMemory": "1Ti"},
+        large_jobs={"memory": "5Gi", "maxPerNamespace": 1, "totalMemory": "1Ti", "affinity": {"podAffinity": {}}},
     )
     settings = read_settings(written)
     again = read_settings({"SPECTROGRAM_POOLS": row(settings, "SPECTROGRAM_POOLS")[0]})

@@ -11,6 +11,9 @@
 {{- include "spectrogram-operator.checkStores" $at }}
 {{- include "spectrogram-operator.checkLabels" $at }}
 {{- include "spectrogram-operator.checkPods" $at }}
+{{- include "spectrogram-operator.checkImages" $at }}
+{{- include "spectrogram-operator.checkOperatorPod" $at }}
+{{- include "spectrogram-operator.checkObjects" $at }}
 {{- end }}
 
 {{- define "spectrogram-operator.checkNames" -}}
@@ -28,10 +31,8 @@
 {{- $account := .Values.worker.serviceAccount }}
 {{- if not (include "spectrogram-operator.makesWorkerAccounts" .root) }}
   {{- $why := eq .Values.scope "Cluster" | ternary "scope Cluster" "worker.serviceAccount.create false" }}
-  {{- range list "annotations" "imagePullSecrets" }}
-    {{- if index $account . }}
-      {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "worker.serviceAccount.%s would have no effect: with %s the chart makes no account that could have them; give them to the account that workers run as" . $why)) }}
-    {{- end }}
+  {{- if $account.annotations }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "worker.serviceAccount.annotations would have no effect: with %s the chart makes no account that could have them; give them to the account that workers run as" $why)) }}
   {{- end }}
 {{- else if eq (include "spectrogram-operator.workerAccountName" .root) (include "spectrogram-operator.serviceAccountName" .root) }}
   {{- include "spectrogram-operator.complain" (dict "found" .found "line" (printf "worker.serviceAccount.name: %q is the operator's own account, and workers must not have its rights: write another, or leave it out" (include "spectrogram-operator.workerAccountName" .root))) }}

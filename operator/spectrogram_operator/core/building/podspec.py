@@ -18,7 +18,7 @@ from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.core.building.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
 from spectrogram_operator.core.building.stores import file_path, service_account, store_of, worker_places
-from spectrogram_operator.core.policy import Policy, Store
+from spectrogram_operator.core.policy import Policy, Pool, Store
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.base import Model
 from spectrogram_worker.contract.document import (
@@ -158,10 +158,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
         ],
         "volumes": volumes,
     }
-    if pool.priority_class_name:
-        pod_spec["priorityClassName"] = pool.priority_class_name
-    if pool.scheduler_name:
-        pod_spec["schedulerName"] = pool.scheduler_name
+    pod_spec |= {name: value for name, value in _optional(pool, policy).items() if value}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -176,7 +173,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
                 LABEL_ATTEMPT: str(attempt.number),
                 LABEL_QUEUE: queue,
             },
-            "annotations": {ANNOTATION_SPEC_HASH: document.job.spec_hash},
+            "annotations": {**pool.pod_annotations, ANNOTATION_SPEC_HASH: document.job.spec_hash},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -189,6 +186,18 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
             ],
         },
         "spec": pod_spec,
+    }
+
+
+def _optional(pool: Pool, policy: Policy) -> dict[str, Any]:
+    """What most pools leave to the cluster."""
+    return {
+        "imagePullSecrets": [{"name": name} for name in policy.image_pull_secrets],
+        "priorityClassName": pool.priority_class_name,
+        "schedulerName": pool.scheduler_name,
+        "runtimeClassName": pool.runtime_class_name,
+        "affinity": dict(pool.affinity),
+        "topologySpreadConstraints": [dict(constraint) for constraint in pool.topology_spread_constraints],
     }
 
 

@@ -332,8 +332,8 @@ NEIGHBOURS: dict[str, Wrong] = {
         "worker.serviceAccount.annotations would have no effect: with scope Cluster",
     ),
     "worker identity without": Wrong(
-        worker(serviceAccount={"create": False, "imagePullSecrets": [{"name": "a"}]}),
-        "worker.serviceAccount.imagePullSecrets would have no effect: with worker.serviceAccount.create false",
+        worker(serviceAccount={"create": False, "annotations": {"a": "b"}}),
+        "worker.serviceAccount.annotations would have no effect: with worker.serviceAccount.create false",
     ),
     "user root": Wrong(worker(runAsUser=0), "at '/worker/runAsUser': minimum: got 0, want 1"),
     "user text": Wrong(worker(fsGroup="65532"), "at '/worker/fsGroup': got string, want integer"),
@@ -409,4 +409,87 @@ NEIGHBOURS: dict[str, Wrong] = {
     "level": Wrong(settings(logLevel="INFO"), "at '/settings/logLevel': value must be one of 'debug', 'info'"),
     "max backoff": Wrong(settings(maxBackoff=5), "settings.backoff (10 s) must be at most settings.maxBackoff (5 s)"),
     "several at once": Wrong(image(tag="a b") | {"watchNamespaces": ["B"]}, 'image.tag: "a b" is no tag'),
+    # Beside the operator.
+    "global registry": Wrong(
+        {"global": {"imageRegistry": "https://a.org"}}, 'global.imageRegistry: "https://a.org" is no'
+    ),
+    "global secret": Wrong({"global": {"imagePullSecrets": ["A"]}}, 'global.imagePullSecrets: "A" is no name'),
+    "two registries": Wrong(
+        {"global": {"imageRegistry": "a.org"}, "image": {"repository": "b:5000/c"}},
+        'image.repository: "b:5000/c" names a registry, and "a.org" is one already: write it once',
+    ),
+    "envFrom nothing": Wrong({"envFrom": [{"prefix": "A_"}]}, "at '/envFrom/0': 'oneOf' failed"),
+    "envFrom typo": Wrong({"envFrom": [{"configMap": {"name": "a"}}]}, "additional properties 'configMap' not allowed"),
+    "volume without source": Wrong(
+        {"extraVolumes": [{"name": "a"}]}, "at '/extraVolumes/0': minProperties: got 1, want 2"
+    ),
+    "volume unknown source": Wrong(
+        {"extraVolumes": [{"name": "a", "emptydir": {}}]}, "properties 'emptydir' not allowed"
+    ),
+    "volume twice": Wrong(
+        {"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}, 'extraVolumes: there is a volume "tmp" already: choose'
+    ),
+    "mount of nothing": Wrong(
+        {"extraVolumeMounts": [{"name": "a", "mountPath": "/a"}]}, 'extraVolumeMounts: there is no volume "a": add it'
+    ),
+    "mount relative": Wrong(
+        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "a"}]}, 'extraVolumeMounts[0].mountPath: "a" is no folder'
+    ),
+    "mount twice": Wrong(
+        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/tmp/"}]}, "something is mounted at /tmp/ already"
+    ),
+    "sidecar called operator": Wrong(
+        {"sidecars": [{"name": "operator", "image": "a"}]}, 'sidecars: there is a container "operator" already'
+    ),
+    "sidecar typo": Wrong(
+        {"sidecars": [{"name": "a", "image": "b", "arg": []}]}, "additional properties 'arg' not allowed"
+    ),
+    "sidecar without image": Wrong({"sidecars": [{"name": "a"}]}, "at '/sidecars/0': missing property 'image'"),
+    "argument that ends": Wrong(
+        {"extraArgs": ["--show-settings"]}, "the operator writes something and ends: remove it"
+    ),
+    "argument number": Wrong({"extraArgs": [1]}, "at '/extraArgs/0': got number, want string"),
+    "object without kind": Wrong({"extraObjects": [{"apiVersion": "v1"}]}, "missing properties 'kind', 'metadata'"),
+    "monitor without API": Wrong({"podMonitor": {"enabled": True}}, "podMonitor.enabled: the cluster does not know"),
+    "monitor interval": Wrong(
+        {"serviceMonitor": {"interval": "30"}}, 'serviceMonitor.interval: "30" is no time between'
+    ),
+    "monitor interval number": Wrong(
+        {"serviceMonitor": {"interval": 30}}, "'/serviceMonitor/interval': got number, want"
+    ),
+    "monitor label": Wrong({"serviceMonitor": {"labels": {"a": "b c"}}}, 'serviceMonitor.labels.a: "b c" is no value'),
+    "dashboard label": Wrong(
+        {"dashboard": {"labels": {"helm.sh/chart": "a"}}},
+        "dashboard.labels.helm.sh/chart is a label that the chart sets",
+    ),
+    "dashboard namespace": Wrong({"dashboard": {"namespace": "A"}}, 'dashboard.namespace: "A" is no namespace'),
+    "peer nothing": Wrong({"networkPolicy": {"scrapers": [{}]}}, "'/networkPolicy/scrapers/0': minProperties"),
+    "peer typo": Wrong({"networkPolicy": {"scrapers": [{"nsSelector": {}}]}}, "properties 'nsSelector' not allowed"),
+    "peer both": Wrong(
+        {"networkPolicy": {"scrapers": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
+        "networkPolicy.scrapers[0]: ipBlock goes without selectors",
+    ),
+    "shielded namespaces": Wrong(
+        {"networkPolicy": {"workerNamespaces": ["a"]}}, "networkPolicy.workerNamespaces is for scope Cluster"
+    ),
+    "budget none": Wrong({"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable: 0 is no number of pods"),
+    "budget share": Wrong(
+        {"podDisruptionBudget": {"maxUnavailable": "150%"}}, 'maxUnavailable: "150%" is no number of'
+    ),
+    "pool affinity typo": Wrong(pool(affinity={"nodeAffinty": {}}), "additional properties 'nodeAffinty' not allowed"),
+    "pool spread": Wrong(
+        pool(topologySpreadConstraints=[{"maxSkew": 0}]), "missing properties 'topologyKey', 'whenUnsatis"
+    ),
+    "pool runtime": Wrong(pool(runtimeClassName="gVisor"), 'pools.default.runtimeClassName: "gVisor" is no name'),
+    "pool annotation": Wrong(
+        pool(podAnnotations={"a": 1}), "at '/pools/default/podAnnotations/a': got number, want string"
+    ),
+    "spread twice": Wrong(
+        {
+            "topologySpreadConstraints": [
+                {"maxSkew": skew, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"} for skew in (1, 2)
+            ]
+        },
+        "topologySpreadConstraints: zone DoNotSchedule is there twice",
+    ),
 }

@@ -18,6 +18,8 @@ from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, MAXIMUM_D
 from unit.operator.core.play import build_job
 from unit.operator.core.strategies import ALLOWED_HOSTS, STORES, specs
 
+AFFINITY = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
 LARGE_POOL = Pool(
     memory_bytes=4 * GIBIBYTE,
     max_memory_bytes=16 * GIBIBYTE,
@@ -25,10 +27,15 @@ LARGE_POOL = Pool(
     tolerations=({"key": "pool", "operator": "Equal", "value": "large", "effect": "NoSchedule"},),
     priority_class_name="batch",
     scheduler_name="bin-packing",
+    runtime_class_name="gvisor",
+    affinity=AFFINITY,
+    topology_spread_constraints=(SPREAD,),
+    pod_annotations={"team": "radio", "spectrogram.dev/spec-hash": "something-else"},
     pod_labels={"team": "radio", "app.kubernetes.io/name": "something-else"},
 )
 POLICY = Policy(
     worker_image="registry/worker@sha256:1",
+    image_pull_secrets=("registry", "mirror"),
     service_account="worker",
     pools={
         QueueName.DEFAULT: Pool(memory_bytes=GIBIBYTE, max_memory_bytes=4 * GIBIBYTE),
@@ -280,9 +287,17 @@ def test_each_pool_has_its_nodes() -> None:
     assert pod["nodeSelector"] == {"pool": "large"}
     assert pod["tolerations"] == [{"key": "pool", "operator": "Equal", "value": "large", "effect": "NoSchedule"}]
     assert (pod["priorityClassName"], pod["schedulerName"]) == ("batch", "bin-packing")
+    assert (pod["runtimeClassName"], pod["affinity"]) == ("gvisor", AFFINITY)
+    assert pod["topologySpreadConstraints"] == [SPREAD]
     plain = build("default")["spec"]
     assert (plain["nodeSelector"], plain["tolerations"]) == ({}, [])
-    assert not {"priorityClassName", "schedulerName"} & set(plain)
+    optional = {"priorityClassName", "schedulerName", "runtimeClassName", "affinity", "topologySpreadConstraints"}
+    assert not optional & set(plain)
+
+
+def test_every_pod_may_pull_its_image() -> None:
+    assert build()["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+    assert "imagePullSecrets" not in build_pod(build_job(), attempt(), Policy())["spec"]
 
 
 def test_a_pod_belongs_to_its_job_by_uid_and_labels_of_the_pool_do_not_hide_ours() -> None:
@@ -291,6 +306,7 @@ def test_a_pod_belongs_to_its_job_by_uid_and_labels_of_the_pool_do_not_hide_ours
     (owner,) = metadata["ownerReferences"]
     assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == (job.uid, True, True)
     assert "finalizers" not in metadata
+    assert metadata["annotations"] == {"team": "radio", "spectrogram.dev/spec-hash": spec_hash(job.spec)}
     assert metadata["labels"] == {
         "team": "radio",
         "app.kubernetes.io/name": "spectrogram-worker",
