@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from benchmarks import looks, queues, rates
 from benchmarks.cluster import Bench, bench
 
-ROWS = ("rate", "cpu", "writes", "look", "finished", "waiting", "slots")
+ROWS = ("rate", "cpu", "writes", "look", "finished", "waiting", "unreachable", "slots")
 HEADING = """
 | measured | operator | yardstick |
 |---|---|---|"""
@@ -43,6 +43,8 @@ def _rows(running: Bench, options: argparse.Namespace) -> Iterator[rates.Row]:
         yield from queues.finished_jobs(running, [100] if options.quick else [1000, 3000, 10_000])
     if "waiting" in wanted:
         yield from queues.waiting_jobs(running, 200 if options.quick else 2000)
+    if "unreachable" in wanted:
+        yield from queues.unreachable_pods(running, 40 if options.quick else 400)
     if "slots" in wanted:
         yield from queues.free_slots(running, 300 if options.quick else 3000)
 

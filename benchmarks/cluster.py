@@ -111,6 +111,17 @@ class Bench:
         finally:
             operator.program.kill()
 
+    @contextmanager
+    def bare_kopf(self, workspace: Workspace) -> Iterator[Program]:
+        """kopf alone, beside the operator."""
+        command = ["env", f"KUBECONFIG={self.kubeconfig}", sys.executable, "-m", "benchmarks.bare_kopf"]
+        program = Program("kopf", [*command, workspace.namespace], self.folder / f"kopf-{workspace.namespace}.log")
+        program.start()
+        try:
+            yield program
+        finally:
+            program.kill()
+
     def writes(self, user: str, namespace: str) -> Counter[str]:
         """What a user wrote in a namespace, as in `update spectrogramjobs/status`."""
         found: Counter[str] = Counter()
@@ -158,13 +169,18 @@ class Operator:
     @property
     def cpu(self) -> float:
         """Seconds of CPU time since its start."""
-        times = psutil.Process(self.program.pid).cpu_times()
-        return times.user + times.system
+        return cpu_seconds(self.program)
 
     @property
     def memory(self) -> int:
         """Its proportional share of resident memory, in bytes."""
         return int(psutil.Process(self.program.pid).memory_full_info().pss)
+
+
+def cpu_seconds(program: Program) -> float:
+    """CPU time of a program since its start."""
+    times = psutil.Process(program.pid).cpu_times()
+    return times.user + times.system
 
 
 def in_threads(api: Api, count: int, do: Callable[[Api, int], object]) -> None:

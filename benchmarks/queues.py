@@ -48,6 +48,32 @@ def waiting_jobs(bench: Bench, count: int) -> Iterator[Row]:
         yield f"{count} waiting jobs", prober.summary, "to answer within 1 s"
 
 
+def unreachable_pods(bench: Bench, count: int) -> Iterator[Row]:
+    """How long a new job waits for its pod while so many workers run that do not answer."""
+    with bench.namespace() as workspace, bench.operator(workspace, node="stays") as operator:
+        operator.wait_until_ready()
+        alone = _seconds_to_new_pod(workspace, "alone")
+        in_threads(workspace.api, count, lambda api, number: api.create(JOBS, job_body(f"job-{number}")))
+        wait_until(lambda: _running(workspace) >= count, PATIENCE, what="all pods to run", interval=2)
+        time.sleep(SECONDS_OF_LOOKING / 4)
+        beside = [_seconds_to_new_pod(workspace, f"new-{number}") for number in range(5)]
+    yield (
+        f"{count} running pods that cannot be reached: a new job's pod after",
+        f"median {statistics.median(beside):.2f} s, longest {max(beside):.2f} s",
+        f"without them: {alone:.2f} s",
+    )
+
+
+def _running(workspace: Workspace) -> int:
+    return sum(1 for job in workspace.api.list(JOBS) if job.get("status", {}).get("phase") == "Running")
+
+
+def _seconds_to_new_pod(workspace: Workspace, job: str) -> float:
+    began = time.perf_counter()
+    workspace.submit(job)
+    return _seconds_to_pod(workspace, job, began)
+
+
 def free_slots(bench: Bench, count: int) -> Iterator[Row]:
     """How long the one slot stays empty while so many jobs wait: from a pod's end to the next pod's creation."""
     with bench.namespace() as workspace, bench.operator(workspace, slots=1) as operator:

@@ -3,9 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.cluster import JOBS, NATIVE, OPERATOR, Bench, in_threads
+from benchmarks.cluster import JOBS, NATIVE, OPERATOR, Bench, cpu_seconds, in_threads
 
 from cluster.api import Api, Body
 from harness.waiting import wait_until
@@ -13,18 +14,21 @@ from pods.jobs import job_body
 from spectrogram_operator.api.names import API_VERSION
 
 PATIENCE = 1800.0
+FEW = 50
+"""So many jobs wait for nothing, on any machine."""
 Row = tuple[str, str, str]
 """What is measured, the operator's figure, the yardstick's."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Of jobs that were submitted at once: seconds to the last one's end, CPU seconds of the operator, writes."""
+    """Of jobs that were submitted at once: seconds to the last one's end, CPU seconds of operator and kopf, writes."""
 
     jobs: int
     seconds: float
     cpu: float
     writes: Counter[str]
+    kopf: float = 0.0
 
     @property
     def rate(self) -> str:
@@ -41,32 +45,46 @@ class Completion:
 
 
 def rows(bench: Bench, counts: list[int], wanted: list[str]) -> Iterator[Row]:
-    """The rows `rate`, `cpu` and `writes`. Native Jobs are measured in the number of the last but the longest run."""
-    for count in counts:
-        ours = spectrogram_jobs(bench, count)
+    """The rows `rate`, `cpu` and `writes`. Native Jobs are measured in the number of the last but the longest run.
+
+    kopf alone watches beside the operator in the first run that is not the one whose rate is measured.
+    """
+    if "writes" in wanted:
+        few = min(FEW, *counts)
+        yield (
+            f"writes per job, {few} jobs that start at once, events included",
+            spectrogram_jobs(bench, few).writes_per_job,
+            f"native Jobs: {native_jobs(bench, few).writes_per_job}",
+        )
+    for count in counts if {"rate", "cpu"} & set(wanted) else []:
+        ours = spectrogram_jobs(bench, count, beside_kopf=count == min(counts) < max(counts))
         if "cpu" in wanted:
-            yield f"CPU per job, {count} jobs at once", f"{1000 * ours.cpu / count:.1f} ms", "–"
-        if count != min(1000, max(counts)) or not {"rate", "writes"} & set(wanted):
+            kopf = f"kopf with one event handler: {1000 * ours.kopf / count:.1f} ms" if ours.kopf else "–"
+            yield f"CPU per job, {count} jobs at once", f"{1000 * ours.cpu / count:.1f} ms", kopf
+        if count != min(1000, max(counts)) or "rate" not in wanted:
             continue
         native = native_jobs(bench, count)
-        if "rate" in wanted:
-            yield f"{count} jobs at once, to completion", ours.rate, f"native Jobs: {native.rate}"
-        if "writes" in wanted:
-            yield "writes per job, events included", ours.writes_per_job, f"native Jobs: {native.writes_per_job}"
+        yield f"{count} jobs at once, to completion", ours.rate, f"native Jobs: {native.rate}"
+        yield "writes per job of that run", ours.writes_per_job, f"native Jobs: {native.writes_per_job}"
 
 
-def spectrogram_jobs(bench: Bench, count: int) -> Completion:
+def spectrogram_jobs(bench: Bench, count: int, *, beside_kopf: bool = False) -> Completion:
     """Submit so many to an operator that has slots for all."""
-    with bench.namespace() as workspace, bench.operator(workspace, slots=count) as operator:
+    with ExitStack() as stack:
+        workspace = stack.enter_context(bench.namespace())
+        operator = stack.enter_context(bench.operator(workspace, slots=count))
+        kopf = stack.enter_context(bench.bare_kopf(workspace)) if beside_kopf else None
         api, namespace = workspace.api, workspace.namespace
         operator.wait_until_ready()
+        kopf_before = cpu_seconds(kopf) if kopf else 0.0
         before, began = operator.cpu, time.perf_counter()
         in_threads(api, count, lambda api, number: api.create(JOBS, job_body(f"job-{number}")))
 
         path = f"/apis/{API_VERSION}/namespaces/{namespace}/{JOBS}"
         _wait_for_ends(api, path, f"job-{count - 1}", count)
         seconds = time.perf_counter() - began
-        return Completion(count, seconds, operator.cpu - before, bench.writes(OPERATOR, namespace))
+        kopf_cpu = cpu_seconds(kopf) - kopf_before if kopf else 0.0
+        return Completion(count, seconds, operator.cpu - before, bench.writes(OPERATOR, namespace), kopf_cpu)
 
 
 def native_jobs(bench: Bench, count: int) -> Completion:
