@@ -30,8 +30,11 @@ class Notes:
         return max(0.0, REWORDING_SECONDS - (now - self.reworded).total_seconds())
 
     def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
-        """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once."""
+        """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once.
+
+        One of a time to come is from before our clock was set back, and holds no longer.
+        """
         if self.refusal is None or self.refused is None:
             return None
         lasts = self.refusal.retry_after or holds_seconds
-        return self.refusal if (now - self.refused).total_seconds() < lasts else None
+        return self.refusal if 0 <= (now - self.refused).total_seconds() < lasts else None

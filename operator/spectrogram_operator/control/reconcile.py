@@ -235,7 +235,8 @@ class Reconciler:
                 return Observed(job=job, pod=live)
         elif live is not None and attempt.pod_uid is None:
             return Observed(job=job, foreign=True)
-        notes.absent_since = notes.absent_since or self._clock()
+        now = self._clock()
+        notes.absent_since = min(notes.absent_since or now, now)  # also where our clock was set back meanwhile
         return Observed(job=job, pod=last, absent_since=notes.absent_since)
 
     def _check_served(self, namespace: str) -> None:
@@ -251,7 +252,7 @@ class Reconciler:
         missing = []
         for name in claims(job.spec, self._policy):
             seen = self._claims.get((job.namespace, name))
-            if seen is not None and (self._clock() - seen).total_seconds() < CLAIM_KNOWN_SECONDS:
+            if seen is not None and 0 <= (self._clock() - seen).total_seconds() < CLAIM_KNOWN_SECONDS:
                 continue
             try:
                 exists = await self._cluster.claim_exists(job.namespace, name)

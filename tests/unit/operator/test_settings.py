@@ -1,6 +1,7 @@
 """Settings: names old and new, defaults, sources, and a clear line for each mistake."""
 
 import json
+from dataclasses import fields
 
 import pytest
 
@@ -36,6 +37,10 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (settings.health_port, settings.metrics_port, settings.log_level) == (8080, 9090, "info")
     assert {row.source for row in settings.rows} == {"default"}
     assert settings.warnings == ()
+
+
+def test_every_field_of_the_policy_is_a_setting() -> None:
+    assert {field.name for field in fields(Policy)} <= {setting.field for setting in SETTINGS}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from spectrogram_operator.api.status import Attempt, AttemptState, ConditionType
 from spectrogram_operator.core.building.podspec import pod_name
 from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
-from spectrogram_operator.core.planning.clocks import in_reach
+from spectrogram_operator.core.planning.clocks import APART, in_reach
 from spectrogram_operator.core.planning.ending import conclude
 from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.running import watch_pod
@@ -129,14 +129,16 @@ def tidy_up(
 ) -> tuple[tuple[DeletePod, ...], float | None]:
     """What becomes of the pods of a job that is over, and in how many seconds to look again.
 
-    What still runs is ended; finished pods keep their logs for a while, then they are deleted.
+    What still runs is ended; finished pods keep their logs for a while, then they are deleted. Where the job ended at a
+    time to come, by a clock that was ahead, it counts from the pod's own end.
     """
     keep = timedelta(seconds=policy.keep_succeeded_seconds if succeeded else policy.keep_failed_seconds)
-    due_at = (ended or now) + keep
     left = [pod for pod in pods if not pod.deleting]
-    due = [pod for pod in left if pod.live or now >= due_at]
-    later = (due_at - now).total_seconds() if len(due) < len(left) else None
-    return _delete(due), later
+    true_end = ended if ended is not None and ended <= now + APART else None
+    due_at = {pod.uid: (true_end or pod.finish_time or pod.created or now) + keep for pod in left}
+    due = [pod for pod in left if pod.live or now >= due_at[pod.uid]]
+    later = [(due_at[pod.uid] - now).total_seconds() for pod in left if pod not in due]
+    return _delete(due), min(later, default=None)
 
 
 def _end_strays(observed: Observed, status: SpectrogramJobStatus) -> tuple[Action, ...]:

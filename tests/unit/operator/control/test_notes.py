@@ -17,5 +17,10 @@ def test_a_refusal_holds_as_long_as_the_api_server_asks_for(retry_after: float |
     assert notes.standing_refusal(START + timedelta(seconds=lasts), 30.0) is None
 
 
+def test_row_4_a_refusal_of_a_time_to_come_does_not_hold() -> None:
+    told = Refusal(reason="ClusterUnavailable", message="", final=False, passing=True)
+    assert Notes(refusal=told, refused=START + timedelta(hours=5)).standing_refusal(START, 30.0) is None
+
+
 def test_without_a_refusal_there_is_none() -> None:
     assert Notes().standing_refusal(START, 30.0) is None

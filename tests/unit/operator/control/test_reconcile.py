@@ -199,6 +199,26 @@ async def test_a_pod_is_missing_after_two_look_ups_ten_seconds_apart() -> None:
 
 
 @in_virtual_time
+async def test_row_4_a_clock_that_is_set_back_delays_neither_a_missing_pod_nor_a_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    await desk.start()
+    take_away(desk)
+    await desk.reconcile()
+    reconciler = next(one for one in desk.controller.store.listeners if isinstance(one, Reconciler))
+    monkeypatch.setattr(reconciler, "_clock", lambda: virtual_time.now() - timedelta(hours=5))
+    desk.store.remove("persistentvolumeclaims", "radio", "results")
+    desk.submit("late")
+    await desk.reconcile("late")
+    assert desk.status("late").reason == "PVCNotFound"
+    await desk.reconcile()
+    await asyncio.sleep(10)
+    await desk.reconcile()
+    assert (desk.status().phase, desk.status().reason) == (Phase.FAILED, "PodMissing")
+
+
+@in_virtual_time
 async def test_a_pod_that_was_seen_again_is_missing_only_after_two_more_look_ups() -> None:
     desk = Desk()
     await desk.start()

@@ -128,3 +128,18 @@ def test_row_4_a_worker_that_hangs_or_runs_too_long_is_ended_in_time(ahead: floa
         last = play.see("running", after=61, report=said)
     assert deleted(last)
     assert play.attempt().reason == "Stale"
+
+
+@pytest.mark.parametrize("ahead", [5, 1000])
+def test_row_4_the_pods_of_a_finished_job_are_deleted_in_time(ahead: float) -> None:
+    play = Play()
+    play.now += timedelta(hours=ahead)
+    play.run()
+    play.see("succeeded", after=5)
+    assert play.status.phase is Phase.SUCCEEDED
+    play.now -= timedelta(hours=ahead)
+    later = play.see("succeeded")
+    assert later.actions == ()
+    assert later.requeue_after is not None
+    assert later.requeue_after <= 3600 + 461, "an hour after the pod's own end"
+    assert deleted(play.see("succeeded", after=later.requeue_after))
