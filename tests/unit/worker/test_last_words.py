@@ -74,6 +74,25 @@ def test_row_9_a_cut_second_line_costs_details_only(report: Report, data: st.Dat
     assert not read.model_fields_set & {"progress", "dataset", "warnings", "message"}
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "📡", '"'])
+def test_however_much_there_is_to_say_the_first_line_is_not_cut_off(letter: str) -> None:
+    """The kubelet reads the last 4096 bytes of a file that is longer (pkg/util/tail, ReadAtMost)."""
+    outputs = [f"{letter * 200}/{name}" for name in ("a.png", "b.npz", "c.h5", "manifest.json")]
+    report = Report(
+        job_uid="uid-1",
+        attempt=1,
+        reason="Completed",
+        outputs=tuple(OutputFile(path=path, media_type="image/png", bytes=9, sha256="0" * 64) for path in outputs),
+        warnings=tuple(f"{number} {letter * 250}" for number in range(8)),
+        message=letter * 500,
+    )
+    message = last_words(report)
+    assert MAXIMUM_REPORT_BYTES // 2 < len(message.encode()) <= MAXIMUM_REPORT_BYTES
+    read = parse_last_words(message)
+    assert read is not None
+    assert read.outputs[-1] == report.outputs[-1]
+
+
 def test_a_manifest_with_a_long_name_fits_the_first_line_and_the_second_says_it() -> None:
     manifest = OutputFile(path=f"{'📡' * 256}/manifest.json", media_type="application/json", bytes=9, sha256="0" * 64)
     message = last_words(Report(job_uid="uid-1", attempt=1, reason="Completed", outputs=(manifest,)))
@@ -116,7 +135,8 @@ def first_line(**changes: Any) -> str:
 @pytest.mark.parametrize(
     "second",
     [
-        '{"jobUID": "somebody-else", "attempt": 7, "reason": "MemoryError", "version": 2}',
+        '{"version": 2}',
+        '{"jobUID": "somebody-else", "attempt": 7, "reason": "MemoryError"}',
         '{"memory": {"peakBytes": 5}}',
         '{"memory": {"peakBytes": -1}}',
         '{"memory": "much"}',
