@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,8 @@ def operator_rules(control_plane: ApiServer) -> list[dict[str, Any]]:
 @pytest.fixture
 def workspace(control_plane: ApiServer, operator_rules: list[dict[str, Any]], tmp_path: Path) -> Iterator[Workspace]:
     """A namespace with the claims `recordings` and `results`, bound."""
-    yield from opened(Workspace(control_plane, tmp_path, operator_rules))
+    with opened(Workspace(control_plane, tmp_path, operator_rules)) as workspace:
+        yield workspace
 
 
 @pytest.fixture
@@ -145,10 +147,13 @@ def own_workspace(
     own_control_plane: ControlPlane, operator_rules: list[dict[str, Any]], tmp_path: Path
 ) -> Iterator[Workspace]:
     """The same on `own_control_plane`."""
-    yield from opened(Workspace(own_control_plane, tmp_path, operator_rules))
+    with opened(Workspace(own_control_plane, tmp_path, operator_rules)) as workspace:
+        yield workspace
 
 
+@contextmanager
 def opened(workspace: Workspace) -> Iterator[Workspace]:
+    """While it is open; at the end no operator may have complained."""
     try:
         workspace.open()
         yield workspace

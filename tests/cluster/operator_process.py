@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -86,6 +87,10 @@ class Operator:
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def wait_until_ready(self) -> None:
+        """Until /readyz says so."""
+        wait_until(self._ready, what="an operator that is ready")
+
     def wait_for_log(self, text: str) -> None:
         wait_until(lambda: text in self.log.read_text(), what=f"{text!r} in the operator's log")
 
@@ -97,6 +102,13 @@ class Operator:
         """The end of its log, without the line that each sweep writes."""
         log = self.log.read_text() if self.log.exists() else ""
         return "\n".join([line for line in log.splitlines() if "jobs for zombie detection" not in line][-lines:])
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz") as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:

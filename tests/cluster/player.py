@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -28,6 +28,21 @@ class Seen(NamedTuple):
     name: str
     uid: str
     phase: str
+    version: int
+    """All pods of a cluster have one order."""
+
+
+def most_at_once(seen: Iterable[Seen]) -> int:
+    """The most pods that existed and had not finished, at any moment."""
+    alive: set[str] = set()
+    most = 0
+    for event in seen:
+        if event.type == "DELETED" or event.phase in FINISHED:
+            alive.discard(event.uid)
+        else:
+            alive.add(event.uid)
+        most = max(most, len(alive))
+    return most
 
 
 def run_to_success(pod: Body) -> Body | None:
@@ -56,18 +71,6 @@ class Player:
         for event in list(self.seen):
             found[event.name].add(event.uid)
         return found
-
-    def most_at_once(self) -> int:
-        """The most pods that existed and had not finished, at any moment."""
-        alive: set[str] = set()
-        most = 0
-        for event in self.seen:
-            if event.type == "DELETED" or event.phase in FINISHED:
-                alive.discard(event.uid)
-            else:
-                alive.add(event.uid)
-            most = max(most, len(alive))
-        return most
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -102,7 +105,7 @@ class Player:
 
     def _step(self, kind: str, pod: Body) -> None:
         metadata, phase = pod["metadata"], pod["status"].get("phase", "")
-        self.seen.append(Seen(kind, metadata["name"], metadata["uid"], phase))
+        self.seen.append(Seen(kind, metadata["name"], metadata["uid"], phase, int(metadata["resourceVersion"])))
         if kind == "DELETED" or not pod["spec"].get("nodeName"):
             return
         deleting = "deletionTimestamp" in metadata

@@ -1,10 +1,6 @@
 """Several operators for one namespace: one serves, another takes over, and no restart has to wait."""
 
-import urllib.request
-
-from cluster.operator_process import Operator
 from cluster.workspace import Workspace
-from harness.waiting import wait_until
 from pods.statuses import succeeded
 from spectrogram_operator.api.names import LEASE
 
@@ -20,7 +16,7 @@ def test_one_of_two_serves_and_when_it_dies_the_other_goes_on(workspace: Workspa
     first.wait_for_log(f"Serving {workspace.namespace}")
     second = workspace.operator(**SOON).start()
     second.wait_for_log(f"Not serving {workspace.namespace}: the operator {holder(workspace)} does")
-    wait_until(lambda: ready(second), what="the one that waits to be ready")
+    second.wait_until_ready()
     for job in ("before", "meanwhile"):
         workspace.submit(job)
         workspace.start(job)
@@ -40,7 +36,7 @@ def test_an_operator_that_is_told_to_end_gives_its_lease_up_and_the_next_waits_f
     workspace: Workspace,
 ) -> None:
     first = workspace.operator(**NEVER).start()
-    wait_until(lambda: ready(first), what="the first operator")
+    first.wait_until_ready()
     assert first.stop() == 0
     assert holder(workspace) == ""
     workspace.operator(**NEVER).start()
@@ -50,7 +46,7 @@ def test_an_operator_that_is_told_to_end_gives_its_lease_up_and_the_next_waits_f
 
 def test_an_operator_that_is_killed_and_started_again_waits_for_nothing(workspace: Workspace) -> None:
     operator = workspace.operator(**NEVER).start()
-    wait_until(lambda: ready(operator), what="the operator")
+    operator.wait_until_ready()
     operator.kill()
     operator.start()
     workspace.submit()
@@ -66,11 +62,3 @@ def finish(workspace: Workspace, job: str) -> None:
 def holder(workspace: Workspace) -> str:
     """Whose the lease of the namespace is."""
     return str(workspace.api.get("leases", LEASE)["spec"].get("holderIdentity", ""))
-
-
-def ready(operator: Operator) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{operator.health_port}/readyz") as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False

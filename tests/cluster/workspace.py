@@ -218,13 +218,17 @@ class Workspace:
             self._kubeconfig = self._create_account()
         return self._kubeconfig
 
-    def _create_account(self) -> Path:
-        group, named = "rbac.authorization.k8s.io", {"metadata": {"name": ACCOUNT}}
-        self.api.create("serviceaccounts", named)
+    def admit(self, other: "Workspace") -> None:
+        """Give the operators of that workspace their Role in this one."""
+        named = {"metadata": {"name": ACCOUNT}}
         self.api.create("roles", {**named, "rules": self._rules})
-        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}
-        reference = {"apiGroup": group, "kind": "Role", "name": ACCOUNT}
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": other.namespace}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT}
         self.api.create("rolebindings", {**named, "subjects": [subject], "roleRef": reference})
+
+    def _create_account(self) -> Path:
+        self.api.create("serviceaccounts", {"metadata": {"name": ACCOUNT}})
+        self.admit(self)
         request = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}}
         token = self.api.create("serviceaccounts", request, name=ACCOUNT, subresource="token")["status"]["token"]
         authority = base64.b64encode(self.control_plane.certificates.authority.read_bytes()).decode()
