@@ -12,14 +12,14 @@ from pods.statuses import succeeded
 from spectrogram_operator.api.names import LEASE
 
 RIGHTS = {
-    "events": ["list", "create", "patch"],
+    "events": ["list", "create"],
     "leases.coordination.k8s.io": ["create"],
     f"leases.coordination.k8s.io {LEASE}": ["get", "update"],
     "persistentvolumeclaims": ["get"],
     "pods": ["get", "list", "watch", "create", "delete"],
     "spectrogramjobs.spectrogram.dev": ["get", "list", "watch"],
     "spectrogramjobs.spectrogram.dev/finalizers": ["update"],
-    "spectrogramjobs.spectrogram.dev/status": ["get", "patch", "update"],
+    "spectrogramjobs.spectrogram.dev/status": ["update"],
 }
 # What every account may ask about itself.
 OF_EVERYBODY = ("selfsubject", "clustertrustbundles")

@@ -23,6 +23,8 @@ def test_the_api_server_takes_what_the_values_of_ci_give(namespace: Client, file
     for one in objects:
         if one["kind"] not in OF_THE_CLUSTER:
             one["metadata"]["namespace"] = namespace.namespace
+    # A pod is refused whose account is not there, in a dry run too.
+    namespace.apply(*(one for one in objects if one["kind"] == "ServiceAccount"))
     content = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     done = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", input=content)
     assert len(done.splitlines()) == len(objects)

@@ -74,7 +74,12 @@ def radio_site(
     jobs = create_namespace(control_plane, "radio")
     operator = create_namespace(control_plane, "spectrogram-system")
     create_claims(jobs, claims, node)
-    values = {"watchNamespaces": ["radio"], "settings": SETTINGS, "pools": POOLS}
+    values = {
+        "watchNamespaces": ["radio"],
+        "settings": SETTINGS,
+        "pools": POOLS,
+        "test": {"claimName": "results"},
+    }
     installation.install(operator, "spectrogram-operator", values)
     with closing(Api(control_plane, "radio")) as api:
         yield Site(jobs, api, operator, "spectrogram-operator", claims)

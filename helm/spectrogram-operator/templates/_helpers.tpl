@@ -3,10 +3,13 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of the release's objects. At most 50 characters, so that suffixes fit into 63. */}}
+{{/* The name of the release's objects. At most 50 characters, so that suffixes fit into 63. A word that stands in both
+names is not repeated: the release spectrogram gives spectrogram-operator. */}}
 {{- define "spectrogram-operator.fullname" -}}
 {{- $name := include "spectrogram-operator.name" . }}
-{{- $fullname := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
+{{- $fullname := printf "%s-%s" .Release.Name $name }}
+{{- if contains $name .Release.Name }}{{ $fullname = .Release.Name }}{{ end }}
+{{- if hasPrefix (print .Release.Name "-") $name }}{{ $fullname = $name }}{{ end }}
 {{- default $fullname .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
@@ -138,7 +141,7 @@ app.kubernetes.io/managed-by: spectrogram-operator
   verbs: [get, list, watch]
 - apiGroups: [spectrogram.dev]
   resources: [spectrogramjobs/status]
-  verbs: [get, patch, update]
+  verbs: [update]
 # Pods block their owner's deletion: clusters that check owner references ask for this right.
 - apiGroups: [spectrogram.dev]
   resources: [spectrogramjobs/finalizers]
@@ -148,7 +151,7 @@ app.kubernetes.io/managed-by: spectrogram-operator
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
   resources: [events]
-  verbs: [list, create, patch]
+  verbs: [list, create]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]

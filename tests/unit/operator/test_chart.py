@@ -4,12 +4,14 @@ import dataclasses
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
+from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import SETTINGS, read_settings
 from unit.operator.chart.rendering import CHART, ROOT, Object, environment, of_kind, render, run_helm, the
@@ -58,10 +60,10 @@ def test_the_crd_can_be_left_out(chart: Chart) -> None:
 LEASES = "coordination.k8s.io"
 OPERATOR_RULES = {
     ("spectrogram.dev", "spectrogramjobs", ""): {"get", "list", "watch"},
-    ("spectrogram.dev", "spectrogramjobs/status", ""): {"get", "patch", "update"},
+    ("spectrogram.dev", "spectrogramjobs/status", ""): {"update"},
     ("spectrogram.dev", "spectrogramjobs/finalizers", ""): {"update"},
     ("", "pods", ""): {"get", "list", "watch", "create", "delete"},
-    ("", "events", ""): {"list", "create", "patch"},
+    ("", "events", ""): {"list", "create"},
     ("", "persistentvolumeclaims", ""): {"get"},
 }
 RULES_OF_ONE_NAMESPACE = OPERATOR_RULES | {
@@ -126,9 +128,36 @@ def test_scope_cluster_has_the_lease_of_all_namespaces_and_no_other(chart: Chart
     assert binding["subjects"] == the(objects, "ClusterRoleBinding")["subjects"]
 
 
+@pytest.mark.parametrize(
+    ("release", "values", "name"),
+    [
+        ("radio", {}, "radio-spectrogram-operator"),
+        ("spectrogram", {}, "spectrogram-operator"),
+        ("spectrogram-operator", {}, "spectrogram-operator"),
+        ("spectrogram-operator-2", {}, "spectrogram-operator-2"),
+        ("spec", {}, "spec-spectrogram-operator"),
+        ("radio", {"nameOverride": "radio-jobs"}, "radio-jobs"),
+        ("radio", {"fullnameOverride": "jobs"}, "jobs"),
+    ],
+)
+def test_names_do_not_repeat_a_word(release: str, values: dict[str, Any], name: str) -> None:
+    assert the(render(values, release=release), "Deployment")["metadata"]["name"] == name
+
+
+def test_a_new_operator_is_ready_before_the_old_one_goes(chart: Chart) -> None:
+    """So a value that no check has found stops nothing; and the pod's status says what is wrong with it."""
+    deployment = the(chart.render(), "Deployment")["spec"]
+    assert deployment["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 @pytest.mark.parametrize("scope", ["Namespaced", "Cluster"])
 def test_nobody_may_read_secrets_exec_or_use_wildcards(chart: Chart, scope: str) -> None:
-    objects = chart.render(scope=scope)
+    objects = chart.render(scope=scope) + render({"scope": scope}, hooks=True)
     roles = of_kind(objects, "Role") + of_kind(objects, "ClusterRole")
     for (_, resource, _), verbs in (item for role in roles for item in rules(role).items()):
         assert not resource.startswith(("secrets", "pods/", "*")), resource
@@ -176,10 +205,10 @@ def test_the_operator_runs_restricted(chart: Chart) -> None:
     assert pod["enableServiceLinks"] is False
 
 
-def test_one_operator_at_a_time_with_its_ports_probed_and_served(chart: Chart) -> None:
+def test_one_operator_with_its_ports_probed_and_served(chart: Chart) -> None:
     objects = chart.render(ports={"health": 8081, "metrics": 9091})
     deployment, service = the(objects, "Deployment"), the(objects, "Service")
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    assert deployment["spec"]["replicas"] == 1
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"health": 8081, "metrics": 9091}
@@ -343,6 +372,39 @@ def test_the_notes_tell_where_to_put_the_first_job(chart: Chart) -> None:
     assert "runs the SpectrogramJobs of lab, b." in notes
     assert "kubectl --namespace lab apply" in notes
     assert "store" not in notes
+
+
+KUBECTL = """#!/bin/bash
+printf '%s\\n' "$*" >> "$0.calls"
+case "$*" in *"--filename -"*) cat > "$0.input";; esac
+"""
+
+
+def test_the_notes_can_be_copied_as_printed(chart: Chart, tmp_path: Path) -> None:
+    done = chart.helm("install", "radio", "--namespace", "system", "--dry-run=client", watchNamespaces=["lab"])
+    notes = done.stdout.partition("NOTES:")[2]
+    commands, here_document = [], False
+    for line in notes.splitlines():
+        if here_document or line.startswith(("kubectl ", "helm --")):
+            commands.append(line)
+            here_document = line.endswith("<<END") or (here_document and line != "END")
+    for name in ("kubectl", "helm"):
+        (tmp_path / name).write_text(KUBECTL)
+        (tmp_path / name).chmod(0o755)
+    shell = subprocess.run(
+        ["bash", "-eu"],
+        input="\n".join(commands),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shell.stderr == ""
+    job = yaml.safe_load((tmp_path / "kubectl.input").read_text())
+    assert SpectrogramJobSpec.model_validate(job["spec"]).output.claim_name == "results"
+    calls = (tmp_path / "kubectl.calls").read_text().splitlines()
+    assert [call.split()[2] for call in calls] == ["rollout", "apply", "get", "exec"]
+    assert (tmp_path / "helm.calls").read_text() == "--namespace system test radio\n"
 
 
 def test_the_notes_name_the_stores(chart: Chart) -> None:

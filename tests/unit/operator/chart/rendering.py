@@ -47,10 +47,14 @@ def template(values: Values, *options: str, release: str = "radio") -> str:
     return done.stdout
 
 
-def render(values: Values, *options: str, release: str = "radio") -> list[Object]:
-    """The objects that the chart makes. Raises RefusedError."""
+def render(values: Values, *options: str, release: str = "radio", hooks: bool = False) -> list[Object]:
+    """The objects that the chart installs; with `hooks`, those of `helm test` instead. Raises RefusedError."""
     documents = yaml.load_all(template(values, *options, release=release), yaml.CSafeLoader)
-    return [document for document in documents if document]
+    return [one for one in documents if one and is_hook(one) is hooks]
+
+
+def is_hook(item: Object) -> bool:
+    return "helm.sh/hook" in item["metadata"].get("annotations", {})
 
 
 def refusal(values: Values, *options: str, release: str = "radio") -> str:

@@ -39,7 +39,7 @@ SHOWN_BY = {
     12: "test_row_12_pod_disruption_budget",
     14: "test_row_14_priority_class",
     15: "test_the_operator_runs_restricted",
-    16: "test_one_operator_at_a_time_with_its_ports_probed_and_served",
+    16: "test_one_operator_with_its_ports_probed_and_served",
     17: "test_row_17_environment_from_elsewhere",
     18: "test_row_18_volumes",
     19: "test_row_19_arguments_and_sidecars",
@@ -48,6 +48,7 @@ SHOWN_BY = {
     22: "test_row_22_global_registry_and_pull_secrets",
     23: "test_row_23_where_the_operator_runs",
     24: "test_every_object_has_the_release_s_and_the_common_labels",
+    25: "test_row_25_helm_test_runs_a_job_from_end_to_end",
     26: "test_row_26_readme_is_made_of_the_values",
     27: "test_row_27_values_of_ci_are_linted_and_rendered",
     28: "test_every_row_has_its_test",
@@ -56,10 +57,11 @@ SHOWN_BY = {
     31: "test_an_old_kubernetes_is_refused",
     32: "test_the_notes_tell_where_to_put_the_first_job",
 }
-# 13, leader election and replicas, is the operator's; 25, helm test, is not there yet.
-TO_COME = {13, 25}
+# 13, leader election and replicas, is the operator's.
+TO_COME = {13}
 BEYOND = {
     "default alerts": "test_row_9_rules_are_those_of_the_file",
+    "helm test from end to end": "test_row_25_helm_test_runs_a_job_from_end_to_end",
     "dashboard": "test_row_10_dashboard_that_the_sidecar_finds",
     "network policy of workers": "test_row_11_network_policy_of_the_workers",
 }
@@ -71,7 +73,8 @@ PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name
 
 
 def test_every_row_has_its_test() -> None:
-    sources = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+    tests = (*Path(__file__).parents[1].rglob("test_*.py"), *(ROOT / "tests/node").glob("test_*.py"))
+    sources = "".join(path.read_text() for path in tests)
     assert set(SHOWN_BY) | TO_COME == set(range(1, 33))
     assert [name for name in (*SHOWN_BY.values(), *BEYOND.values()) if f"def {name}(" not in sources] == []
 
@@ -273,6 +276,38 @@ def test_where_the_pods_of_a_pool_run() -> None:
     )
     assert (found.runtime_class_name, found.pod_annotations) == ("gvisor", pool["podAnnotations"])
     assert policy.pools["default"] == Policy().pools["default"]
+
+
+@pytest.mark.parametrize(
+    ("values", "claim"),
+    [
+        ({}, "radio-spectrogram-operator-test"),
+        ({"test": {"claimName": "scratch"}, "watchNamespaces": ["lab"]}, "scratch"),
+    ],
+)
+def test_row_25_parts_of_the_test(values: dict[str, Any], claim: str) -> None:
+    """The real thing is in the node tier."""
+    objects = render(values, hooks=True)
+    pods = of_kind(objects, "Pod")
+    weights = [pod["metadata"]["annotations"]["helm.sh/hook-weight"] for pod in pods]
+    assert sorted(weights) == ["1", "2", "3"]
+    jobs = (values.get("watchNamespaces") or ["system"])[0]
+    assert [pod["metadata"]["namespace"] for pod in pods] == [jobs, "system", jobs]
+    assert bool(of_kind(objects, "PersistentVolumeClaim")) is (claim != "scratch")
+    service = the(render(values), "Service")["spec"]["selector"]
+    for pod in pods:
+        assert not service.items() <= pod["metadata"]["labels"].items(), "the operator's Service takes it for its own"
+        (container,) = pod["spec"]["containers"]
+        compile(container["args"][0], pod["metadata"]["name"], "exec")
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert pod["spec"]["automountServiceAccountToken"] is pod["metadata"]["name"].endswith("-job")
+        for volume in pod["spec"].get("volumes", []):
+            assert volume["persistentVolumeClaim"] == {"claimName": claim}
+    role = the(objects, "Role")
+    assert role["metadata"]["namespace"] == jobs
+    assert role["rules"] == [
+        {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs"], "verbs": ["get", "create", "delete"]}
+    ]
 
 
 def test_row_26_readme_is_made_of_the_values() -> None:

@@ -202,7 +202,7 @@ NEIGHBOURS: dict[str, Wrong] = {
         pool(totalMemory="2Gi"),
         "pools.default.totalMemory (2Gi) is below what one pod may have, pools.default.maxMemory (4Gi)",
     ),
-    "total GB": Wrong(pool(totalMemory="64GB"), 'pools.default.totalMemory: "64GB" is no amount of memory'),
+    "total GB": Wrong(pool(totalMemory="64GB"), 'pools.default.totalMemory: "64GB" is no amount of bytes'),
     "total below max null": Wrong(pool(maxMemory=None, totalMemory="2Gi"), "pools.default.totalMemory (2Gi) is below"),
     "two memories": Wrong(
         pool(memory="2Gi") | settings(defaultMemory="3Gi"),
@@ -492,4 +492,8 @@ NEIGHBOURS: dict[str, Wrong] = {
         },
         "topologySpreadConstraints: zone DoNotSchedule is there twice",
     ),
+    "test claim": Wrong({"test": {"claimName": "My Claim"}}, 'test.claimName: "My Claim" is no name'),
+    "test size": Wrong({"test": {"size": "1GB"}}, 'test.size: "1GB" is no amount of bytes'),
+    "test timeout": Wrong({"test": {"timeout": "5m"}}, "at '/test/timeout': got string, want integer"),
+    "test null": Wrong({"test": None}, "test: null takes its default away"),
 }
