@@ -229,8 +229,12 @@ class Workspace:
     def _create_account(self) -> Path:
         self.api.create("serviceaccounts", {"metadata": {"name": ACCOUNT}})
         self.admit(self)
+        return self.kubeconfig_of(ACCOUNT)
+
+    def kubeconfig_of(self, account: str) -> Path:
+        """For a program that runs as this account of the namespace."""
         request = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}}
-        token = self.api.create("serviceaccounts", request, name=ACCOUNT, subresource="token")["status"]["token"]
+        token = self.api.create("serviceaccounts", request, name=account, subresource="token")["status"]["token"]
         authority = base64.b64encode(self.control_plane.certificates.authority.read_bytes()).decode()
         content = {
             "apiVersion": "v1",
@@ -241,11 +245,11 @@ class Workspace:
                     "cluster": {"server": self.control_plane.server, "certificate-authority-data": authority},
                 }
             ],
-            "users": [{"name": ACCOUNT, "user": {"token": token}}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": ACCOUNT}}],
+            "users": [{"name": account, "user": {"token": token}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": account}}],
             "current-context": "tests",
         }
-        path = self.folder / "operator.kubeconfig"
+        path = self.folder / f"{account}.kubeconfig"
         path.write_text(yaml.safe_dump(content))
         return path
 

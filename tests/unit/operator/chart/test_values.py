@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import binaries
 from spectrogram_operator.settings import SETTINGS, Settings, read_settings
 from unit.operator.chart.rendering import CHART, ROOT, RefusedError, environment, refusal, render, run_helm
 from unit.operator.chart.wrong import NEIGHBOURS, WRONG, Wrong
@@ -26,6 +28,26 @@ def read(values: dict[str, Any], *options: str, release: str = "radio") -> Setti
 @pytest.mark.parametrize("wrong", [pytest.param(wrong, id=name) for name, wrong in (WRONG | NEIGHBOURS).items()])
 def test_a_wrong_value_is_refused_in_words_that_name_it(wrong: Wrong) -> None:
     assert wrong.says in refusal(wrong.values, release=wrong.release)
+
+
+def test_helm_3_refuses_too() -> None:
+    """Its words for a wrong type are others; those of the chart are the same."""
+    for name, wrong in WRONG.items():
+        options = ("template", wrong.release, "--namespace=system")
+        done = run_helm(*options, values=wrong.values, program=str(binaries.helm_3()))
+        assert done.returncode != 0, name
+        by_type = wrong.says.startswith(("'/", "at '", "additional properties"))
+        assert by_type or wrong.says in done.stderr, (name, done.stderr)
+
+
+@pytest.mark.parametrize("file", sorted((CHART / "ci").iterdir()), ids=lambda file: file.stem)
+def test_helm_3_renders_the_same(file: Path) -> None:
+    values = yaml.safe_load(file.read_text())
+    options = ("template", "radio", "--namespace=system", "--api-versions=monitoring.coreos.com/v1")
+    three, four = (
+        run_helm(*options, values=values, program=program).stdout for program in (str(binaries.helm_3()), "")
+    )
+    assert [*yaml.load_all(three, yaml.CSafeLoader)] == [*yaml.load_all(four, yaml.CSafeLoader)]
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
