@@ -225,7 +225,26 @@ def test_a_samples_file_that_was_cut_off_is_invalid(tmp_path: Path) -> None:
     write_sigmf(tmp_path, bytes(4 * 40), captures=captures, datatype="rf32_le")
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "signal")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "160 bytes", "capture 0", "to byte 200", "cut off")
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "signal", capture=1)
     assert says(caught.value, ExitCode.INPUT_INVALID, "160 bytes", "capture 1", "cut off")
+
+
+@pytest.mark.parametrize(("stop", "is_there"), [(39, True), (40, True), (41, False), (50, False), (51, False)])
+def test_row_7_what_is_there_of_a_file_that_was_cut_off_can_be_chosen(
+    tmp_path: Path, stop: int, is_there: bool
+) -> None:
+    captures = [{"core:sample_start": 0}, {"core:sample_start": 20}, {"core:sample_start": 50}]
+    values = np.arange(1, 41).astype("<f4")
+    write_sigmf(tmp_path, values.tobytes() + b"ab", captures=captures, datatype="rf32_le")
+    with nullcontext() if is_there else pytest.raises(WorkerError, match=r"capture 1 .* reaches to byte 200"):
+        found = open_path(tmp_path, "signal", range=Range(start_sample=0, samples=stop))
+        np.testing.assert_array_equal(read(found, 0, stop)[0], values[:stop])
+        assert ["was cut off" in text for text in found.description.warnings] == [True]
+    first = open_path(tmp_path, "signal", capture=0)
+    assert (first.description.length, first.description.warnings) == (20, ())
+    np.testing.assert_array_equal(read(first)[0], values[:20])
 
 
 @pytest.mark.parametrize("content", [b"", b"}{", b"[1]", b'{"global": 3}', b"\xff\xfe", b"[" * 100_000])

@@ -31,6 +31,7 @@ _OTHER_FORMATS = (
     (b".snd", "an AU file"),
     (b"caff", "a CAF file"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (b"MATLAB 7.3 MAT-file", "a MATLAB file"),
     (b"SIMPLE  =", "a FITS file"),
     (b"OggS", "an Ogg file"),
     (b"\x00\x05\x16\x07", "an AppleDouble file, which macOS keeps beside another"),

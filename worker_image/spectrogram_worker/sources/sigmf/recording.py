@@ -1,6 +1,6 @@
 """SigMF recordings: a .sigmf-meta file (JSON) and a file of samples beside it, or both in an archive (SigMF 1.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,7 +15,7 @@ from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.said import Corrections
 from spectrogram_worker.sources.samples import SampleType
 from spectrogram_worker.sources.segments import gaps_between
-from spectrogram_worker.sources.selection import select
+from spectrogram_worker.sources.selection import Selection, select
 from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,
     DATA_EXTENSION,
@@ -34,12 +34,16 @@ _LISTED_VALUES = 5
 
 @dataclass(frozen=True)
 class _Part:
-    """The samples of one capture, which is entry `number` of the metadata: `count` of them from `offset` on."""
+    """The samples of one capture, which is entry `number` of the metadata: `count` of them from `offset` on.
+
+    there: how many of them the file has; fewer where it was cut off.
+    """
 
     number: int
     capture: Capture
     offset: int
     count: int
+    there: int
 
 
 def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: int | None = None) -> FileRecording:
@@ -90,6 +94,7 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: i
         gaps=gaps_between(starts, stops),
     )
     selected = select(description, selection.range)
+    warnings += _cut_off(metadata, stored, zip(timeline.starts, parts, strict=True), selected, sample_type)
     held = (starts < selected.start + selected.count) & (stops > selected.start)
     chosen = [part for part, is_held in zip(parts, held, strict=True) if is_held]
     stated, untold = None, None
@@ -100,8 +105,9 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: i
     if untold is not None and said.center_frequency is None:
         warnings += (untold,)
     segments = [
-        Segment(start, part.count, stored.offset + part.offset)
+        Segment(start, part.there, stored.offset + part.offset)
         for start, part in zip(timeline.starts, parts, strict=True)
+        if part.there
     ]
     description = replace(description, center_frequency=center, warnings=warnings)
     return FileRecording(store, stored.path, description, sample_type, segments)
@@ -173,14 +179,33 @@ def _parts(metadata: Metadata, sample_type: SampleType, stored: Stored) -> list[
     for number, capture in enumerate(captures):
         headers += capture.header_bytes
         offset = headers + capture.sample_start * sample_type.stride
-        if offset > max(end, 0):
-            raise input_invalid(
-                f"{stored.name} has {stored.size} bytes, but capture {number} of {metadata.name} starts at byte"
-                f" {offset}: the file was cut off, copy it again"
-            )
-        last = number + 1 == len(captures)
-        count = (
-            (end - offset) // sample_type.stride if last else captures[number + 1].sample_start - capture.sample_start
-        )
-        parts.append(_Part(number, capture, offset, count))
+        there = max(0, end - offset) // sample_type.stride
+        if number + 1 < len(captures):
+            count = captures[number + 1].sample_start - capture.sample_start
+        else:
+            count = 1 if offset > max(end, 0) else there  # of a capture that the file does not reach one at least
+        parts.append(_Part(number, capture, offset, count, min(there, count)))
     return parts
+
+
+def _cut_off(
+    metadata: Metadata,
+    stored: Stored,
+    parts: Iterable[tuple[int, _Part]],
+    selected: Selection,
+    sample_type: SampleType,
+) -> tuple[str, ...]:
+    """A warning where the file was cut off behind what is `selected`; each part with its first sample's index.
+
+    Raises WorkerError 65 where something of that is missing.
+    """
+    for start, part in parts:
+        if part.there < part.count:
+            said = (
+                f"{stored.name} was cut off: it has {stored.size} bytes, but capture {part.number} of {metadata.name}"
+                f" reaches to byte {part.offset + part.count * sample_type.stride}"
+            )
+            if selected.start + selected.count > start + part.there:
+                raise input_invalid(f"{said}: copy it again, or choose what is there with input.capture or input.range")
+            return (said,)
+    return ()
