@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import digital_rf
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -266,3 +267,21 @@ def test_readers_in_several_threads_do_not_disturb_each_other(tmp_path: Path, co
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(read_all, range(4)))
+
+
+def test_a_rate_that_no_recording_since_1970_can_have_had_is_refused(tmp_path: Path) -> None:
+    """Its sample indices would not fit into 63 bits."""
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    with h5py.File(channel / "drf_properties.h5", "r+") as file:
+        file.attrs["sample_rate_numerator"] = np.uint64(10**15)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "recording")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "recording/ch0", "1e+15 samples per second")
+
+
+@pytest.mark.parametrize("cadence", [0, -5, 2**63, 2**64 - 1])
+def test_a_length_of_files_that_cannot_be_says_nothing(tmp_path: Path, cadence: int) -> None:
+    channel = write_digital_rf(tmp_path, [(0, integer_pairs(100))])
+    with h5py.File(channel / "drf_properties.h5", "r+") as file:
+        file.attrs["file_cadence_millisecs"] = np.int64(cadence) if cadence < 0 else np.uint64(cadence)
+    np.testing.assert_array_equal(read(open_path(tmp_path, "recording"))[0], scaled(integer_pairs(100)))

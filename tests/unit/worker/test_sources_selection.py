@@ -79,6 +79,13 @@ def test_a_start_before_the_recording_is_invalid() -> None:
     assert says(caught.value, ExitCode.INPUT_INVALID, "2 s before", "2026-11-01T12:00:00+00:00")
 
 
+def test_more_samples_than_a_report_can_count_are_refused() -> None:
+    assert select(description(length=2**60), Range(start_sample=5, samples=2**58)).count == 2**58
+    with pytest.raises(WorkerError) as caught:
+        select(description(length=2**60), Range(start_sample=5))
+    assert says(caught.value, ExitCode.INPUT_INVALID, str(2**60 - 5), "choose a shorter input.range")
+
+
 def test_a_start_time_needs_a_recording_that_knows_its_own() -> None:
     with pytest.raises(WorkerError) as caught:
         select(description(start=None), Range(start_time=START))
@@ -88,7 +95,7 @@ def test_a_start_time_needs_a_recording_that_knows_its_own() -> None:
 @given(sample=st.integers(0, 2**50), rate=st.fractions(1, 10**9, max_denominator=1000))
 def test_a_sample_keeps_its_place_through_its_time(sample: int, rate: Fraction) -> None:
     """Within half a sample and half a microsecond, whatever the rate: no float carries an index."""
-    recording = description(length=2**62, rate=rate)
+    recording = description(length=2**58, rate=rate)
     time = sample_time(recording, sample)
     if time is not None:
         found = select(recording, Range(start_time=time)).start

@@ -236,3 +236,20 @@ def test_captures_below_the_offset_count_from_the_file_as_the_library_reads_them
     for capture in range(2):
         samples, _ = read(open_path(tmp_path, "signal", capture=capture))
         np.testing.assert_array_equal(samples, written.read_samples_in_capture(capture))
+
+
+@pytest.mark.parametrize(
+    ("rate", "apart", "words"), [(1e15, 86_400, "begins 1 days after"), (1e14, 3600, "samples are selected")]
+)
+def test_times_that_no_number_of_samples_reaches_are_refused(
+    tmp_path: Path, rate: float, apart: int, words: str
+) -> None:
+    """A rate and two times are all it takes to ask for more samples than 63 bits can count, or their bytes."""
+    captures = [
+        {"core:sample_start": number, "core:datetime": (NOON + timedelta(seconds=number * apart)).isoformat()}
+        for number in (0, 1)
+    ]
+    write_sigmf(tmp_path, bytes(16), captures=captures, datatype="cf32_le", sample_rate=rate)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "signal")
+    assert says(caught.value, ExitCode.INPUT_INVALID, words)

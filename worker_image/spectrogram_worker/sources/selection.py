@@ -10,6 +10,8 @@ from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recording import Description, Extent
 
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_SAMPLES = 2**58
+"""Nine years at 1 GS/s: of more, a report could not count the bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ def select(description: Extent, wanted: Range | None) -> Selection:
     """The samples that `wanted` names.
 
     Times become the nearest sample. What reaches past the end is clipped with a warning. Raises WorkerError 65 for a
-    start outside the recording, or a start time where the recording has none.
+    start outside the recording, a start time where the recording has none, or more samples than can be counted.
     """
     wanted = wanted or Range()
     rate, length = description.sample_rate, description.length
@@ -39,7 +41,7 @@ def select(description: Extent, wanted: Range | None) -> Selection:
             f"input.range starts at sample {start}, but the recording has {length} samples"
             f" ({float(length / rate):.6g} s): choose an earlier start"
         )
-    count = length - start
+    count, warnings = length - start, tuple[str, ...]()
     if wanted.samples is not None:
         count = wanted.samples
     elif wanted.duration is not None:
@@ -49,8 +51,13 @@ def select(description: Extent, wanted: Range | None) -> Selection:
             f"input.range reaches {count - (length - start)} samples past the end of the recording"
             f" ({length} samples): it is clipped to {length - start} samples"
         )
-        return Selection(start=start, count=length - start, warnings=(warning,))
-    return Selection(start=start, count=count)
+        count, warnings = length - start, (warning,)
+    if count > _MOST_SAMPLES:
+        raise input_invalid(
+            f"{count} samples are selected, gaps included, more than any recording has: choose a shorter input.range,"
+            " or correct the recording's times or rate"
+        )
+    return Selection(start=start, count=count, warnings=warnings)
 
 
 def sample_time(description: Description, sample: int) -> datetime | None:

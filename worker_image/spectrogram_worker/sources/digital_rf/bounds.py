@@ -17,7 +17,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.digital_rf.folders import SampleFiles, SampleFolders
 from spectrogram_worker.sources.digital_rf.hdf5 import Properties
-from spectrogram_worker.sources.digital_rf.index import Index, build_index
+from spectrogram_worker.sources.digital_rf.index import MAXIMUM_SAMPLE, Index, build_index
 from spectrogram_worker.sources.digital_rf.reader import DigitalRfReader
 from spectrogram_worker.sources.samples import MINIMUM_PADDING_RUN, SampleType
 from spectrogram_worker.sources.store import RecordingStore
@@ -47,6 +47,11 @@ def find_bounds(store: RecordingStore, folders: SampleFolders, properties: Prope
         raise input_invalid(
             f"{store.shown(folders.channel)} has files whose names are not in the order of their samples:"
             " two recordings were mixed, separate them"
+        )
+    if last.sample > MAXIMUM_SAMPLE:
+        raise input_invalid(
+            f"{store.shown(folders.channel)} cannot have had {float(properties.sample_rate):.12g} samples per second"
+            " since 1970: recreate its properties with digital_rf"
         )
     return Bounds(
         first=first.sample,

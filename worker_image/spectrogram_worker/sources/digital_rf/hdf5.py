@@ -31,6 +31,8 @@ a group take gigabytes."""
 _CACHE_BYTES = 8 * 2**20
 """What the library keeps at most of a file's own bookkeeping, as the names in a group; else it would be 32 MiB."""
 _NUMBERS = "biuf"
+_LONGEST_FILE = 10**12
+"""Milliseconds, 32 years: what says more says nothing."""
 
 
 _PROPERTIES = (
@@ -70,11 +72,12 @@ def read_properties(store: RecordingStore, channel: PurePosixPath) -> Properties
             sample_rate = Fraction(numerator, int(attributes["sample_rate_denominator"]))
         else:  # before version 2.3
             sample_rate = Fraction(float(attributes["samples_per_second"])).limit_denominator()
+        cadence = int(attributes.get("file_cadence_millisecs", 0))
         properties = Properties(
             sample_rate=sample_rate,
             is_continuous=bool(attributes["is_continuous"]),
             subchannels=int(attributes["num_subchannels"]),
-            file_milliseconds=int(attributes.get("file_cadence_millisecs", 0)) or None,
+            file_milliseconds=cadence if 0 < cadence <= _LONGEST_FILE else None,
         )
     except (KeyError, ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise input_invalid(f"{name} lacks a usable property ({error}): recreate it with digital_rf") from None

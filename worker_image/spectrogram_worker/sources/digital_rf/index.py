@@ -30,7 +30,7 @@ from spectrogram_worker.sources.store import RecordingStore
 
 _MAXIMUM_SEGMENTS = 1_000_000
 _ROWS_AT_ONCE = 1 << 15
-_MAXIMUM_SAMPLE = 2**62
+MAXIMUM_SAMPLE = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ def _add_segments(file: Any, name: str, number: int, length: int, table: _Table)
     for first in range(0, count, _ROWS_AT_ONCE):
         stop = min(first + _ROWS_AT_ONCE, count)
         values = rows_of(index, first, min(stop + 1, count))  # the next one's row is where the last one ends
-        if values[:, 0].max() > _MAXIMUM_SAMPLE or values[:, 1].max() >= length or (first == 0 and values[0, 1] != 0):
+        if values[:, 0].max() > MAXIMUM_SAMPLE or values[:, 1].max() >= length or (first == 0 and values[0, 1] != 0):
             raise input_invalid(f"{name}: rf_data_index points outside the file: record it again with digital_rf")
         samples, rows = values.T.astype(np.int64)
         counts = np.diff(rows, append=length)[: stop - first]

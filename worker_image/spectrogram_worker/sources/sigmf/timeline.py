@@ -19,6 +19,8 @@ _CLOCK_DRIFT = Fraction(1, 10_000)
 """Share by which the clocks of receivers and computers differ: crystals without control, at most 100 ppm."""
 _LONGEST_GAP = 366 * 86_400
 """Seconds. A longer one is a clock that was set meanwhile, and a spectrogram of nothing."""
+_MOST_SAMPLES = 2**62
+"""A recording's last sample has an index of no more than 63 bits, whatever its rate and times make of it."""
 _LISTED = 3
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -37,7 +39,7 @@ def place(
 ) -> Timeline:
     """Place captures of so many samples each; `numbers` are what the metadata `name` counts them as.
 
-    Raises WorkerError 65 where two of them lie more than a year apart.
+    Raises WorkerError 65 where two of them lie more than a year apart, or further than samples can be counted.
     """
     starts: list[int] = []
     end = 0
@@ -72,7 +74,7 @@ def place(
             is_anchor = True
         elif by_time is not None and by_time > end + slack:
             start = by_time
-        if start - end > _LONGEST_GAP * rate:
+        if start - end > _LONGEST_GAP * rate or start + count > _MOST_SAMPLES:
             raise input_invalid(
                 f"{name}: capture {number} begins {float((start - end) / rate / 86_400):.6g} days after the end of the"
                 " one before: choose one with input.capture, or correct its core:datetime or core:global_index"
