@@ -253,3 +253,14 @@ def test_a_corrected_rate_does_not_move_the_start_of_digital_rf(tmp_path: Path) 
     stated = open_path(tmp_path, path).description
     corrected = open_path(tmp_path, path, raw=Raw(sample_rate=2.4e6)).description
     assert corrected.start_time == stated.start_time
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-7])
+def test_a_rate_so_low_that_nothing_can_be_told_by_it_is_refused_unless_the_job_corrects_it(
+    tmp_path: Path, rate: float
+) -> None:
+    write_sigmf(tmp_path, bytes(80), datatype="cf32_le", sample_rate=rate)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "signal")
+    assert says(caught.value, ExitCode.INPUT_INVALID, f"its sample rate is {rate:g} Hz", "input.raw.sampleRate")
+    assert open_path(tmp_path, "signal", raw=Raw(sample_rate=5.0)).description.sample_rate == 5

@@ -4,11 +4,13 @@ A format's module is imported when a recording of that format is opened: the lib
 than a short job takes.
 """
 
+from fractions import Fraction
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
 from spectrogram_worker.contract.parameters import InputFormat, RecordingSelection
+from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.recognition import header_warnings, recognised, require_no_foreign_header
 from spectrogram_worker.sources.recording import Description, Reader, Recording
 from spectrogram_worker.sources.said import require_usable
@@ -24,6 +26,8 @@ _OPEN = {
     InputFormat.RAW: ("raw", "open_raw"),
 }
 
+_LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 10**6), Fraction(10**15)
+"""Hz, as for what a job says: of a day at less or more no time or frequency could be told."""
 _TUNED_AGAIN = (InputFormat.DIGITAL_RF, InputFormat.SIGMF)
 """Formats that may say the centre frequency many times, rounded: they ask how wide a bin is."""
 
@@ -48,4 +52,11 @@ def open_recording(store: RecordingStore, selection: RecordingSelection, fft_siz
     if chosen in _TUNED_AGAIN:
         options = (fft_size,)
     recording: Recording = getattr(import_module(f"{__name__}.{module}"), function)(store, selection, *options)
+    rate = recording.description.sample_rate
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        recording.close()
+        raise input_invalid(
+            f"{recording.description.name} says that its sample rate is {float(rate):g} Hz: write the right one as"
+            " input.raw.sampleRate"
+        )
     return recording
