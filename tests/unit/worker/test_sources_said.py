@@ -255,12 +255,28 @@ def test_a_corrected_rate_does_not_move_the_start_of_digital_rf(tmp_path: Path) 
     assert corrected.start_time == stated.start_time
 
 
-@pytest.mark.parametrize("rate", [5e-324, 1e-7])
+@pytest.mark.parametrize("rate", [0, 5e-324, 1e-7])
 def test_a_rate_so_low_that_nothing_can_be_told_by_it_is_refused_unless_the_job_corrects_it(
     tmp_path: Path, rate: float
 ) -> None:
     write_sigmf(tmp_path, bytes(80), datatype="cf32_le", sample_rate=rate)
     with pytest.raises(WorkerError) as caught:
         open_path(tmp_path, "signal")
-    assert says(caught.value, ExitCode.INPUT_INVALID, f"its sample rate is {rate:g} Hz", "input.raw.sampleRate")
-    assert open_path(tmp_path, "signal", raw=Raw(sample_rate=5.0)).description.sample_rate == 5
+    assert says(caught.value, ExitCode.INPUT_INVALID, "core:sample_rate", "from 1e-6")
+    found = open_path(tmp_path, "signal", raw=Raw(sample_rate=5.0)).description
+    assert found.sample_rate == 5
+    assert "The sample rate is the job's alone" in found.warnings[0]
+
+
+def test_row_4_a_rate_that_a_header_lacks_can_come_from_the_job(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "take.wav", np.zeros(100), 48_000, subtype="PCM_16")
+    content = bytearray((tmp_path / "take.wav").read_bytes())
+    content[24:28] = bytes(4)
+    (tmp_path / "take.wav").write_bytes(content)
+    with pytest.raises(WorkerError) as caught:
+        open_path(tmp_path, "take.wav")
+    assert says(caught.value, ExitCode.INPUT_INVALID, "its sample rate is 0 Hz", "input.raw.sampleRate")
+    found = open_path(tmp_path, "take.wav", raw=Raw(sample_rate=96_000.0)).description
+    assert found.sample_rate == 96_000
+    assert found.length == 100
+    assert "96000 Hz instead of 0 Hz" in found.warnings[0]

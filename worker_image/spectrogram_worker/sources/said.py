@@ -67,15 +67,15 @@ class Corrections:
         return said
 
     @contextmanager
-    def where_said(self, said: float | None) -> Iterator[None]:
-        """To look within for the centre frequency that the recording states: where the job has `said` another, what the
-        recording makes impossible (65) is noted and no more."""
+    def where_said(self, what: str, said: float | None) -> Iterator[None]:
+        """To look within for `what` the recording states: where the job has `said` it, what the recording makes
+        impossible (65) is noted and no more."""
         try:
             yield
         except WorkerError as error:
             if said is None or error.code is not ExitCode.INPUT_INVALID:
                 raise
-            self._notes.append(f"The centre frequency is the job's alone: {error}")
+            self._notes.append(f"The {what} is the job's alone: {error}")
 
     def center(
         self, said: float | None, stated: float | None, *, is_complex: bool, field: str = "raw.centerFrequency"

@@ -18,10 +18,12 @@ def described(
     name: str, selection: RecordingSelection, rate: int, chosen: tuple[int, ...], stated: Tuning
 ) -> Description:
     """What is known before the samples are: the job says the centre, or the header, or the file's name."""
-    if not 0 < rate <= _MAXIMUM_RATE:
-        raise input_invalid(f"{name} says that its sample rate is {rate} Hz: repair its header")
     named, is_iq = parameters_in_name(PurePosixPath(selection.path).name), len(chosen) == 2
     said, corrections = selection.raw or Raw(), Corrections(name)
+    if said.sample_rate is None and not 0 < rate <= _MAXIMUM_RATE:
+        raise input_invalid(
+            f"{name} says that its sample rate is {rate} Hz: write the right one as input.raw.sampleRate"
+        )
     field, center = "raw.centerFrequency", said.center_frequency
     if selection.audio is not None and selection.audio.center_frequency is not None:
         if center is not None:

@@ -54,7 +54,7 @@ def open_digital_rf(
     index = index.counted_from(bounds.first)
     tolerance = 0.0 if fft_size is None else float(properties.sample_rate / fft_size / 2)
     center = None
-    with corrections.where_said(said.center_frequency):
+    with corrections.where_said("centre frequency", said.center_frequency):
         center = center_frequency(store, channel, begin, stop, properties, subchannel, tolerance)
     center = corrections.center(said.center_frequency, center, is_complex=index.sample_type.is_complex)
     description = Description(

@@ -198,8 +198,8 @@ class Metadata:
 
     def _rate(self, entry: dict[str, Any], field: str) -> float | None:
         rate = self._number(entry, field)
-        if rate is not None and not 0 < rate <= 1e15:
-            raise self._wrong(field, rate, "a number of Hz greater than 0")
+        if rate is not None and not 1e-6 <= rate <= 1e15:
+            raise self._wrong(field, rate, "a number of Hz from 1e-6 to 1e15")
         return rate
 
     def _count(self, entry: dict[str, Any], field: str) -> int | None:

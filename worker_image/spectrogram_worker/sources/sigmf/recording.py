@@ -69,7 +69,10 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: i
     parts = [part for part in parts if part.count > 0]
     if not parts:
         raise input_invalid(f"{stored.name} is empty: it holds no {sample_type.name} sample here")
-    rate = corrections.take("raw.sampleRate", said.sample_rate, _sample_rate(metadata, parts))
+    stated_rate: float | None = None
+    with corrections.where_said("sample rate", said.sample_rate):
+        stated_rate = metadata.sample_rate
+    rate = corrections.take("raw.sampleRate", said.sample_rate, _sample_rate(metadata, stated_rate, parts))
     if rate is None:
         raise invalid_spec(f"{metadata.name} does not say core:sample_rate: write it in Hz as input.raw.sampleRate")
     timeline = place(
@@ -97,8 +100,9 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: i
     warnings += _cut_off(metadata, stored, zip(timeline.starts, parts, strict=True), selected, sample_type)
     held = (starts < selected.start + selected.count) & (stops > selected.start)
     chosen = [part for part, is_held in zip(parts, held, strict=True) if is_held]
-    stated, untold = None, None
-    with corrections.where_said(said.center_frequency):
+    stated: float | None = None
+    untold: str | None = None
+    with corrections.where_said("centre frequency", said.center_frequency):
         stated, untold = _center_frequency(metadata, chosen, rate / fft_size / 2 if fft_size else 0.0)
     center = corrections.center(said.center_frequency, stated, is_complex=sample_type.is_complex)
     warnings += timeline.warnings + corrections.notes
@@ -113,9 +117,12 @@ def open_sigmf(store: RecordingStore, selection: RecordingSelection, fft_size: i
     return FileRecording(store, stored.path, description, sample_type, segments)
 
 
-def _sample_rate(metadata: Metadata, parts: Sequence[_Part]) -> float | None:
-    """Samples per second of these captures, or None where nothing says it."""
-    rates = [part.capture.sample_rate or metadata.sample_rate for part in parts]
+def _sample_rate(metadata: Metadata, stated: float | None, parts: Sequence[_Part]) -> float | None:
+    """Samples per second of these captures, `stated` for those that have none of their own; None where nothing says it.
+
+    Raises WorkerError 65 where they differ, whatever the job says: their samples cannot lie on one axis.
+    """
+    rates = [part.capture.sample_rate or stated for part in parts]
     different = list(dict.fromkeys(rate for rate in rates if rate is not None))
     if len(different) > 1:
         raise input_invalid(
