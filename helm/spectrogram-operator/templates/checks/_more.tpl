@@ -19,7 +19,15 @@
 {{- define "spectrogram-operator.checkOperatorPod" -}}
 {{- $at := . }}
 {{- $volumes := list "tmp" }}
+{{- range $index, $entry := default list .Values.envFrom }}
+  {{- if eq (hasKey . "configMapRef") (hasKey . "secretRef") }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "envFrom[%d]: write one of configMapRef and secretRef" $index)) }}
+  {{- end }}
+{{- end }}
 {{- range default list .Values.extraVolumes }}
+  {{- if ne (len .) 2 }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "extraVolumes: %q has %d sources: a volume has a name and one source, as in emptyDir: {}" .name (sub (len .) 1))) }}
+  {{- end }}
   {{- if has .name $volumes }}
     {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "extraVolumes: there is a volume %q already: choose another name" .name)) }}
   {{- end }}
@@ -88,6 +96,9 @@
   {{- include "spectrogram-operator.complain" (dict "found" .found "line" "networkPolicy.workerNamespaces is for scope Cluster: with scope Namespaced workers are where watchNamespaces says") }}
 {{- end }}
 {{- range $index, $peer := default list $policy.scrapers }}
+  {{- if not . }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "networkPolicy.scrapers[%d] names nobody: write namespaceSelector, podSelector or ipBlock" $index)) }}
+  {{- end }}
   {{- if and .ipBlock (or (hasKey . "podSelector") (hasKey . "namespaceSelector")) }}
     {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "networkPolicy.scrapers[%d]: ipBlock goes without selectors: write two entries" $index)) }}
   {{- end }}

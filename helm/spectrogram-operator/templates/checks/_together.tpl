@@ -11,6 +11,7 @@
 {{- include "spectrogram-operator.checkStores" $at }}
 {{- include "spectrogram-operator.checkLabels" $at }}
 {{- include "spectrogram-operator.checkPods" $at }}
+{{- include "spectrogram-operator.checkSelectors" $at }}
 {{- include "spectrogram-operator.checkImages" $at }}
 {{- include "spectrogram-operator.checkOperatorPod" $at }}
 {{- include "spectrogram-operator.checkObjects" $at }}
@@ -20,6 +21,9 @@
 {{- $name := include "spectrogram-operator.fullname" .root }}
 {{- if not (regexMatch .checks.forms.objectName.pattern $name) }}
   {{- include "spectrogram-operator.complain" (dict "found" .found "line" (printf "the release's name %q would give objects the name %q, which no Service may have: choose a release's name of lower-case letters, digits and -, first a letter, no dots, or set fullnameOverride" .root.Release.Name $name)) }}
+{{- end }}
+{{- if not (regexMatch .checks.forms.namespace.pattern .root.Release.Namespace) }}
+  {{- include "spectrogram-operator.complain" (dict "found" .found "line" (printf "the release's namespace %q %s" .root.Release.Namespace .checks.forms.namespace.words)) }}
 {{- end }}
 {{- if and (eq .Values.scope "Cluster") .Values.watchNamespaces }}
   {{- include "spectrogram-operator.complain" (dict "found" .found "line" "watchNamespaces has no meaning with scope Cluster, which watches every namespace: leave it empty, or set scope to Namespaced") }}

@@ -418,11 +418,9 @@ NEIGHBOURS: dict[str, Wrong] = {
         {"global": {"imageRegistry": "a.org"}, "image": {"repository": "b:5000/c"}},
         'image.repository: "b:5000/c" names a registry, and "a.org" is one already: write it once',
     ),
-    "envFrom nothing": Wrong({"envFrom": [{"prefix": "A_"}]}, "at '/envFrom/0': 'oneOf' failed"),
+    "envFrom nothing": Wrong({"envFrom": [{"prefix": "A_"}]}, "envFrom[0]: write one of configMapRef and secretRef"),
     "envFrom typo": Wrong({"envFrom": [{"configMap": {"name": "a"}}]}, "additional properties 'configMap' not allowed"),
-    "volume without source": Wrong(
-        {"extraVolumes": [{"name": "a"}]}, "at '/extraVolumes/0': minProperties: got 1, want 2"
-    ),
+    "volume without source": Wrong({"extraVolumes": [{"name": "a"}]}, 'extraVolumes: "a" has 0 sources: a volume has'),
     "volume unknown source": Wrong(
         {"extraVolumes": [{"name": "a", "emptydir": {}}]}, "properties 'emptydir' not allowed"
     ),
@@ -463,7 +461,7 @@ NEIGHBOURS: dict[str, Wrong] = {
         "dashboard.labels.helm.sh/chart is a label that the chart sets",
     ),
     "dashboard namespace": Wrong({"dashboard": {"namespace": "A"}}, 'dashboard.namespace: "A" is no namespace'),
-    "peer nothing": Wrong({"networkPolicy": {"scrapers": [{}]}}, "'/networkPolicy/scrapers/0': minProperties"),
+    "peer nothing": Wrong({"networkPolicy": {"scrapers": [{}]}}, "networkPolicy.scrapers[0] names nobody: write"),
     "peer typo": Wrong({"networkPolicy": {"scrapers": [{"nsSelector": {}}]}}, "properties 'nsSelector' not allowed"),
     "peer both": Wrong(
         {"networkPolicy": {"scrapers": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
@@ -496,4 +494,41 @@ NEIGHBOURS: dict[str, Wrong] = {
     "test size": Wrong({"test": {"size": "1GB"}}, 'test.size: "1GB" is no amount of bytes'),
     "test timeout": Wrong({"test": {"timeout": "5m"}}, "at '/test/timeout': got string, want integer"),
     "test null": Wrong({"test": None}, "test: null takes its default away"),
+    "mount of above": Wrong(
+        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": "../b"}]},
+        '.subPath: "../b" is no path inside',
+    ),
+    "peer no range": Wrong(
+        {"networkPolicy": {"scrapers": [{"ipBlock": {"cidr": "10.0.0.0"}}]}},
+        'networkPolicy.scrapers[0].ipBlock.cidr: "10.0.0.0" is no range of addresses',
+    ),
+    "selector In nothing": Wrong(
+        {"networkPolicy": {"scrapers": [{"podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}]}},
+        "networkPolicy.scrapers[0].podSelector.matchExpressions[0]: operator In needs values",
+    ),
+    "selector key": Wrong(
+        pool(affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "a b"}]}}),
+        '[0].topologyKey: "a b" is no key',
+    ),
+    "selector label": Wrong(
+        {
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "zone",
+                    "whenUnsatisfiable": "DoNotSchedule",
+                    "labelSelector": {"matchLabels": {"team": "a b"}},
+                }
+            ]
+        },
+        'topologySpreadConstraints[0].labelSelector.matchLabels: "a b" is no value of a label',
+    ),
+    "spread domains": Wrong(
+        large(
+            topologySpreadConstraints=[
+                {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2}
+            ]
+        ),
+        "pools.large.topologySpreadConstraints[0]: minDomains goes with whenUnsatisfiable DoNotSchedule alone",
+    ),
 }
