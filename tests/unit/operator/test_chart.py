@@ -98,6 +98,16 @@ def test_by_default_the_operator_may_only_what_it_needs_and_only_in_its_namespac
     assert environment(objects)["SPECTROGRAM_NAMESPACES"] == "system"
 
 
+def test_the_table_of_rights_is_what_the_operator_has() -> None:
+    table = (ROOT / "docs/operating.md").read_text().partition("The operator's rights")[2]
+    rows = re.findall(r"^\| `([\w/]+)` \| ([\w, ]+) \|", table, re.MULTILINE)
+    told = {resource: set(verbs.split(", ")) for resource, verbs in rows}
+    granted: dict[str, set[str]] = {}
+    for (_, resource, _), verbs in RULES_OF_ONE_NAMESPACE.items():
+        granted.setdefault(resource, set()).update(verbs)
+    assert told == granted
+
+
 def test_watched_namespaces_each_get_a_role_and_a_worker_account(chart: Chart) -> None:
     objects = chart.render(watchNamespaces=["lab", "team-a"])
     for kind in ("Role", "RoleBinding"):
