@@ -23,6 +23,7 @@ Claims = dict[str, Path]
 
 JOB = "spectrogramjob"
 POD_LABEL = "spectrogram.dev/job-uid"
+OPERATOR_LABEL = "app.kubernetes.io/name=spectrogram-operator"
 
 # A frame per sample: a few minutes of work on any machine, yet the first column is there at once. Of its many bins a
 # narrow band is kept, so that the results stay small.
@@ -112,7 +113,9 @@ class Site:
         """The operator's pod that is not on its way out."""
 
         def found() -> Any:
-            pods = self.operator.kubectl_json("get", "pods", f"--selector=app.kubernetes.io/instance={self.release}")
+            pods = self.operator.kubectl_json(
+                "get", "pods", f"--selector={OPERATOR_LABEL},app.kubernetes.io/instance={self.release}"
+            )
             return next((pod for pod in pods["items"] if "deletionTimestamp" not in pod["metadata"]), None)
 
         return wait_until(found, what="the operator's pod")
