@@ -119,6 +119,23 @@ def test_jobs_go_on_while_a_release_is_upgraded_rolled_back_and_uninstalled(rele
 
 
 @OWN_CONTROL_PLANE
+def test_a_deployment_that_keeps_its_name_is_updated_and_rolled_back(release: Release) -> None:
+    """From Recreate to RollingUpdate and back: the API server refuses what is left of the one beside the other."""
+    name = "--set=fullnameOverride=radio"
+
+    def strategy() -> str:
+        return str(release.client.kubectl_json("get", "deployment", "radio")["spec"]["strategy"]["type"])
+
+    release.helm("install", "spectrogram", str(OLD_CHART), name)
+    assert strategy() == "Recreate"
+    release.helm("upgrade", "spectrogram", str(CHART), name)
+    assert strategy() == "RollingUpdate"
+    release.helm("rollback", "spectrogram", "1")
+    assert strategy() == "Recreate"
+    release.helm("uninstall", "spectrogram")
+
+
+@OWN_CONTROL_PLANE
 def test_what_was_kept_is_taken_over_by_a_release_of_another_name(release: Release) -> None:
     release.helm("install", "spectrogram", str(CHART))
     release.workspace.submit("kept", suspend=True)

@@ -99,6 +99,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "resources null": {"resources": None},
     "nothing at all": {name: None for name in ("extraEnv", "tolerations", "affinity", "podLabels", "commonLabels")},
     "global": {"global": {"imageRegistry": "reg.example.org", "somebodyElse": {"a": 1}}},
+    "as a part of another chart": {"enabled": True},
     "worker account cluster": {"scope": "Cluster", "worker": {"serviceAccount": {"name": "w"}}},
     "worker account nocreate": {"worker": {"serviceAccount": {"create": False}}},
     "soft of the one, hard of the other system": {
