@@ -128,7 +128,11 @@ def test_a_deployment_that_keeps_its_name_is_updated_and_rolled_back(release: Re
 
     release.helm("install", "spectrogram", str(OLD_CHART), name)
     assert strategy() == "Recreate"
-    release.helm("upgrade", "spectrogram", str(CHART), name)
+    with pytest.raises(
+        CommandError, match=r"serviceMonitor: null, or helm upgrade --reuse-values, takes its default away"
+    ):
+        release.helm("upgrade", "spectrogram", str(CHART), "--reuse-values")
+    release.helm("upgrade", "spectrogram", str(CHART), "--reset-then-reuse-values")
     assert strategy() == "RollingUpdate"
     release.helm("rollback", "spectrogram", "1")
     assert strategy() == "Recreate"

@@ -26,6 +26,9 @@
 {{- $found := .found }}
 {{- $values := .root.Values }}
 {{- $told := dict }}
+{{- /* An upgrade with --reuse-values knows no default that the chart did not have before. */}}
+{{- $words := "null takes its default away: write a value, or leave it out" }}
+{{- if .root.Release.IsUpgrade }}{{ $words = "null, or helm upgrade --reuse-values, takes its default away: write a value, or upgrade with --reset-then-reuse-values" }}{{ end }}
 {{- range $path := $checks.needed }}
   {{- $at := $values }}
   {{- $name := "" }}
@@ -37,7 +40,7 @@
   {{- end }}
   {{- if and (kindIs "invalid" $at) (not (hasKey $told $name)) }}
     {{- $_ := set $told $name true }}
-    {{- include "spectrogram-operator.complain" (dict "found" $found "line" (printf "%s: null takes its default away: write a value, or leave it out" $name)) }}
+    {{- include "spectrogram-operator.complain" (dict "found" $found "line" (printf "%s: %s" $name $words)) }}
   {{- end }}
 {{- end }}
 {{- range $path, $form := $checks.values }}
