@@ -52,6 +52,10 @@ chart: $(VENV)/installed ## write the chart's README.md from the comments of its
 	@PYTHONPATH=tests $(BIN)/python -m harness.chart_readme > helm/spectrogram-operator/README.md.new
 	@mv helm/spectrogram-operator/README.md.new helm/spectrogram-operator/README.md
 
+metrics: $(VENV)/installed ## write docs/metrics.md from the metrics
+	@PYTHONPATH=tests $(BIN)/python -m harness.metrics_page > docs/metrics.md.new
+	@mv docs/metrics.md.new docs/metrics.md
+
 lock: ## write the lock files anew: names, versions and hashes (needs uv)
 	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt
 	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK) -o operator/requirements.txt
@@ -68,4 +72,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds chart lock
+.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds chart metrics lock

@@ -47,7 +47,13 @@ def identity(settings: Settings) -> str:
 async def serve(settings: Settings, version: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     registry = CollectorRegistry()
-    service = Service(settings, connect, registry, version=version, identity=identity(settings))
+    service = Service(
+        settings,
+        lambda: connect(service.metrics.answered),
+        registry,
+        version=version,
+        identity=identity(settings),
+    )
     metrics = MetricsServer(registry, settings.metrics_port)
     try:
         await operate(settings, service, stop=asyncio.Event())

@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -58,8 +59,8 @@ class CrashingCluster:
             os._exit(CRASHED)
 
 
-async def crashing_connect() -> Any:
-    return CrashingCluster(await connect(), Path(os.environ["CRASH_FOLDER"]))
+async def crashing_connect(answered: Callable[[str, int], None]) -> Any:
+    return CrashingCluster(await connect(answered), Path(os.environ["CRASH_FOLDER"]))
 
 
 def main() -> None:

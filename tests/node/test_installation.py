@@ -162,7 +162,7 @@ def test_prometheus_and_the_kubelet_find_the_operator_well(radio: Site, running:
 
     wait_until(lambda: succeeded() > before, what="the success in the metrics")
     assert metric(radio, "spectrogram_jobs", **here, phase="Running") >= 1
-    assert metric(radio, "spectrogram_reconcile_errors_total") == 0
+    assert metric(radio, "spectrogram_operator_reconcile_duration_seconds_count", result="error") == 0
     pod = radio.operator_pod()
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     probe = pod["spec"]["containers"][0]["livenessProbe"]["httpGet"]

@@ -19,7 +19,8 @@ class Controller:
     """Works on what it is told of, once `queue.run()` runs and `slots.open()` was called.
 
     `record` is told of every status write that won, `tell` is given events to post, `on_error` every error that a
-    reconcile met; it is tried again. `serves`: whether it acts in a namespace; `look_again` where that has changed.
+    reconcile met; it is tried again; `measure` how long each took and whether it failed. `serves`: whether it acts in a
+    namespace; `look_again` where that has changed.
     """
 
     def __init__(
@@ -31,11 +32,15 @@ class Controller:
         record: Recorder,
         tell: Callable[[Job, Event], None] = lambda job, event: None,
         on_error: Callable[[Exception], None] = lambda error: None,
+        measure: Callable[[float, bool], None] = lambda seconds, failed: None,
         serves: Callable[[str], bool] = lambda namespace: True,
     ) -> None:
         self.store = Store()
         self.serves = serves
-        self.queue = WorkQueue(self.reconcile, on_error=on_error)
+        self.last_event = clock()
+        """When a watch last told of anything; at first, the start."""
+        self._clock = clock
+        self.queue = WorkQueue(self.reconcile, on_error=on_error, measure=measure)
         self.slots = Slots(self.store, policy, clock, self.queue.add, serves)
         self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add, serves)
         self._reconciler = Reconciler(
@@ -52,6 +57,7 @@ class Controller:
 
     def job_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a job."""
+        self.last_event = self._clock()
         metadata = body["metadata"]
         key = f"{metadata['namespace']}/{metadata['name']}"
         if deleted:
@@ -61,6 +67,7 @@ class Controller:
 
     def pod_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a pod."""
+        self.last_event = self._clock()
         version = int(body["metadata"].get("resourceVersion") or 0)
         for pod in self.store.lose_pod(read_pod(body), version) if deleted else self.store.see_pod(body):
             self.look_at_owner(pod)

@@ -6,7 +6,7 @@ Every request states its path: what the operator may ask for can be read here, a
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -33,8 +33,10 @@ logger = logging.getLogger(__name__)
 class KubernetesCluster:
     """Talks to the API server that the kubeconfig or the pod's service account names."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, answered: Callable[[str, int], None] = lambda verb, code: None) -> None:
+        """`answered` is told of each request's verb and of the code of its answer, 0 where there was none."""
         self._api = api
+        self._answered = answered
         # A worker's answer must not lead anywhere else: no proxy, and no redirect (below).
         self._workers = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WORKER_SECONDS), trust_env=False)
 
@@ -207,7 +209,9 @@ class KubernetesCluster:
             )
             content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._answered(method, 0)
             raise ClusterError(0, "Unreachable", f"{type(error).__name__}: {error}") from error
+        self._answered(method, answer.status)
         try:
             document = json.loads(content)
         except ValueError:
@@ -231,7 +235,7 @@ def _error(code: int, document: Mapping[str, Any], retry_after: str) -> ClusterE
     return ClusterError(code, reason, message, kind=str(details.get("kind") or ""), retry_after=seconds)
 
 
-async def connect() -> KubernetesCluster:
+async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:
     """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config)."""
     try:
         config.load_incluster_config()
@@ -240,7 +244,7 @@ async def connect() -> KubernetesCluster:
     configuration = client.Configuration.get_default_copy()
     # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
     configuration.client_session_kwargs = {"trust_env": False}
-    return KubernetesCluster(client.ApiClient(configuration))
+    return KubernetesCluster(client.ApiClient(configuration), answered)
 
 
 def _job_path(namespace: str, name: str) -> str:

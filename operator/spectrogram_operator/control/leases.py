@@ -66,6 +66,10 @@ class Leases:
             return self._taken is not None and namespace not in self._taken and self._own[None].held
         return namespace in self._own and self._own[namespace].held
 
+    def holds(self, namespace: str | None) -> bool:
+        """Whether the lease of a watched namespace (None: of all) is held."""
+        return namespace in self._own and self._own[namespace].held
+
     def problem(self, namespace: str | None) -> str:
         """Why the lease of a watched namespace (None: of all) was never even sought; empty where it was."""
         if namespace is None and self._taken is None:

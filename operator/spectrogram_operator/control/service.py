@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +20,11 @@ from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.slots import POSITION_SECONDS
 from spectrogram_operator.control.sweep import list_all, sweep
 from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.core.planning.running import is_overdue
 from spectrogram_operator.settings import Settings
 from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition
 from spectrogram_operator.telemetry.metrics import Metrics
+from spectrogram_operator.telemetry.scraped import Standing
 from spectrogram_operator.telemetry.transitions import transition
 
 FIRST_LIST_SECONDS = 10.0
@@ -64,9 +67,11 @@ class Service:
         self._namespaces: tuple[str | None, ...] = tuple(settings.namespaces) or (None,)
         self._unlisted = dict.fromkeys(self._namespaces, "not listed yet")
         """By namespace (None: all), why its jobs and pods are not known."""
-        self._metrics = Metrics(
+        self._overdue: Mapping[tuple[str, str], int] = {}
+        """By namespace and queue: counted at each sweep, for another thread asks."""
+        self.metrics = Metrics(
             registry,
-            lambda: self.controller.store.places if self._tasks else {},
+            self._standing,
             version=version,
             started=clock(),
             namespaces=settings.namespaces,
@@ -82,16 +87,14 @@ class Service:
         self._cluster = await self._connect()
         posts = EventPosts(self._cluster.post_event)
         candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
-        self._leases = Leases(
-            self._cluster, candidate, self._settings.namespaces, lambda namespace: self.controller.look_again(namespace)
-        )
+        self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._serve_or_not)
         self.controller = Controller(
             cluster=self._cluster,
             policy=self._settings.policy,
             clock=self._clock,
             record=self._record,
             tell=posts.tell,
-            on_error=lambda error: self._metrics.reconcile_failed(),
+            measure=self.metrics.reconciled,
             serves=self._leases.serves,
         )
         tasks: dict[str, Coroutine[Any, Any, None]] = {
@@ -135,8 +138,27 @@ class Service:
         said = "; ".join(f"{name or 'all namespaces'}: {why}" for name, why in problems.items() if why)
         return said or ("" if self.watching else "not watching yet")
 
+    def _standing(self) -> Standing:
+        """Asked by another thread."""
+        if not self._tasks:
+            return Standing()
+        controller = self.controller
+        silence = (self._clock() - controller.last_event).total_seconds()
+        return Standing(
+            places=controller.store.places,
+            overdue=self._overdue,
+            waiting=controller.queue.depth,
+            silent_seconds=max(0.0, silence),
+        )
+
+    def _serve_or_not(self, namespace: str | None) -> None:
+        """A lease was won or lost, or another operator has come or gone."""
+        if namespace is None or self._settings.namespaces:
+            self.metrics.leads(namespace, self._leases.holds(namespace))
+        self.controller.look_again(namespace)
+
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
-        self._metrics.record(old, new, job.namespace)
+        self.metrics.record(old, new, job.namespace, job.created)
         log_transition(logger, job.key, old, new)
         happened = transition(old, new)
         if happened.zombies and happened.result == "failed":
@@ -180,6 +202,13 @@ class Service:
             if self._zombies:
                 logger.info(ZOMBIES_CLEANED_UP, self._zombies)
                 self._zombies = 0
+            self._take_stock(self._clock())
+
+    def _take_stock(self, now: datetime) -> None:
+        policy = self._settings.policy
+        late = [job for job in self.controller.store.unfinished() if is_overdue(job, now, policy)]
+        self._overdue = Counter((job.namespace, job.status.queue or "") for job in late)
+        self.metrics.forget_namespaces(now)
 
     async def _sweep(
         self, look: Callable[[Lists, Controller, str | None], Awaitable[None]], namespace: str | None
@@ -192,7 +221,7 @@ class Service:
         except Exception:
             logger.exception("The sweep failed")
         else:
-            self._metrics.sweep_succeeded(self._clock())
+            self.metrics.sweep_succeeded(self._clock())
 
     async def _tell_positions_for_ever(self) -> None:
         while True:

@@ -224,6 +224,8 @@ class Store:
         else:
             place = (job.namespace, job.status.queue or "", job.status.phase or "")
         self.places[place] += by
+        if not self.places[place]:
+            del self.places[place]  # namespaces come and go
 
 
 def _read_finished(body: Body) -> FinishedJob | None:

@@ -21,11 +21,18 @@ class WorkQueue:
     """Runs `reconcile(key)` for every key added; the number that it returns is when to look again, in seconds."""
 
     def __init__(
-        self, reconcile: Reconcile, *, workers: int = 16, on_error: Callable[[Exception], None] = lambda error: None
+        self,
+        reconcile: Reconcile,
+        *,
+        workers: int = 16,
+        on_error: Callable[[Exception], None] = lambda error: None,
+        measure: Callable[[float, bool], None] = lambda seconds, failed: None,
     ) -> None:
+        """`on_error` is told of each error of a reconcile, `measure` how long each took and whether it failed."""
         self._reconcile = reconcile
         self._workers = workers
         self._on_error = on_error
+        self._measure = measure
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: dict[str, float] = {}
         self._in_flight: set[str] = set()
@@ -60,6 +67,11 @@ class WorkQueue:
         self.add(key)
 
     @property
+    def depth(self) -> int:
+        """How many keys wait for a worker. Another thread may ask."""
+        return len(self._queued)
+
+    @property
     def waiting(self) -> list[str]:
         """Keys that wait for a worker, the oldest first."""
         return list(self._queued)
@@ -69,7 +81,7 @@ class WorkQueue:
         return asyncio.get_running_loop().time() - next(iter(self._queued.values())) if self._queued else 0.0
 
     async def run(self) -> None:
-        """Work until cancelled. `on_error` was told of each error of a reconcile."""
+        """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._workers):
@@ -83,6 +95,7 @@ class WorkQueue:
             key = await self._ready.get()
             self._queued.pop(key, None)
             self._in_flight.add(key)
+            began = asyncio.get_running_loop().time()
             try:
                 delay = await self._reconcile(key)
                 self._failures.pop(key, None)
@@ -98,6 +111,7 @@ class WorkQueue:
             finally:
                 self._in_flight.discard(key)
                 self.done += 1
+            self._measure(asyncio.get_running_loop().time() - began, key in self._failures)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)

@@ -1,24 +1,62 @@
 """Metrics: what each transition counts, which labels there are, and that Prometheus' own linter accepts them."""
 
+import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, disable_created_metrics, enable_created_metrics, generate_latest
 
-from harness import debian
-from harness.waiting import HarnessError
-from spectrogram_operator.api.status import Phase, RetryClass, SpectrogramJobStatus
-from spectrogram_operator.telemetry.metrics import (
-    JobPlace,
-    Metrics,
-    MetricsServer,
+from harness import debian, metrics_page
+from spectrogram_operator.api.status import (
+    Condition,
+    ConditionType,
+    JobMemory,
+    Phase,
+    RetryClass,
+    SpectrogramJobStatus,
 )
+from spectrogram_operator.telemetry.metrics import FORGOTTEN_AFTER, Metrics, MetricsServer
+from spectrogram_operator.telemetry.scraped import JobPlace, Standing
+from spectrogram_worker.contract.report import Dataset
 from unit.operator.statuses import NOW, attempt, ended, memory_warning, status
 
+DESIGNED = {
+    "spectrogram_jobs_finished_total",
+    "spectrogram_job_duration_seconds",
+    "spectrogram_job_memory_peak_bytes",
+    "spectrogram_job_memory_estimate_ratio",
+    "spectrogram_job_retries_total",
+    "spectrogram_worker_pod_failures_total",
+    "spectrogram_jobs",
+    "spectrogram_queue_wait_seconds",
+    "spectrogram_memory_warnings_total",
+    "spectrogram_memory_safeguard_triggers_total",
+    "spectrogram_zombie_jobs_total",
+    "spectrogram_stale_jobs_total",
+    "spectrogram_sweep_last_success_timestamp_seconds",
+    "spectrogram_operator_build_info",
+    "spectrogram_operator_reconcile_duration_seconds",
+    "spectrogram_operator_workqueue_depth",
+    "spectrogram_operator_kube_api_requests_total",
+    "spectrogram_operator_leader",
+    "spectrogram_operator_seconds_since_last_watch_event",
+}
+WORKERS = {
+    f"spectrogram_worker_{name}"
+    for name in (
+        "progress_ratio",
+        "columns",
+        "columns_done",
+        "samples_per_second",
+        "memory_limit_bytes",
+        "memory_bytes",
+        "memory_peak_bytes",
+    )
+}
 EMPTY = SpectrogramJobStatus()
 RUNNING = status(attempt())
 
@@ -29,7 +67,29 @@ class Rig:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.jobs: dict[JobPlace, int] = {}
-        self.metrics = Metrics(self.registry, lambda: self.jobs, version="1.2.3", started=NOW, namespaces=["lab"])
+        self.overdue: dict[tuple[str, str], int] = {}
+        self.metrics = Metrics(
+            self.registry,
+            lambda: Standing(places=self.jobs, overdue=self.overdue, waiting=7, silent_seconds=3.5),
+            version="1.2.3",
+            started=NOW,
+            namespaces=["lab"],
+        )
+
+    def record(
+        self,
+        old: SpectrogramJobStatus,
+        new: SpectrogramJobStatus,
+        namespace: str = "lab",
+        created: datetime = NOW,
+    ) -> None:
+        self.metrics.record(old, new, namespace, created)
+
+    def histograms(self) -> dict[str, float]:
+        return {s.name: s.value for f in self.registry.collect() for s in f.samples if s.name.endswith("_count")}
+
+    def series(self) -> set[tuple[str, tuple[str, ...]]]:
+        return {(s.name, tuple(s.labels.values())) for family in self.registry.collect() for s in family.samples}
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -40,7 +100,7 @@ class Rig:
             " ".join([sample.name, *sample.labels.values()]): sample.value
             for family in self.registry.collect()
             for sample in family.samples
-            if sample.name.endswith("_total") and sample.value
+            if sample.name.startswith("spectrogram_") and sample.name.endswith("_total") and sample.value
         }
 
 
@@ -67,7 +127,10 @@ def restore_created() -> Iterator[None]:
         (
             RUNNING,
             ended(Phase.FAILED, "InputNotFound", attempt(1, "InputNotFound", RetryClass.FATAL)),
-            {"spectrogram_jobs_finished_total lab default failed InputNotFound": 1},
+            {
+                "spectrogram_jobs_finished_total lab default failed InputNotFound": 1,
+                "spectrogram_worker_pod_failures_total InputNotFound": 1,
+            },
         ),
         (
             EMPTY,
@@ -85,24 +148,50 @@ def restore_created() -> Iterator[None]:
             {
                 "spectrogram_jobs_finished_total lab large_jobs failed OOMKilled": 1,
                 "spectrogram_zombie_jobs_total lab OOMKilled": 1,
+                "spectrogram_worker_pod_failures_total OOMKilled": 1,
             },
         ),
         (
             RUNNING,
             status(attempt(1, "PodMissing", RetryClass.ZOMBIE), phase=Phase.RETRYING),
-            {"spectrogram_zombie_jobs_total lab PodMissing": 1, "spectrogram_job_retries_total lab PodMissing": 1},
+            {
+                "spectrogram_zombie_jobs_total lab PodMissing": 1,
+                "spectrogram_job_retries_total lab PodMissing": 1,
+                "spectrogram_worker_pod_failures_total PodMissing": 1,
+            },
         ),
         (
             RUNNING,
             status(attempt(1, "IOError", RetryClass.USER), phase=Phase.RETRYING),
-            {"spectrogram_job_retries_total lab IOError": 1},
+            {"spectrogram_job_retries_total lab IOError": 1, "spectrogram_worker_pod_failures_total IOError": 1},
         ),
         (RUNNING, status(attempt(1, "RerouteLarge", RetryClass.HOLD)), {}),
         (RUNNING, status(attempt(1, "JobSuspended", RetryClass.HOLD)), {}),
         (
             status(attempt(1, "IOError", RetryClass.USER), attempt(2)),
             status(attempt(1, "IOError", RetryClass.USER), attempt(2, "MemoryError", RetryClass.MEMORY)),
-            {"spectrogram_job_retries_total lab MemoryError": 1},
+            {
+                "spectrogram_job_retries_total lab MemoryError": 1,
+                "spectrogram_worker_pod_failures_total MemoryError": 1,
+            },
+        ),
+        (
+            RUNNING,
+            ended(Phase.FAILED, "Stale", attempt(1, "Stale", RetryClass.FATAL)),
+            {
+                "spectrogram_jobs_finished_total lab default failed Stale": 1,
+                "spectrogram_worker_pod_failures_total Stale": 1,
+                "spectrogram_stale_jobs_total lab": 1,
+            },
+        ),
+        (
+            RUNNING,
+            ended(Phase.FAILED, "MemorySafeguardExceeded", attempt(1, "MemorySafeguardExceeded", RetryClass.FATAL)),
+            {
+                "spectrogram_jobs_finished_total lab default failed MemorySafeguardExceeded": 1,
+                "spectrogram_worker_pod_failures_total MemorySafeguardExceeded": 1,
+                "spectrogram_memory_safeguard_triggers_total lab": 1,
+            },
         ),
         (
             RUNNING,
@@ -125,9 +214,9 @@ def restore_created() -> Iterator[None]:
 def test_a_transition_is_counted_once(
     rig: Rig, old: SpectrogramJobStatus, new: SpectrogramJobStatus, counted: dict[str, float]
 ) -> None:
-    rig.metrics.record(old, new, "lab")
+    rig.record(old, new)
     assert rig.moved() == counted
-    rig.metrics.record(new, new, "lab")
+    rig.record(new, new)
     assert rig.moved() == counted
 
 
@@ -155,11 +244,135 @@ def test_the_operator_itself(rig: Rig) -> None:
     assert rig.value("spectrogram_sweep_last_success_timestamp_seconds") == NOW.timestamp()
     rig.metrics.sweep_succeeded(NOW + timedelta(seconds=120))
     assert rig.value("spectrogram_sweep_last_success_timestamp_seconds") == NOW.timestamp() + 120
-    assert rig.value("spectrogram_reconcile_errors_total") == 0
-    rig.metrics.reconcile_failed()
-    assert rig.value("spectrogram_reconcile_errors_total") == 1
+    name = "spectrogram_operator_reconcile_duration_seconds"
+    for seconds, failed in ((0.02, False), (0.2, True), (0.4, True)):
+        rig.metrics.reconciled(seconds, failed)
+    counts = {result: rig.value(f"{name}_count", result=result) for result in ("success", "error")}
+    assert counts == {"success": 1, "error": 2}
+    assert rig.value(f"{name}_sum", result="error") == pytest.approx(0.6)
+    assert rig.value("spectrogram_operator_workqueue_depth") == 7
+    assert rig.value("spectrogram_operator_seconds_since_last_watch_event") == 3.5
+    for verb, code in (("GET", 200), ("GET", 200), ("PUT", 409), ("PUT", 0)):
+        rig.metrics.answered(verb, code)
+    assert rig.value("spectrogram_operator_kube_api_requests_total", verb="GET", code="200") == 2
+    assert rig.value("spectrogram_operator_kube_api_requests_total", verb="PUT", code="409") == 1
+    assert rig.value("spectrogram_operator_kube_api_requests_total", verb="PUT", code="0") == 1
     (build,) = (s for f in rig.registry.collect() for s in f.samples if s.name == "spectrogram_operator_build_info")
     assert (build.labels["version"], build.value) == ("1.2.3", 1)
+    assert (rig.value("process_resident_memory_bytes") or 0) > 1e6
+    assert rig.value("process_cpu_seconds_total") is not None
+
+
+def test_who_holds_a_lease_leads(rig: Rig) -> None:
+    assert rig.value("spectrogram_operator_leader", namespace="lab") == 0
+    rig.metrics.leads("lab", True)
+    assert rig.value("spectrogram_operator_leader", namespace="lab") == 1
+    rig.metrics.leads("lab", False)
+    assert rig.value("spectrogram_operator_leader", namespace="lab") == 0
+    rig.metrics.leads(None, True)
+    assert rig.value("spectrogram_operator_leader", namespace="*") == 1
+
+
+def resumed(seconds: float) -> Condition:
+    moment = NOW + timedelta(seconds=seconds)
+    return Condition(type=ConditionType.SUSPENDED, status="False", reason="JobResumed", last_transition_time=moment)
+
+
+@pytest.mark.parametrize(
+    ("started", "conditions", "waited"),
+    [(90, (), 90), (90, (resumed(60),), 30), (-5, (), 0)],
+)
+def test_a_wait_in_the_queue_is_measured_once(
+    rig: Rig, started: float, conditions: tuple[Condition, ...], waited: float
+) -> None:
+    new = status(attempt(), start_time=NOW + timedelta(seconds=started), conditions=conditions)
+    rig.record(status(phase=Phase.QUEUED), new)
+    rig.record(new, status(attempt(), start_time=new.start_time, phase=Phase.RETRYING))
+    assert rig.value("spectrogram_queue_wait_seconds_count", queue="default") == 1
+    assert rig.value("spectrogram_queue_wait_seconds_sum", queue="default") == waited
+
+
+@pytest.mark.parametrize(
+    ("size", "size_class"),
+    [
+        (None, "unknown"),
+        (0, "lt100MB"),
+        (10**8 - 1, "lt100MB"),
+        (10**8, "lt500MB"),
+        (10**9 - 1, "lt1GB"),
+        (10**9, "ge1GB"),
+    ],
+)
+def test_a_job_that_ends_is_measured_by_the_size_of_its_recording(rig: Rig, size: int | None, size_class: str) -> None:
+    over = ended(
+        Phase.SUCCEEDED,
+        "Completed",
+        attempt(1, "Completed", RetryClass.SUCCESS),
+        start_time=NOW - timedelta(seconds=200),
+        memory=JobMemory(peak_bytes=300 * 2**20, estimate_bytes=200 * 2**20),
+        dataset=Dataset(bytes=size),
+    )
+    rig.record(RUNNING, over)
+    labels = {"queue": "default", "result": "succeeded", "size_class": size_class}
+    assert rig.value("spectrogram_job_duration_seconds_sum", **labels) == 200
+    assert rig.value("spectrogram_job_memory_peak_bytes_sum", size_class=size_class) == 300 * 2**20
+    assert rig.value("spectrogram_job_memory_estimate_ratio_sum") == 1.5
+
+
+def test_a_job_that_never_started_has_no_duration_and_no_peak(rig: Rig) -> None:
+    rig.record(EMPTY, ended(Phase.FAILED, "InvalidSpec", queue=None))
+    assert not [name for name, value in rig.histograms().items() if value]
+
+
+def test_jobs_that_outlive_their_limit_are_counted(rig: Rig) -> None:
+    assert rig.value("spectrogram_jobs_overdue", namespace="lab", queue="default") == 0
+    rig.overdue = {("lab", "default"): 2}
+    assert rig.value("spectrogram_jobs_overdue", namespace="lab", queue="default") == 2
+
+
+def test_series_do_not_grow_with_jobs(rig: Rig) -> None:
+    """5,000 jobs over ten namespaces have the series that one job in each has."""
+
+    def end_jobs(number: int) -> None:
+        for job in range(number):
+            namespace = f"team-{job % 10}"
+            queue = "large_jobs" if job % 3 else "default"
+            reason, klass = (("InputNotFound", RetryClass.FATAL), ("OOMKilled", RetryClass.ZOMBIE))[job % 2]
+            begun = status(attempt(), start_time=NOW - timedelta(seconds=job), queue=queue)
+            rig.jobs[namespace, queue, "Failed"] = rig.jobs.get((namespace, queue, "Failed"), 0) + 1
+            rig.record(EMPTY, begun, namespace)
+            over = ended(
+                Phase.FAILED,
+                reason,
+                attempt(1, reason, klass).model_copy(update={"pod_name": f"job-{job}-a1"}),
+                queue=queue,
+                start_time=begun.start_time,
+                memory=JobMemory(peak_bytes=job * 10**6 + 1, estimate_bytes=10**8),
+                dataset=Dataset(bytes=job * 10**6),
+            )
+            rig.record(begun, over, namespace)
+
+    end_jobs(10)
+    few = rig.series()
+    end_jobs(5000)
+    assert rig.series() == few
+    assert rig.moved()["spectrogram_worker_pod_failures_total OOMKilled"] == 2505
+
+
+def test_namespaces_that_are_gone_are_forgotten(rig: Rig) -> None:
+    before = rig.series()
+    rig.jobs = {("gone", "default", "Running"): 1}
+    generate_latest(rig.registry)
+    rig.record(RUNNING, ended(Phase.FAILED, "OOMKilled", attempt(1, "OOMKilled", RetryClass.ZOMBIE)), "gone")
+    assert rig.value("spectrogram_zombie_jobs_total", namespace="gone", reason="OOMKilled") == 1
+    rig.metrics.forget_namespaces(NOW + timedelta(days=1))
+    rig.jobs = {}
+    still = NOW + timedelta(days=1) + FORGOTTEN_AFTER - timedelta(seconds=1)
+    rig.metrics.forget_namespaces(still)
+    assert rig.value("spectrogram_zombie_jobs_total", namespace="gone", reason="OOMKilled") == 1
+    rig.metrics.forget_namespaces(still + timedelta(seconds=1))
+    assert rig.series() == before
+    assert rig.value("spectrogram_zombie_jobs_total", namespace="lab", reason="OOMKilled") == 0
 
 
 def test_metrics_are_served_without_creation_times(rig: Rig) -> None:
@@ -169,20 +382,27 @@ def test_metrics_are_served_without_creation_times(rig: Rig) -> None:
             text = answer.read().decode()
     finally:
         server.close()
-    assert "spectrogram_reconcile_errors_total 0.0" in text
+    assert 'spectrogram_operator_reconcile_duration_seconds_count{result="error"} 0.0' in text
     assert "_created" not in text
 
 
 @pytest.fixture
 def promtool() -> Path:
-    try:
-        return debian.promtool()
-    except HarnessError as error:
-        pytest.skip(f"no promtool: {error}")
+    return debian.promtool()
 
 
 def test_promtool_accepts_the_metrics(rig: Rig, promtool: Path) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     rig.jobs = {("lab", "default", "Running"): 1}
+    rig.metrics.answered("GET", 200)
     linted = subprocess.run([promtool, "check", "metrics"], input=generate_latest(rig.registry), capture_output=True)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, b"", b"")
+
+
+def test_the_page_of_metrics_is_made_of_the_metrics() -> None:
+    assert metrics_page.PAGE.read_text() == metrics_page.page(), "make metrics"
+
+
+def test_every_metric_of_the_design_is_there() -> None:
+    names = set(re.findall(r"^\| `(spectrogram_\w+)", metrics_page.page(), re.MULTILINE))
+    assert names == DESIGNED | {"spectrogram_jobs_overdue"} | WORKERS

@@ -28,7 +28,7 @@ from spectrogram_operator.core.judging.outcome import assess, outcome
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.clocks import APART, in_reach
 from spectrogram_operator.core.planning.ending import conclude
-from spectrogram_operator.core.planning.observed import Action, DeletePod, Observed, Plan
+from spectrogram_operator.core.planning.observed import Action, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.running import watch_pod
 from spectrogram_operator.core.planning.situation import Situation
 from spectrogram_operator.core.planning.starting import create_again, refuse, start_attempt
@@ -67,7 +67,19 @@ def plan(observed: Observed, now: datetime, policy: Policy) -> Plan:
     situation = Situation(job=job, observed=observed, status=status, now=now, policy=policy)
     attempt = active_attempt(status)
     result = start_attempt(situation) if attempt is None else _follow_attempt(situation, attempt)
-    return replace(result, actions=(*result.actions, *_end_strays(observed, status)))
+    return replace(
+        result,
+        actions=(*result.actions, *_end_strays(observed, status)),
+        events=(*result.events, *_memory_warning(job.status, result.status)),
+    )
+
+
+def _memory_warning(before: SpectrogramJobStatus, after: SpectrogramJobStatus) -> tuple[Event, ...]:
+    """Said once each time that it comes up."""
+    warning = find_condition(after.conditions, ConditionType.MEMORY_WARNING)
+    if warning is None or warning.status != "True" or holds(before, ConditionType.MEMORY_WARNING):
+        return ()
+    return (Event(warning=True, reason=warning.reason, message=warning.message),)
 
 
 def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:

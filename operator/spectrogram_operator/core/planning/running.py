@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.api.status import (
     Attempt,
@@ -162,6 +163,15 @@ def _backstop(spec: SpectrogramJobSpec, attempt: Attempt, policy: Policy) -> dat
     hard = time_limits(spec, policy)[1]
     patience = timedelta(seconds=hard + policy.termination_grace_seconds + SECONDS_BEYOND_THE_DEADLINE)
     return None if attempt.start_time is None else attempt.start_time + patience
+
+
+def is_overdue(job: Job, now: datetime, policy: Policy) -> bool:
+    """Whether a pod of the job lives on although its kubelet, or else the operator, should have ended it."""
+    attempt = active_attempt(job.status)
+    if not isinstance(job, ValidJob) or attempt is None:
+        return False
+    backstop = _backstop(job.spec, attempt, policy)
+    return backstop is not None and now >= backstop + timedelta(seconds=policy.termination_grace_seconds)
 
 
 def _end(status: SpectrogramJobStatus, attempt: Attempt, why: Outcome | None, pod: Pod, policy: Policy) -> Plan:

@@ -250,6 +250,42 @@ async def test_within_an_hour_what_the_watch_of_jobs_did_not_tell_is_seen(missed
 
 
 @in_virtual_time
+async def test_metrics_tell_of_the_lease_of_the_queue_and_of_namespaces_that_are_gone() -> None:
+    desk, registry = Desk(), CollectorRegistry()
+
+    async def connect() -> ApiServer:
+        return desk.cluster
+
+    one = {"SPECTROGRAM_NAMESPACES": "radio"}
+    watched = Service(read_settings(one), connect, registry, version="1", identity="me", clock=virtual_time.now)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"spectrogram_{name}", labels)
+
+    assert value("operator_leader", namespace="radio") == 0
+    await watched.start()
+    await watched.listed.wait()
+    await asyncio.sleep(10)
+    assert value("operator_leader", namespace="radio") == 1
+    assert value("operator_seconds_since_last_watch_event") == pytest.approx(10, abs=2)
+    desk.put(PLURAL, "fm-band", spec=job_body(suspend=True)["spec"])
+    watched.controller.job_event(desk.store.get(PLURAL, "radio", "fm-band"))
+    assert value("operator_workqueue_depth") == 1
+    assert value("operator_seconds_since_last_watch_event") == 0
+    await asyncio.sleep(10)
+    assert value("operator_workqueue_depth") == 0
+    assert (value("operator_reconcile_duration_seconds_count", result="success") or 0) >= 1
+    assert value("jobs", namespace="radio", queue="default", phase="Suspended") == 1
+    desk.fail("PUT", "/status", times=1, error=503)
+    desk.put(PLURAL, "fm-band", spec=job_body()["spec"])
+    watched.controller.job_event(desk.store.get(PLURAL, "radio", "fm-band"))
+    await asyncio.sleep(10)
+    assert value("operator_reconcile_duration_seconds_count", result="error") == 1
+    await watched.stop()
+    assert value("operator_leader", namespace="radio") == 0
+
+
+@in_virtual_time
 async def test_what_a_failed_reconcile_left_undone_is_done_later() -> None:
     desk = Desk()
     patient = await started(desk)

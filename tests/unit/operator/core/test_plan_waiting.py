@@ -9,10 +9,12 @@ from pods.reports import report
 from pods.shapes import POD_UID
 from spectrogram_operator.api.status import AttemptState, Phase, RetryClass
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod
+from spectrogram_operator.core.planning.running import is_overdue
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
 from unit.operator.core.play import (
     START,
     Play,
+    build_job,
     deleted,
     events,
 )
@@ -226,15 +228,21 @@ def test_a_pod_that_outlives_its_hard_limit_is_ended_by_the_operator() -> None:
     patience = 900 + 30 + 60
     assert play.see("running", after=patience - 1).actions == ()
     assert deleted(play.see("running", after=1)) == [POD_UID]
+    assert not is_overdue(build_job(play.status), play.now + timedelta(seconds=29), play.policy)
+    assert is_overdue(build_job(play.status), play.now + timedelta(seconds=30), play.policy)
     play.see("deleted-exit-137", after=5)
     assert (play.status.phase, play.status.reason) == (Phase.FAILED, "DeadlineExceeded")
+    assert not is_overdue(build_job(play.status), play.now + timedelta(days=1), play.policy)
 
 
 def test_memory_that_is_nearly_full_is_warned_about_and_forgotten_with_the_attempt() -> None:
     play = Play()
     play.run()
-    play.see("running", report=report(current_bytes=int(0.9 * GIBIBYTE)))
+    told = play.see("running", report=report(current_bytes=int(0.9 * GIBIBYTE))).events
     assert play.holds("MemoryWarning") == "True HighMemoryUsage"
+    assert [(event.reason, event.warning) for event in told] == [("HighMemoryUsage", True)]
+    assert told[0].message == "the worker used 90% of its memory limit of 1Gi"
+    assert play.see("running", after=60, report=report(current_bytes=int(0.95 * GIBIBYTE))).events == ()
     play.see("exit-82-memory-error")
     play.step(after=700)
     assert play.holds("MemoryWarning") == "False AttemptStarted"

@@ -1,0 +1,86 @@
+"""Gauges that are computed when somebody scrapes, of what the operator knows at that moment."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.status import Phase
+
+UNROUTED = "none"
+"""The queue label of a job that has no queue yet."""
+
+JobPlace = tuple[str, str, str]
+"""Namespace, queue and phase of one job; the queue or the phase is empty where it is not known yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How things stand. Asked for in the scrape's thread, while the event loop changes what it is made of."""
+
+    places: Mapping[JobPlace, int] = field(default_factory=dict)
+    """How many jobs are where."""
+    overdue: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By namespace and queue, how many run although their hard limit is over."""
+    waiting: int = 0
+    """Jobs that wait for a look."""
+    silent_seconds: float = 0.0
+    """Since a watch last told of anything."""
+
+
+class Scraped(Collector):
+    """`look` says how things stand; of each namespace of `namespaces` there is a zero for each place that has none."""
+
+    def __init__(self, look: Callable[[], Standing], namespaces: Callable[[], list[str]]) -> None:
+        self._look = look
+        self._namespaces = namespaces
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """The families, without samples."""
+        yield GaugeMetricFamily(
+            "spectrogram_jobs",
+            f"Jobs that exist now. queue: {', '.join(QueueName)}, {UNROUTED}. phase: {', '.join(Phase)}.",
+            labels=["namespace", "queue", "phase"],
+        )
+        yield GaugeMetricFamily(
+            "spectrogram_jobs_overdue",
+            "Jobs whose pod has outlived their hard time limit and was not ended, as of the last sweep.",
+            labels=["namespace", "queue"],
+        )
+        yield GaugeMetricFamily("spectrogram_operator_workqueue_depth", "Jobs that wait for the operator to look.")
+        yield GaugeMetricFamily(
+            "spectrogram_operator_seconds_since_last_watch_event",
+            "Seconds since a watch last told of a job or a pod. Where nothing happens it grows too.",
+        )
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """As things stand."""
+        standing = self._look()
+        jobs, overdue, depth, silence = self.describe()
+        namespaces = self._namespaces()
+        for place, count in sorted(_by_place(standing.places, namespaces).items()):
+            jobs.add_metric(place, count)
+        for namespace in sorted(namespaces):
+            for queue in QueueName:
+                overdue.add_metric([namespace, queue], standing.overdue.get((namespace, queue), 0))
+        depth.add_metric([], standing.waiting)
+        silence.add_metric([], standing.silent_seconds)
+        yield from (jobs, overdue, depth, silence)
+
+
+def queue_label(queue: str | None) -> str:
+    """The queue, if it is one."""
+    return queue if queue and queue in set(QueueName) else UNROUTED
+
+
+def _by_place(places: Mapping[JobPlace, int], namespaces: list[str]) -> dict[JobPlace, int]:
+    """The number of jobs by place, with a zero for each place of a known namespace that has none."""
+    tally = {(ns, str(queue), str(phase)): 0 for ns in namespaces for queue in QueueName for phase in Phase}
+    # The event loop counts meanwhile: a dict is copied in one piece.
+    for (namespace, queue, phase), count in dict(places).items():
+        place = (namespace, queue_label(queue), phase or str(Phase.PENDING))
+        if count or place in tally:
+            tally[place] = tally.get(place, 0) + count
+    return tally
