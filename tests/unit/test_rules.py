@@ -23,7 +23,7 @@ SOURCES = {
 CITATION = re.compile(r"\b([Rr]ule|[Ff]ault)s?\s+(\d+(?:(?:, | and | to )\d+)*)")
 """As in rule 7, rules 20 to 25, faults 36, 37 and 42 to 45."""
 OTHER_FORMS = re.compile(r"\brulings?\b|§|\bI\d{1,2}\b|\bRows? \d|faults\.md,? (?:rows? )?\d")
-PAGE = re.compile(r"(?<![\w./-])[\w./-]*\w\.md\b")
+PAGE = re.compile(r"(?<![\w./:-])[\w./-]*\w\.md\b")
 
 SHOWN_BY = {
     5: "test_a_deadline_that_no_kubelet_enforces_is_enforced_by_the_operator",
