@@ -59,6 +59,7 @@ class Leases:
         """Leases of namespaces that are served by name, as an operator of all namespaces sees them."""
         self._taken: frozenset[str] | None = None
         """The namespaces of those that are held; None: not known yet."""
+        self._looked_at_others = asyncio.Event()
 
     def serves(self, namespace: str) -> bool:
         """Whether this operator acts in the namespace. Asked before each thing that is written or created there."""
@@ -75,6 +76,13 @@ class Leases:
         if namespace is None and self._taken is None:
             return self._own[None].problem or "it is not known yet which namespaces others serve"
         return self._own[namespace].problem
+
+    async def looked(self) -> None:
+        """Until each lease was looked at, or the first look has failed: what can be held by then, is."""
+        for lease in self._own.values():
+            await lease.looked.wait()
+        if None in self._own:
+            await self._looked_at_others.wait()
 
     async def run(self) -> None:
         """Seek and keep every lease, until cancelled."""
@@ -96,6 +104,7 @@ class Leases:
                 self._see_others(await self._records.list_leases(LEASE))
             except ClusterError as error:
                 logger.warning("It cannot be seen which namespaces others serve: %s", error)
+            self._looked_at_others.set()
             await asyncio.sleep(self._candidate.seconds / 3)
 
     def _see_others(self, found: Mapping[str, Lease]) -> None:
@@ -125,6 +134,8 @@ class OneLease:
     ) -> None:
         self.problem = "its lease was not looked at yet"
         """Why it was never sought; empty from its first answer on."""
+        self.looked = asyncio.Event()
+        """Set after the first try, whatever came of it."""
         self._records = records
         self._me = candidate
         self._where = where
@@ -152,6 +163,7 @@ class OneLease:
                     self.problem = ""
                 except (ClusterError, TimeoutError) as error:
                     self._failed(error)
+                self.looked.set()
                 await asyncio.sleep(self._me.seconds / (3 if renewed_now else 10))
         finally:
             self._tell_of_the_end(None)

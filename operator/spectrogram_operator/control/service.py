@@ -28,7 +28,7 @@ from spectrogram_operator.telemetry.scraped import Standing
 from spectrogram_operator.telemetry.transitions import transition
 
 FIRST_LIST_SECONDS = 10.0
-"""Between two tries to list what was never listed: a namespace without rights, a cluster without the CRD."""
+"""Between two tries to list what could not be listed: a namespace without rights, a cluster without the CRD."""
 SWEEPS_BETWEEN_LISTS = 30
 """Every so many sweeps jobs are listed too, tens of thousands maybe: for what a watch of jobs did not tell."""
 logger = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ class Service:
         """By namespace (None: all), why its jobs and pods are not known."""
         self._overdue: Mapping[tuple[str, str], int] = {}
         """By namespace and queue: counted at each sweep, for another thread asks."""
+        self._to_list = set(self._namespaces)
+        """Those that are to be listed before anything starts there."""
+        self._more_to_list = asyncio.Event()
         self.metrics = Metrics(
             registry,
             self._standing,
@@ -87,7 +90,7 @@ class Service:
         self._cluster = await self._connect()
         posts = EventPosts(self._cluster.post_event)
         candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
-        self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._serve_or_not)
+        self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._lease_changed)
         self.controller = Controller(
             cluster=self._cluster,
             policy=self._settings.policy,
@@ -99,7 +102,7 @@ class Service:
         )
         tasks: dict[str, Coroutine[Any, Any, None]] = {
             "leases": self._leases.run(),
-            "first lists": self._list_at_first(),
+            "lists": self._list_before_serving(),
             "work queue": self.controller.queue.run(),
             "sweep": self._sweep_for_ever(),
             "events": posts.run(),
@@ -124,7 +127,7 @@ class Service:
             return "starting"
         queue = self.controller.queue
         before, self._probed = self._probed, queue.done
-        if any(task.done() and task.get_name() != "first lists" for task in self._tasks):
+        if any(task.done() for task in self._tasks):
             raise RuntimeError("a task of the operator has ended")
         if queue.oldest_seconds() > stuck_seconds and queue.done == before:
             raise RuntimeError("the work queue does not move")
@@ -151,12 +154,6 @@ class Service:
             silent_seconds=max(0.0, silence),
         )
 
-    def _serve_or_not(self, namespace: str | None) -> None:
-        """A lease was won or lost, or another operator has come or gone."""
-        if namespace is None or self._settings.namespaces:
-            self.metrics.leads(namespace, self._leases.holds(namespace))
-        self.controller.look_again(namespace)
-
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self.metrics.record(old, new, job.namespace, job.created)
         log_transition(logger, job.key, old, new)
@@ -165,21 +162,36 @@ class Service:
             self._zombies += 1
             logger.warning(ZOMBIE_MARKED, job.key, extra={"job": job.key})
 
-    async def _list_at_first(self) -> None:
-        """List each namespace by itself until all are known: one that cannot be listed keeps no other waiting."""
+    def _lease_changed(self, namespace: str | None) -> None:
+        """The namespace (None: each) is ours from now on, or no more. What was done there may not be seen yet."""
+        if namespace is None or self._settings.namespaces:
+            self.metrics.leads(namespace, self._leases.holds(namespace))
+        self.controller.slots.close(namespace)
+        self.controller.look_again(namespace)
+        if self._leases.serves(namespace or ""):
+            self._to_list.add(namespace)
+            self._more_to_list.set()
+
+    async def _list_before_serving(self) -> None:
+        """List each namespace by itself, at first and when it has become ours: one that cannot be listed keeps no other
+        waiting.
+        """
+        await self._leases.looked()  # else what is won in the next moment would be listed twice
         while True:
-            tried = list(self._unlisted)
+            self._more_to_list.clear()
+            tried, self._to_list = self._to_list, set()
             for namespace in tried:
-                await self._list(namespace)
+                if not await self._list(namespace):
+                    self._to_list.add(namespace)
             # After all of them: the pods of one hold slots that jobs of another want.
-            for namespace in set(tried) - self._unlisted.keys():
+            for namespace in tried - self._to_list:
                 self.controller.slots.open(namespace)
                 self.listed.set()
-            if not self._unlisted:
-                return
-            await asyncio.sleep(FIRST_LIST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LIST_SECONDS if self._to_list else None):
+                    await self._more_to_list.wait()
 
-    async def _list(self, namespace: str | None) -> None:
+    async def _list(self, namespace: str | None) -> bool:
         try:
             await list_all(self._cluster, self.controller, namespace)
         except ClusterError as error:
@@ -188,11 +200,13 @@ class Service:
             why = f"a bug: {error!r}"
             logger.exception("Listing %s failed", namespace or "all namespaces")
         else:
-            del self._unlisted[namespace]
-            return
-        if self._unlisted[namespace] != why:
+            self._unlisted.pop(namespace, None)
+            return True
+        if self._unlisted.get(namespace) != why:
             logger.warning("Not serving %s: %s", namespace or "any namespace", why)
-        self._unlisted[namespace] = why
+        if namespace in self._unlisted:
+            self._unlisted[namespace] = why
+        return False
 
     async def _sweep_for_ever(self) -> None:
         for number in itertools.count(1):

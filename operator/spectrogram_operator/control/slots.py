@@ -37,7 +37,8 @@ class Slots:
         self._serves = serves
         self._queues = Queues(policy.pools)
         self._open: set[str | None] = set()
-        """Namespaces whose pods and jobs were listed; None: all."""
+        """Namespaces whose pods and jobs were listed; None: all but those that were closed since."""
+        self._closed: set[str | None] = set()
         self._told: dict[str, str] = {}
         """By UID: where a job stands, as it was said last."""
         store.listeners.append(self)
@@ -45,6 +46,13 @@ class Slots:
     def open(self, namespace: str | None = None) -> None:
         """Its jobs and pods are known (None: of all namespaces): from now on its jobs stand in line."""
         self._open.add(namespace)
+        self._closed -= {namespace}
+        self.look_again(namespace)
+
+    def close(self, namespace: str | None = None) -> None:
+        """Another operator may act there (None: in any of all namespaces): nothing starts until it is open again."""
+        self._open -= {namespace}
+        self._closed |= {namespace} - {None}
         self.look_again(namespace)
 
     def look_again(self, namespace: str | None) -> None:
@@ -132,7 +140,7 @@ class Slots:
             self._told.pop(job.uid, None)  # where it stands when it waits again is another matter
 
     def _may_start(self, namespace: str) -> bool:
-        return bool({None, namespace} & self._open) and self._serves(namespace)
+        return bool({None, namespace} & self._open) and namespace not in self._closed and self._serves(namespace)
 
     def _forget(self, uid: str) -> None:
         self._queues.place(uid, None)

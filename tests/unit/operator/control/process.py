@@ -94,6 +94,12 @@ class OperatorProcess:
         await self.watches.stop()
         await self.service.stop()
 
+    async def stop(self) -> None:
+        """The process is told to end, and does."""
+        await cancelled(self._watching)
+        await self.watches.stop()
+        await self.service.stop()
+
     async def _watch(self) -> None:
         await self.service.listed.wait()
         self.watches.start()

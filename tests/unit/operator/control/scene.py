@@ -80,6 +80,11 @@ class Scene:
         self.started.remove(process)
         await process.end()
 
+    async def stop(self, process: OperatorProcess) -> None:
+        """This operator's process is told to end."""
+        self.started.remove(process)
+        await process.stop()
+
     def job(self, name: str = "fm-band") -> Job:
         """The job as it is."""
         return next(job for job in self.rules.jobs.values() if job.name == name)

@@ -325,6 +325,24 @@ async def test_an_operator_that_loses_its_lease_stops_and_its_slots_are_the_othe
     assert len(stage.pods("am-band")) == 1
 
 
+@scene(policy=limited(1))
+async def test_a_successor_whose_watches_are_late_lists_first_what_the_former_has_started(stage: Scene) -> None:
+    """It knows that one job may go on after its backoff, and not that another has the slot. Its list takes a while."""
+    first = await stage.start(identity="one")
+    await asyncio.sleep(1)
+    await stage.start("operator-2", identity="two")
+    await run_first_attempt(stage, "am-band")
+    stage.world.show(stage.pods("am-band")[0], "exit-75-transient-error")
+    await asyncio.sleep(2)
+    stage.lags |= {("operator-2", PODS): NEVER, ("operator-2", PLURAL): NEVER}
+    stage.misfortunes.append(Misfortune("GET", PODS, Fate(seconds_before=20), operator="operator-2", of_one=False))
+    stage.world.submit("fm-band")
+    await asyncio.sleep(2)
+    await stage.stop(first)
+    await asyncio.sleep(60)
+    assert (len(stage.pods("fm-band")), len(stage.pods("am-band"))) == (1, 1)
+
+
 @scene(operators=2, policy=limited(2))
 async def test_two_operators_with_different_settings_that_both_act_do_not_write_without_end(stage: Scene) -> None:
     """Each says of jobs that wait, and of one that cannot start, what its own settings say."""

@@ -181,3 +181,20 @@ def test_a_pod_that_was_seen_before_its_job_takes_the_slot_that_the_job_says() -
     line.submit("waits")
     line.submit("large", queue="large_jobs")
     assert line.woken == ["radio/large"]
+
+
+def test_nothing_starts_in_a_namespace_that_is_closed_until_it_is_open_again() -> None:
+    line = Line()
+    line.slots.close("radio")
+    line.submit("ours")
+    assert line.woken == []
+    line.submit("theirs", namespace="lab")
+    assert line.woken == ["lab/theirs"]
+    line.store.lose_job("lab/theirs", "uid-theirs")
+    line.slots.close()
+    line.submit("others", namespace="lab")
+    line.slots.open("radio")
+    assert line.woken == ["lab/theirs", "radio/ours"]
+    line.store.lose_job("radio/ours", "uid-ours")
+    line.slots.open()
+    assert line.woken == ["lab/theirs", "radio/ours", "lab/others"]
