@@ -34,12 +34,26 @@
   {{- $volumes = append $volumes .name }}
 {{- end }}
 {{- $containers := list "operator" }}
+{{- $ports := list "health" "metrics" }}
+{{- $numbers := list (int .Values.ports.health) (int .Values.ports.metrics) }}
 {{- $mounted := dict "extraVolumeMounts" .Values.extraVolumeMounts }}
 {{- range $index, $one := default list .Values.sidecars }}
   {{- if has .name $containers }}
     {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "sidecars: there is a container %q already: choose another name" .name)) }}
   {{- end }}
   {{- $containers = append $containers .name }}
+  {{- $variables := list }}
+  {{- range default list .env }}{{ $variables = append $variables .name }}{{ end }}
+  {{- if ne (len $variables) (len (uniq $variables)) }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "sidecars[%d].env has a name twice: remove one of them" $index)) }}
+  {{- end }}
+  {{- range default list .ports }}
+    {{- if or (has (default "-" .name) $ports) (has (int .containerPort) $numbers) }}
+      {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "sidecars[%d].ports: the name or the number of the port %d is taken in this pod: choose another" $index (int .containerPort))) }}
+    {{- end }}
+    {{- $numbers = append $numbers (int .containerPort) }}
+    {{- with .name }}{{ $ports = append $ports . }}{{ end }}
+  {{- end }}
   {{- $_ := set $mounted (printf "sidecars[%d].volumeMounts" $index) .volumeMounts }}
 {{- end }}
 {{- range $path, $mounts := $mounted }}

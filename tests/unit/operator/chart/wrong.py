@@ -531,4 +531,32 @@ NEIGHBOURS: dict[str, Wrong] = {
         ),
         "pools.large.topologySpreadConstraints[0]: minDomains goes with whenUnsatisfiable DoNotSchedule alone",
     ),
+    "volume of a Secret": Wrong(
+        {"extraVolumes": [{"name": "a", "secret": {"name": "keys"}}]},
+        "at '/extraVolumes/0/secret': missing property 'secretName'",
+    ),
+    "volume size": Wrong(
+        {"extraVolumes": [{"name": "a", "emptyDir": {"sizeLimit": "1GB"}}]},
+        'extraVolumes[0].emptyDir.sizeLimit: "1GB" is no amount of bytes',
+    ),
+    "volume mode": Wrong(
+        {"extraVolumes": [{"name": "a", "configMap": {"name": "b", "defaultMode": 644}}]},
+        "at '/extraVolumes/0/configMap/defaultMode': maximum: got 644, want 511",
+    ),
+    "sidecar port": Wrong(
+        {"sidecars": [{"name": "a", "image": "b", "ports": [{"containerPort": 9090}]}]},
+        "sidecars[0].ports: the name or the number of the port 9090 is taken in this pod",
+    ),
+    "sidecar port range": Wrong(
+        {"sidecars": [{"name": "a", "image": "b", "ports": [{"containerPort": 99999}]}]},
+        "maximum: got 99,999, want 65,535",
+    ),
+    "sidecar variable twice": Wrong(
+        {"sidecars": [{"name": "a", "image": "b", "env": [{"name": "A"}, {"name": "A"}]}]},
+        "sidecars[0].env has a name twice",
+    ),
+    "sidecar rights typo": Wrong(
+        {"sidecars": [{"name": "a", "image": "b", "securityContext": {"runAsNonroot": True}}]},
+        "additional properties 'runAsNonroot' not allowed",
+    ),
 }
