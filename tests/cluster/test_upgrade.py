@@ -27,6 +27,7 @@ class Release:
         self.workspace = workspace
         self.client = workspace.client
         self._helm = helm
+        self.operators: list[Operator] = []
 
     def helm(self, *arguments: str) -> str:
         return self.client.helm(*arguments, program=self._helm)
@@ -38,10 +39,10 @@ class Release:
         of_its_own = {"SPECTROGRAM_POOLS": pools()}
         ports = ("SPECTROGRAM_HEALTH_PORT", "SPECTROGRAM_METRICS_PORT")
         settings = {key: value for key, value in environment.items() if key not in ports} | of_its_own
-        log = self.workspace.folder / f"{name}-{len(self.workspace.operators)}.log"
+        log = self.workspace.folder / f"{name}-{len(self.operators)}.log"
         kubeconfig = self.workspace.kubeconfig_of(spec["serviceAccountName"])
         operator = Operator(kubeconfig, [self.workspace.namespace], log, settings)
-        self.workspace.operators.append(operator)
+        self.operators.append(operator)
         return operator.start()
 
     def allow_leases(self) -> None:
@@ -49,6 +50,11 @@ class Release:
         accounts = f"system:serviceaccounts:{self.workspace.namespace}"
         self.client.kubectl("create", "role", "leases", "--verb=create,get,update", "--resource=leases")
         self.client.kubectl("create", "rolebinding", "leases", "--role=leases", f"--group={accounts}")
+
+    def end(self, operator: Operator) -> None:
+        """Looked at before it is ended, as in Workspace.check_operators."""
+        assert operator.complaints() == []
+        assert operator.stop() == 0
 
     def names(self) -> set[str]:
         """Names of what the release has in its namespace."""
@@ -67,10 +73,12 @@ def release(request: pytest.FixtureRequest, own_workspace: Workspace) -> Iterato
     """On a cluster that does not know SpectrogramJobs; afterwards it does again, for the tests that follow."""
     client = own_workspace.client
     client.kubectl("delete", DEFINITION)
-    own_workspace.expected_errors = ["Request attempt"]  # of kopf's, when it is ended while it begins
     release = Release(own_workspace, HELM[request.param]())
     release.allow_leases()
     yield release
+    for operator in release.operators:
+        operator.kill()
+        print(f"--- {operator.log.name}\n{operator.tail()}")
     client.kubectl("delete", DEFINITION, "--ignore-not-found")
     client.kubectl("apply", "--filename", str(CRD))
     wait_until(lambda: "Established" in conditions(client), what="the definition to be served again")
@@ -87,7 +95,7 @@ def test_jobs_go_on_while_a_release_is_upgraded_rolled_back_and_uninstalled(rele
     workspace.submit("before")
     workspace.submit("queued", suspend=True)
     before = workspace.start("before")
-    assert old.stop() == 0
+    release.end(old)
 
     release.helm("upgrade", "spectrogram", str(CHART))
     assert release.definition_is_of("new")
@@ -99,7 +107,7 @@ def test_jobs_go_on_while_a_release_is_upgraded_rolled_back_and_uninstalled(rele
     workspace.change("queued", suspend=False)
     queued = workspace.start("queued")
     assert queued["spec"]["serviceAccountName"] == f"{NEW_NAME}-worker"
-    assert new.stop() == 0
+    release.end(new)
 
     release.helm("rollback", "spectrogram", "1")
     assert release.definition_is_of("old")
@@ -108,7 +116,7 @@ def test_jobs_go_on_while_a_release_is_upgraded_rolled_back_and_uninstalled(rele
     back = release.operator(OLD_NAME)
     workspace.play(queued, succeeded(queued))
     assert workspace.wait_for_end("queued").phase == "Succeeded"
-    assert back.stop() == 0
+    release.end(back)
 
     release.helm("uninstall", "spectrogram")
     assert release.names() == set()
