@@ -11,11 +11,12 @@ from spectrogram_worker.contract.document import PROGRESS_PORT
 
 
 class Worker:
-    """`answer` is what it says; `asked` is how often it was asked."""
+    """`answer` is what it says, `metrics` what it tells Prometheus; `asked` is how often it was asked."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.answer = b""
+        self.metrics = b""
         self.status = 200
         self.asked = 0
 
@@ -29,9 +30,10 @@ def serving() -> Iterator[Worker]:
             worker.asked += 1
             self.send_response(worker.status if self.path == "/progress" else 200)
             self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", str(len(worker.answer)))
+            body = worker.metrics if self.path == "/metrics" else worker.answer
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(worker.answer)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

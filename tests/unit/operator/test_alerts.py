@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import debian, metrics_page
+from harness import metrics_page
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.telemetry.metrics import ZOMBIE_REASONS
 from unit.operator.chart.rendering import CHART, ROOT, RefusedError, render, the
@@ -103,7 +103,7 @@ CASES = {
         minutes=12,
         fires={**zombies("OOMKilled"), **zombies("SuspectedOOM")},
         labels={"namespace": "radio"},
-        description="2 within 15 minutes. Their jobs name the limit and what to set.",
+        description="2 within 15 minutes. Such jobs need more memory, or less of the recording.",
         silent={"none": zombies("OOMKilled", "3x100"), "another reason": zombies("PodMissing")},
     ),
     "SpectrogramZombieJobsDetected": Case(
@@ -117,7 +117,7 @@ CASES = {
         minutes=12,
         fires={SAFEGUARD: "0x9 1x100"},
         labels={"namespace": "radio"},
-        description="1 within 15 minutes. Their jobs name the limit and what to set.",
+        description="1 within 15 minutes. Such jobs need more memory, or less of the recording.",
         silent={"none": {SAFEGUARD: "7x100"}},
     ),
     "SpectrogramQueueBacklog": Case(
@@ -159,11 +159,6 @@ CASES = {
         },
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def promtool() -> Path:
-    return debian.promtool()
 
 
 def judge(promtool: Path, folder: Path, alert: str, minutes: int, series: Series, expected: list[Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, disable_created_metrics, enable_created_metrics, generate_latest
 
-from harness import debian, metrics_page
+from harness import metrics_page
 from spectrogram_operator.api.status import (
     Condition,
     ConditionType,
@@ -384,11 +384,6 @@ def test_metrics_are_served_without_creation_times(rig: Rig) -> None:
         server.close()
     assert 'spectrogram_operator_reconcile_duration_seconds_count{result="error"} 0.0' in text
     assert "_created" not in text
-
-
-@pytest.fixture
-def promtool() -> Path:
-    return debian.promtool()
 
 
 def test_promtool_accepts_the_metrics(rig: Rig, promtool: Path) -> None:
