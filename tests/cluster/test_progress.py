@@ -92,6 +92,7 @@ def test_memory_that_runs_short_is_told_while_the_worker_runs(workspace: Workspa
     warning = find_condition(workspace.status().conditions, "MemoryWarning")
     assert warning is not None
     assert warning.reason == "HighMemoryUsage"
+    wait_until(lambda: "HighMemoryUsage" in workspace.events(), what="the event")
     assert workspace.status().phase == "Running"
 
 
