@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.core.judging.refusals import Refusal
+from spectrogram_operator.core.status import gist
 
-REWORDING_SECONDS = 30.0
+QUIET_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -20,14 +22,27 @@ class Notes:
     """When it said so."""
     reworded: datetime | None = None
     """When a status was last written of which only the words had changed."""
+    written: SpectrogramJobStatus | None = None
+    """The gist of the status that was written last."""
+    written_at: datetime | None = None
+    """When that was."""
     created: str = ""
     """The name of the pod whose creation the API server confirmed last."""
 
-    def seconds_to_rewording(self, now: datetime) -> float:
-        """How long the words of the status stay as they are, though nothing else has changed either (rule 16)."""
-        if self.reworded is None:
-            return 0.0
-        return max(0.0, REWORDING_SECONDS - (now - self.reworded).total_seconds())
+    def seconds_to_write(self, old: SpectrogramJobStatus, new: SpectrogramJobStatus, now: datetime) -> float:
+        """How long a write has to wait that has no news: words alone, or what somebody has put in place of our own.
+
+        Two operators that see a job differently would have no end of correcting each other (rule 16).
+        """
+        meant = gist(new)
+        last = self.reworded if meant == gist(old) else self.written_at if meant == self.written else None
+        return max(0.0, QUIET_SECONDS - (now - last).total_seconds()) if last is not None else 0.0
+
+    def write_won(self, old: SpectrogramJobStatus, new: SpectrogramJobStatus, now: datetime) -> None:
+        """This was written over that."""
+        before, self.written, self.written_at = gist(old), gist(new), now
+        if before == self.written:
+            self.reworded = now
 
     def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
         """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once.

@@ -27,7 +27,7 @@ from spectrogram_operator.core.judging.refusals import refusal
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Event, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan, tidy_up
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, differ_in_words, holds, is_held_back, is_over
+from spectrogram_operator.core.status import active_attempt, holds, is_held_back, is_over
 from spectrogram_operator.telemetry.logs import CHECK_FAILED
 
 MAXIMUM_CONFLICTS = 5
@@ -152,18 +152,17 @@ class Reconciler:
     async def _write(self, job: Job, decided: Plan) -> Plan:
         """Write the new status if it differs, and before every creation: the write is the fence (see CreatePod).
 
-        Words alone can wait: two operators that see it differently would have no end of correcting each other.
+        Gives what is to be done now: nothing that a status authorises which has to wait.
         """
         creates = any(isinstance(action, CreatePod) for action in decided.actions)
         if decided.status == job.status and not creates:
             return decided
-        if differ_in_words(job.status, decided.status) and not creates:
-            notes = self._notes[job.uid]
-            if wait := notes.seconds_to_rewording(self._clock()):
-                return replace(decided, requeue_after=min(wait, decided.requeue_after or wait))
-            notes.reworded = self._clock()
+        notes, now = self._notes[job.uid], self._clock()
+        if not creates and (wait := notes.seconds_to_write(job.status, decided.status, now)):
+            return replace(decided, actions=(), requeue_after=min(wait, decided.requeue_after or wait))
         self._check_served(job.namespace)
         self._store.see_job(await self._cluster.write_status(job, decided.status.to_document()))
+        notes.write_won(job.status, decided.status, now)
         self._record(job, job.status, decided.status)
         for event in decided.events:
             self._tell(job, event)

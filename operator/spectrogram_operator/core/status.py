@@ -85,13 +85,10 @@ def with_attempt(status: SpectrogramJobStatus, attempt: Attempt) -> SpectrogramJ
     return changed(status, attempts=attempts[-MAXIMUM_ATTEMPTS:])
 
 
-def differ_in_words(old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> bool:
-    """True where nothing differs but sentences: what happened, and what a program goes by, is the same."""
-    return old != new and _without_words(old) == _without_words(new)
-
-
-def _without_words(status: SpectrogramJobStatus) -> SpectrogramJobStatus:
-    conditions = tuple(entry.model_copy(update={"message": ""}) for entry in status.conditions)
+def gist(status: SpectrogramJobStatus) -> SpectrogramJobStatus:
+    """The status without sentences, and without the times since when its conditions are as they are."""
+    same: dict[str, Any] = {"message": "", "last_transition_time": datetime.min}
+    conditions = tuple(entry.model_copy(update=same) for entry in status.conditions)
     attempts = tuple(entry.model_copy(update={"message": None}) for entry in status.attempts)
     wordless = {"message": None, "attempt_text": None, "conditions": conditions, "attempts": attempts}
     return status.model_copy(update=wordless)

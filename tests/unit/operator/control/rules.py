@@ -25,7 +25,7 @@ class Creation:
     """How a pod came to be.
 
     `unlocked`: its creator had not just reserved the attempt with a write that won. `orphan`: its job was gone by then.
-    `judged`: its attempt was over by then. `late`: it reached the server long after it was sent.
+    `judged`: its attempt was over by then. `late`: it reached the server long after it was sent, or nobody heard.
     """
 
     pod: Pod
@@ -39,8 +39,8 @@ class Creation:
 class Rules:
     """Looks at every change of the store and at every request of an operator. `broken` is the first violation's story.
 
-    `late_creations`: a creation may reach the server long after the write that reserved it. No API could refuse it, and
-    the operator ends such a pod: it counts neither beside another pod nor against the limit.
+    `late_creations`: a creation may reach the server long after the write that reserved it, or nobody hears of it. No
+    API could refuse it, and the operator ends such a pod: it counts neither beside another pod nor against the limit.
     """
 
     store: ApiStore
@@ -51,6 +51,8 @@ class Rules:
     broken: str = ""
     shapes: dict[str, str] = field(default_factory=dict)
     """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
+    hidden: set[str] = field(default_factory=set)
+    """UIDs of pods whose label somebody took away. Once its job is over nobody sees such a pod: no slot is its."""
     jobs: dict[str, Job] = field(default_factory=dict)
     """By UID: each job as it is."""
     pods: dict[str, Pod] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Rules:
     @property
     def live_pods(self) -> list[Pod]:
         """Every pod that runs, or may run."""
-        return [pod for pod in self.pods.values() if pod.live]
+        return [pod for pod in self.pods.values() if pod.live and pod.uid not in self.hidden]
 
     def fail(self, rule: str) -> None:
         """This rule is broken; only the first is told."""
@@ -121,7 +123,7 @@ class Rules:
             unlocked=reserved != pod.name,
             orphan=pod.owner_uid not in self.jobs,
             judged=self._is_judged(pod),
-            late=heard.fate.seconds_before >= LATE_SECONDS,
+            late=heard.fate.seconds_before >= LATE_SECONDS or heard.fate.error is not None,
         )
         self._creations[pod.uid] = made
         # Another operator may judge an attempt while its creation is under way: no API could refuse the pod then.

@@ -9,7 +9,7 @@ from harness import virtual_time
 from harness.api_routes import Request
 from harness.api_store import ApiStore
 from harness.memory_cluster import Fate, Heard
-from harness.watching import Weather
+from harness.watching import Mishap, Weather
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
@@ -45,22 +45,34 @@ class Scene:
     operators: int = 1
     policy: Policy = POLICY
     sweep_seconds: float = NEVER
+    late_creations: bool = False
     misfortunes: list[Misfortune] = field(default_factory=list)
     lags: dict[tuple[str, str], float] = field(default_factory=dict)
+    mishaps: list[tuple[str, Mishap]] = field(default_factory=list)
+    """What befalls the next events that an operator hears."""
+    pause: float = 0.5
+    """Seconds until an operator that died starts again, where it does so by itself."""
     requests: list[tuple[str, Request]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.story = Story(self.title)
         self.store = ApiStore(now=virtual_time.now)
-        self.rules = Rules(self.store, self.policy, self.story, self.operators)
+        self.rules = Rules(self.store, self.policy, self.story, self.operators, late_creations=self.late_creations)
         self.world = World(self.store, self.rules, self.story, Random(0))
         self.started: list[OperatorProcess] = []
 
     async def start(
         self, name: str = "operator-1", *, identity: str = "everybody", policy: Policy | None = None
     ) -> OperatorProcess:
-        """This operator's process begins. By default it has the leases that every other has, and acts."""
-        process = OperatorProcess(
+        """This operator's process begins."""
+        process = self.prepare(name, identity=identity, policy=policy)
+        await process.start()
+        self.started.append(process)
+        return process
+
+    def prepare(self, name: str, *, identity: str = "everybody", policy: Policy | None = None) -> OperatorProcess:
+        """This operator, not started yet. By default it has the leases that every other has, and acts."""
+        return OperatorProcess(
             name,
             self.store,
             policy or self.policy,
@@ -69,11 +81,8 @@ class Scene:
             sweep_seconds=self.sweep_seconds,
             decide=lambda request: self._fate(name, request),
             tell=self._heard,
-            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0)),
+            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0), lambda: self._mishap(name)),
         )
-        await process.start()
-        self.started.append(process)
-        return process
 
     async def end(self, process: OperatorProcess) -> None:
         """This operator's process is gone."""
@@ -106,6 +115,13 @@ class Scene:
                 one.times -= 1
                 return one.fate
         return Fate()
+
+    def _mishap(self, operator: str) -> Mishap:
+        for index, (of, mishap) in enumerate(self.mishaps):
+            if of == operator:
+                del self.mishaps[index]
+                return mishap
+        return ""
 
     def _heard(self, process: OperatorProcess, heard: Heard) -> None:
         self.story.hear(process.name, heard)

@@ -9,7 +9,7 @@ from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
 from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.notes import REWORDING_SECONDS
+from spectrogram_operator.control.notes import QUIET_SECONDS
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK
@@ -356,4 +356,17 @@ async def test_two_operators_with_different_settings_that_both_act_do_not_write_
     await asyncio.sleep(3600)
     writes = Counter(request.name for _, request in stage.requests if request.method == "PUT")
     assert [stage.job(f"job-{number}").status.attempt for number in range(3)] == [1, 1, 0]
-    assert max(writes.values()) <= 2 * 3600 / REWORDING_SECONDS + 5
+    assert max(writes.values()) <= 2 * 3600 / QUIET_SECONDS + 5
+
+
+@scene(operators=2)
+async def test_two_operators_of_which_one_sees_late_do_not_overwrite_each_other_without_end(stage: Scene) -> None:
+    stage.lags["operator-1", PODS] = 300.0
+    await stage.start()
+    await stage.start("operator-2")
+    await run_first_attempt(stage)
+    await asyncio.sleep(300)
+    assert sum(request.method == "PUT" for _, request in stage.requests) <= 2 * 300 / QUIET_SECONDS + 5
+    stage.world.show(stage.pods()[0], "succeeded")
+    await asyncio.sleep(QUIET_SECONDS)
+    assert stage.job().status.phase is Phase.SUCCEEDED

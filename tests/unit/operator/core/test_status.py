@@ -1,15 +1,17 @@
 """Parts of a status: what differs in words only."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from spectrogram_operator.api.status import Attempt, AttemptState, Condition, Phase, SpectrogramJobStatus
-from spectrogram_operator.core.status import differ_in_words
+from spectrogram_operator.core.status import gist
 from unit.operator.core.play import START
 
 ATTEMPT = Attempt(number=1, state=AttemptState.CREATED, pod_name="p", pool="default", memory_bytes=1, message="a")
 CONDITION = Condition(type="Admitted", status="False", last_transition_time=START, reason="QuotaExceeded", message="a")
+LATER = START + timedelta(seconds=5)
 STATUS = SpectrogramJobStatus(
     phase=Phase.QUEUED, reason="WaitingForSlot", message="a", attempts=(ATTEMPT,), conditions=(CONDITION,)
 )
@@ -18,7 +20,8 @@ STATUS = SpectrogramJobStatus(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, False),
+        ({}, True),
+        ({"conditions": (CONDITION.model_copy(update={"last_transition_time": LATER}),)}, True),
         ({"message": "b"}, True),
         ({"message": None}, True),
         ({"attempt_text": "1/3"}, True),
@@ -36,4 +39,5 @@ STATUS = SpectrogramJobStatus(
     ],
 )
 def test_what_differs_in_words_only(change: dict[str, Any], words: bool) -> None:
-    assert differ_in_words(STATUS, STATUS.model_copy(update=change)) is words
+    changed = STATUS.model_copy(update=change)
+    assert (gist(STATUS) == gist(changed)) is words
