@@ -10,7 +10,7 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
-from spectrogram_operator.control.kubernetes_cluster import connect
+from spectrogram_operator.control.cluster.kubernetes import connect
 from spectrogram_operator.control.operate import operate
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import Settings, SettingsError, read_settings, show_settings

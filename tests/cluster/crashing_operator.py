@@ -18,8 +18,8 @@ from types import FrameType
 from typing import Any
 
 import spectrogram_operator.__main__ as operator_main
-from spectrogram_operator.control.cluster import Cluster
-from spectrogram_operator.control.kubernetes_cluster import connect
+from spectrogram_operator.control.cluster.kubernetes import connect
+from spectrogram_operator.control.cluster.protocol import Cluster
 
 CRASHED = 99
 # Lists and leases are about no job; what a worker answers is no call to the API server.

@@ -16,7 +16,7 @@ from kubernetes.aio import client
 
 from harness.api_routes import Request, answer
 from harness.api_store import ApiError, ApiStore, Body
-from spectrogram_operator.control.kubernetes_cluster import KubernetesCluster
+from spectrogram_operator.control.cluster.kubernetes import KubernetesCluster
 from spectrogram_operator.core.judging.pod import Pod
 
 CONNECTION_LOST = 0

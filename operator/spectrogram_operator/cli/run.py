@@ -25,9 +25,9 @@ from spectrogram_operator.cli.job_file import read_job_file
 from spectrogram_operator.cli.places import find_places
 from spectrogram_operator.cli.settings_file import with_settings_file
 from spectrogram_operator.cli.summary import print_summary
-from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.controller import Controller
-from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.control.reconciling.controller import Controller
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import WORKER_COMMAND, LocalCluster

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from spectrogram_operator.api.names import GROUP, LABEL_JOB_UID, PLURAL, VERSION
-from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.reconciling.controller import Controller
 
 JOBS = (GROUP, VERSION, PLURAL)
 PODS = ("", "v1", "pods")

@@ -14,15 +14,11 @@ from datetime import datetime
 from functools import partial
 
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
-from spectrogram_operator.control.cluster import ClusterError, LeaseRecords
+from spectrogram_operator.control.cluster.protocol import ClusterError, LeaseRecords
 from spectrogram_operator.core.lease import Lease, Move, Sight, decide, released, renewed, see
 
 RELEASE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
-
-
-class NotServingError(Exception):
-    """The namespace is another operator's by now: nothing more of this reconcile is done."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ from prometheus_client import CollectorRegistry
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.cluster import ApiServer, ClusterError, Lists
-from spectrogram_operator.control.controller import Controller
-from spectrogram_operator.control.event_posts import EventPosts
+from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.leases import Candidate, Leases
-from spectrogram_operator.control.slots import POSITION_SECONDS
-from spectrogram_operator.control.sweep import list_all, sweep
-from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.control.reconciling.controller import Controller
+from spectrogram_operator.control.reconciling.event_posts import EventPosts
+from spectrogram_operator.control.reconciling.slots import POSITION_SECONDS
+from spectrogram_operator.control.reconciling.sweep import list_all, sweep
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.core.planning.running import is_overdue
 from spectrogram_operator.settings import Settings
 from spectrogram_operator.telemetry.logs import ZOMBIE_MARKED, ZOMBIES_CLEANED_UP, log_transition

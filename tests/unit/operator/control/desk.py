@@ -18,8 +18,8 @@ from pods.jobs import JOB_UID, job_body
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.controller import Controller
-from spectrogram_operator.control.kubernetes_cluster import WORKER_SECONDS
+from spectrogram_operator.control.cluster.kubernetes import WORKER_SECONDS
+from spectrogram_operator.control.reconciling.controller import Controller
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_operator.core.policy import Policy

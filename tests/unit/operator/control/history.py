@@ -8,7 +8,7 @@ from unittest.mock import patch
 from harness import virtual_time
 from harness.api_store import ApiStore
 from harness.memory_cluster import Heard
-from spectrogram_operator.control import kubernetes_cluster
+from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.chances import Chances

@@ -13,9 +13,9 @@ from harness.api_store import ApiStore
 from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
 from harness.virtual_time import now
 from harness.watching import Watches, Weather
-from spectrogram_operator.control.cluster import ApiServer
+from spectrogram_operator.control.cluster.protocol import ApiServer
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.control.workqueue import cancelled
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings

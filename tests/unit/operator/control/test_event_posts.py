@@ -4,8 +4,8 @@ import asyncio
 
 from harness import virtual_time
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.event_posts import MOST_WAITING, EventPosts
-from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.control.reconciling.event_posts import MOST_WAITING, EventPosts
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.core.planning.observed import Event
 from unit.operator.core.play import build_job
 

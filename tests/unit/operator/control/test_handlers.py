@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from spectrogram_operator.control.controller import Controller
 from spectrogram_operator.control.handlers import Backoffs, Handlers
+from spectrogram_operator.control.reconciling.controller import Controller
 
 
 class Listener:

@@ -12,9 +12,9 @@ from aiohttp import web
 from kubernetes.aio import client
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control import kubernetes_cluster
-from spectrogram_operator.control.cluster import Body, ClusterError
-from spectrogram_operator.control.kubernetes_cluster import KubernetesCluster
+from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
+from spectrogram_operator.control.cluster.kubernetes import KubernetesCluster
+from spectrogram_operator.control.cluster.protocol import Body, ClusterError
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease
 from spectrogram_operator.core.planning.observed import Event

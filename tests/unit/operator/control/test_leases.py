@@ -17,7 +17,7 @@ from harness.api_store import ApiError, ApiStore
 from harness.memory_cluster import CONNECTION_LOST, Connection, Fate, MemoryCluster
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
 from spectrogram_operator.control.leases import Candidate, Leases
-from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 
 SECONDS = 30
 LEASES = "leases"

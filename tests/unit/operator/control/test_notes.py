@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from spectrogram_operator.control.notes import Notes
+from spectrogram_operator.control.reconciling.notes import Notes
 from spectrogram_operator.core.judging.refusals import Refusal
 from unit.operator.core.play import START
 

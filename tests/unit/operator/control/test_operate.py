@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from harness.ports import free_port
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control import operate as module
-from spectrogram_operator.control.cluster import ApiServer
+from spectrogram_operator.control.cluster.protocol import ApiServer
 from spectrogram_operator.control.handlers import Handlers
 from spectrogram_operator.control.operate import operate
 from spectrogram_operator.control.service import Service

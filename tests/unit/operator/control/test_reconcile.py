@@ -14,8 +14,8 @@ from pods.shapes import Body
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.reconcile import Reconciler
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.control.reconciling.reconcile import Reconciler
 from unit.operator.control.desk import Desk, in_virtual_time
 
 KEY = "radio/fm-band"

@@ -9,7 +9,7 @@ from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
 from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.notes import QUIET_SECONDS
+from spectrogram_operator.control.reconciling.notes import QUIET_SECONDS
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK

@@ -15,7 +15,7 @@ from harness.watching import Watches, Weather
 from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import ApiServer, ClusterError
+from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterError
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import Settings, read_settings
 from unit.operator.control.desk import Desk, in_virtual_time

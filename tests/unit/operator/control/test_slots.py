@@ -8,8 +8,8 @@ import pytest
 from pods.jobs import JOB_UID, job_body, stored
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import LABEL_QUEUE
-from spectrogram_operator.control.slots import Slots
-from spectrogram_operator.control.store import Store
+from spectrogram_operator.control.reconciling.slots import Slots
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.judging.pod import read_pod
 from spectrogram_operator.core.policy import Policy
 from unit.operator.core.fixtures import body as fixture

@@ -8,8 +8,8 @@ import pytest
 from pods.jobs import JOB_UID, job_body, stored
 from pods.shapes import POD_UID
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control import store as module
-from spectrogram_operator.control.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling import store as module
+from spectrogram_operator.control.reconciling.store import FinishedJob, Store
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from unit.operator.core.fixtures import body as fixture
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.sweep import sweep
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.control.reconciling.sweep import sweep
 from unit.operator.control.desk import Desk, in_virtual_time
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spectrogram_operator.control.kubernetes_cluster import MOST_WARNINGS
+from spectrogram_operator.control.cluster.kubernetes import MOST_WARNINGS
 from unit.operator.control.desk import Desk, in_virtual_time
 
 MULTI_ATTACH = 'Multi-Attach error for volume "pvc-1": volume is already used by pod(s) fm-band-a0'

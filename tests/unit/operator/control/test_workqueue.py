@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.workqueue import WorkQueue, cancelled
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.control.reconciling.workqueue import WorkQueue, cancelled
 from unit.operator.control.desk import in_virtual_time
 
 UNAVAILABLE = ClusterError(503, "ServiceUnavailable", "try later")

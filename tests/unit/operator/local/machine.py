@@ -11,9 +11,9 @@ from typing import Any
 from harness.waiting import until
 from pods.jobs import job_body
 from spectrogram_operator.api.status import SpectrogramJobStatus
-from spectrogram_operator.control.cluster import ClusterError
-from spectrogram_operator.control.controller import Controller
-from spectrogram_operator.control.workqueue import cancelled
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.control.reconciling.controller import Controller
+from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import LocalCluster

@@ -10,7 +10,7 @@ import pytest
 
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.status import Phase
-from spectrogram_operator.control.cluster import Body, Cluster
+from spectrogram_operator.control.cluster.protocol import Body, Cluster
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local import memory_group
 from spectrogram_operator.local.memory_group import MemoryGroup

@@ -2,8 +2,8 @@
 
 import logging
 
-from spectrogram_operator.control.cluster import Lists
-from spectrogram_operator.control.controller import Controller
+from spectrogram_operator.control.cluster.protocol import Lists
+from spectrogram_operator.control.reconciling.controller import Controller
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.telemetry.logs import CHECKING
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from spectrogram_operator.api.status import Attempt
-from spectrogram_operator.control.cluster import Body, ClusterError
+from spectrogram_operator.control.cluster.protocol import Body, ClusterError
 from spectrogram_operator.core.judging.impediment import TROUBLE_SECONDS, may_lack_volumes, volume_trouble
 from spectrogram_operator.core.judging.pod import Pod
 

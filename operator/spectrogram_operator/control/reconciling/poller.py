@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.store import FinishedJob, Store
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.progress import is_news
 from spectrogram_operator.core.policy import Policy

@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.cluster.protocol import ClusterError
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 

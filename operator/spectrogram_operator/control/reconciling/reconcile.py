@@ -14,13 +14,12 @@ from typing import Protocol
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import LABEL_JOB_UID
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
-from spectrogram_operator.control.cluster import Cluster, ClusterError
-from spectrogram_operator.control.leases import NotServingError
-from spectrogram_operator.control.notes import Notes
-from spectrogram_operator.control.poller import Poller
-from spectrogram_operator.control.slots import Slots
-from spectrogram_operator.control.store import FinishedJob, Store
-from spectrogram_operator.control.volume_troubles import VolumeTroubles
+from spectrogram_operator.control.cluster.protocol import Cluster, ClusterError
+from spectrogram_operator.control.reconciling.notes import Notes
+from spectrogram_operator.control.reconciling.poller import Poller
+from spectrogram_operator.control.reconciling.slots import Slots
+from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.volume_troubles import VolumeTroubles
 from spectrogram_operator.core.building.stores import claims
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import refusal
@@ -34,6 +33,10 @@ MAXIMUM_CONFLICTS = 5
 CLAIM_KNOWN_SECONDS = 30.0
 """A claim that exists is not asked for again so soon: hundreds of jobs name the same one."""
 logger = logging.getLogger(__name__)
+
+
+class NotServingError(Exception):
+    """The namespace is another operator's by now: nothing more of this reconcile is done."""
 
 
 class Recorder(Protocol):

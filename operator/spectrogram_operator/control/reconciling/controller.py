@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.cluster import Body, Cluster
-from spectrogram_operator.control.poller import Poller
-from spectrogram_operator.control.reconcile import Reconciler, Recorder
-from spectrogram_operator.control.slots import Slots
-from spectrogram_operator.control.store import Store
-from spectrogram_operator.control.workqueue import WorkQueue
+from spectrogram_operator.control.cluster.protocol import Body, Cluster
+from spectrogram_operator.control.reconciling.poller import Poller
+from spectrogram_operator.control.reconciling.reconcile import Reconciler, Recorder
+from spectrogram_operator.control.reconciling.slots import Slots
+from spectrogram_operator.control.reconciling.store import Store
+from spectrogram_operator.control.reconciling.workqueue import WorkQueue
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_operator.core.policy import Policy

@@ -1,6 +1,6 @@
 """The Protocol behind which the API server stands: the few calls that the operator makes, and how they fail.
 
-Two implementations: `kubernetes_cluster.py` (an API server) and `local/` (child processes of this machine).
+Two implementations: `kubernetes.py` (an API server) and `local/` (child processes of this machine).
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

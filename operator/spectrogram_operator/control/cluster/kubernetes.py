@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
-from spectrogram_operator.control.cluster import Body, ClusterError, Page
+from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
