@@ -104,3 +104,5 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["for-tests"]:
         print(worker_with_authority()[0])
         debian.ensure_installed(debian.NODE)
+        debian.prometheus()
+        debian.alertmanager()

@@ -158,10 +158,15 @@ def stop(pod: Mapping[str, Any]) -> None:
     os.kill(worker_process(pod), signal.SIGSTOP)
 
 
+def metrics_address(site: Site) -> str:
+    """Where the operator's Service is scraped."""
+    service = site.operator.find("service", f"{site.release}-metrics")["spec"]
+    return f"{service['clusterIP']}:{service['ports'][0]['port']}"
+
+
 def metric(site: Site, name: str, **labels: str) -> float:
     """What Prometheus would find at the operator's Service: the one sample with these labels."""
-    service = site.operator.find("service", f"{site.release}-metrics")["spec"]
-    with urllib.request.urlopen(f"http://{service['clusterIP']}:{service['ports'][0]['port']}/metrics") as answer:
+    with urllib.request.urlopen(f"http://{metrics_address(site)}/metrics") as answer:
         families = text_string_to_metric_families(answer.read().decode())
     samples = [sample for family in families for sample in family.samples]
     (value,) = [sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)]

@@ -10,11 +10,13 @@ import pytest
 
 from cluster.api import Api
 from harness import installation
+from harness.alerting import alerting, check_told_of_a_kill, kills_in
 from harness.control_plane import ControlPlane
 from harness.node import Node
+from harness.prometheus import Target
 from harness.waiting import wait_until
 from node.setup import POOLS, SETTINGS, create_claims
-from node.site import JOB, LONG, POD_LABEL, Site, in_background, metric
+from node.site import JOB, LONG, POD_LABEL, Site, in_background, metric, metrics_address
 from spectrogram_operator.api.status import Phase, RetryClass
 
 # More memory than the container may have, in processes that are smaller than the worker: the kernel takes the largest.
@@ -64,17 +66,23 @@ def test_a_job_whose_image_no_registry_gives_is_tried_again_and_an_upgrade_mends
     assert annex.wait_for_end("unlucky").phase is Phase.SUCCEEDED
 
 
-def test_a_worker_that_the_kernel_kills_for_its_memory_is_a_zombie(annex: Site) -> None:
+def test_a_worker_that_the_kernel_kills_for_its_memory_is_a_zombie_and_whoever_is_on_duty_hears_of_it(
+    annex: Site, tmp_path: Path
+) -> None:
     install(annex)
-    annex.submit("doomed", **LONG)
-    annex.wait_for_progress("doomed")
-    hog = in_background(annex.client, "exec", annex.attempt("doomed").pod_name, "--", "python3", "-c", HOG)
-
-    try:
-        status = annex.wait_for_end("doomed")
-    finally:
-        hog.kill()
-        hog.wait()
+    kills = kills_in(annex.client.namespace)
+    with alerting(annex.operator, tmp_path, Target(metrics_address(annex))) as (prometheus, heard):
+        wait_until(lambda: prometheus.query(f"{kills} == 0"), what="the first scrape")
+        annex.submit("doomed", **LONG)
+        annex.wait_for_progress("doomed")
+        hog = in_background(annex.client, "exec", annex.attempt("doomed").pod_name, "--", "python3", "-c", HOG)
+        try:
+            status = annex.wait_for_end("doomed")
+        finally:
+            hog.kill()
+            hog.wait()
+        wait_until(lambda: heard, what="the alert")
+    check_told_of_a_kill(heard, annex.client.namespace)
 
     attempt = status.attempts[-1]
     assert (status.phase, status.reason) == (Phase.FAILED, "OOMKilled")
