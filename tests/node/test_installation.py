@@ -12,6 +12,7 @@ from harness.client import Client
 from harness.node import Node
 from harness.waiting import wait_until
 from node.site import JOB, LONG, Site, metric
+from spectrogram_operator.api.names import LEASE
 from spectrogram_operator.api.status import Phase
 
 HEADER = "NAME PHASE REASON QUEUE PROGRESS ATTEMPT MEMORY AGE"
@@ -26,6 +27,8 @@ OF_EVERYBODY = {
 }
 OF_THE_OPERATOR = {
     ("events", "list create"),
+    ("leases.coordination.k8s.io", "create"),
+    (f"leases.coordination.k8s.io {LEASE}", "get update"),
     ("persistentvolumeclaims", "get"),
     ("pods", "get list watch create delete"),
     ("spectrogramjobs.spectrogram.dev", "get list watch"),
@@ -139,15 +142,16 @@ def test_the_operator_may_do_what_it_needs_and_nothing_else(radio: Site) -> None
 
 
 def rights(client: Client, account: str) -> set[tuple[str, str]]:
-    """Resources and verbs. What anybody may read without being known (health, versions, schemas) has no resource."""
+    """Resources, with the name where only one is meant, and verbs.
+
+    What anybody may read without being known (health, versions, schemas) has no resource.
+    """
     lines = client.kubectl("auth", "can-i", "--list", f"--as={account}").splitlines()[1:]
     found = (re.fullmatch(r"(\S*)\s+\[(.*?)\]\s+\[(.*?)\]\s+\[(.*?)\]", line) for line in lines)
     entries = [match.groups() for match in found if match is not None]
     assert len(entries) == len(lines)
     assert all(verbs == "get" for resource, _, _, verbs in entries if not resource)
-    # Names would make a right smaller than it reads here.
-    assert not any(names for _, _, names, _ in entries)
-    return {(resource, verbs) for resource, _, _, verbs in entries if resource}
+    return {(f"{resource} {names}".strip(), verbs) for resource, _, names, verbs in entries if resource}
 
 
 def test_prometheus_and_the_kubelet_find_the_operator_well(radio: Site, running: str) -> None:
