@@ -7,6 +7,7 @@ DEMO := demo
 DEMO_SECONDS ?= 10
 BENCH ?=
 ONLY ?=
+LIVES ?= 10000
 
 .DEFAULT_GOAL := help
 
@@ -27,6 +28,9 @@ lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 
 planted: $(VENV)/installed ## plant known bugs in copies of both programs, and see whether the tests notice; ONLY=NAME plants one
 	@PYTHONPATH=tests $(BIN)/python -m planted.run $(if $(ONLY),--only $(ONLY))
+
+model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
+	@MODEL_LIVES=$(LIVES) $(BIN)/python -m pytest -q --show-capture=no tests/unit/operator/control/test_model.py
 
 bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
@@ -72,4 +76,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted bench bench-operator images cluster cluster-down crds chart metrics lock
+.PHONY: help demo test lint planted model bench bench-operator images cluster cluster-down crds chart metrics lock
