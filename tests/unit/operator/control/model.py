@@ -19,7 +19,7 @@ from harness.virtual_time import VirtualTimeLoop
 from harness.watching import Mishap
 from spectrogram_operator.api.job import ValidJob
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
-from spectrogram_operator.control import kubernetes_cluster
+from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.chances import QUOTA
