@@ -25,11 +25,15 @@ def ending(name: str, status: SpectrogramJobStatus) -> str:
     last = status.attempts[-1] if status.attempts else None
     message = last.message if last is not None and last.reason == status.reason else status.message
     tries = f" after {status.attempt} attempts" if status.attempt > 1 else ""
+    what_to_do = advice(status, log="--verbose")
+    return f"{name} failed{tries}, {status.reason}: {plain(message or '')}{': ' if what_to_do else ''}{what_to_do}"
+
+
+def advice(status: SpectrogramJobStatus, log: str) -> str:
+    """What to do about the job's reason, as the table of reasons has it; `log` is the command that shows a log."""
     known = REASONS.get(status.reason or "")
-    advice = ""
-    if known is not None and known.advice:
-        advice = ": " + known.advice.format(memory=format_bytes(last.memory_bytes) if last else "", log="--verbose")
-    return f"{name} failed{tries}, {status.reason}: {plain(message or '')}{advice}"
+    memory = format_bytes(status.attempts[-1].memory_bytes) if status.attempts else "now"
+    return known.advice.format(memory=memory, log=log) if known is not None else ""
 
 
 def plain(message: str) -> str:

@@ -1,7 +1,9 @@
 """Reading the job file: every mistake becomes one line with the place in the file and what to write instead."""
 
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,10 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.base import REFUSED_VALUE, Model
 from spectrogram_worker.contract.report import clean_text
 
+STANDARD_INPUT = Path("-")
 _MOST_COMPLAINTS = 5
+_NOTHING = "tag:yaml.org,2002:null"
+_EMPTY = "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml"
 _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 _NOT_YET = {
     "spec.queueName": "this version queues by itself: remove it",
@@ -50,15 +55,42 @@ class JobFile(Model):
         return {"metadata": self.metadata.to_document(), "spec": self.spec.to_document()}
 
 
+@dataclass(frozen=True)
+class Submission:
+    """A job of a file: as it is written, which is what a cluster gets, and as it is understood."""
+
+    content: dict[str, Any]
+    job: JobFile
+
+
 def read_job_file(path: Path) -> JobFile:
-    """The job in the file. Raises CommandError: 2 where there is no file to read, else 64."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}", exit_code=WRONG_USAGE) from None
-    except UnicodeDecodeError:
-        raise _invalid(path, "not a text file: write the job as YAML in UTF-8") from None
-    node = _read_yaml(path, text)
+    """The one job in the file, to be run here. Raises CommandError: 2 where there is no file to read, else 64."""
+    node, *others = _read_yaml(path, _read_text(path))
+    if others:
+        message = "a second YAML document starts here: put each job in a file of its own"
+        raise _invalid(path, message, others[0].start_mark.line + 1)
+    job = _read_job(path, node).job
+    for field, value in (("suspend", job.spec.suspend), ("cancelled", job.spec.cancelled)):
+        if value:
+            message = f"spec.{field}: the job would not run: set it to false, or remove it"
+            raise _invalid(path, message, line_of(node, ("spec", field)))
+    return job
+
+
+def read_submissions(path: Path) -> list[Submission]:
+    """The jobs in the file, one in each document; `-` is standard input. Raises as read_job_file."""
+    text = sys.stdin.read() if path == STANDARD_INPUT else _read_text(path)
+    nodes = [node for node in _read_yaml(path, text) if node.tag != _NOTHING]
+    if not nodes:
+        raise _invalid(path, _EMPTY)
+    return [_read_job(path, node, may_generate=True) for node in nodes]
+
+
+def _read_job(path: Path, node: yaml.Node, *, may_generate: bool = False) -> Submission:
+    """The job of a document. With `may_generate` the API server may make its name of metadata.generateName."""
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1
+        raise _invalid(path, "not a SpectrogramJob: write fields and values, as in apiVersion: …", line)
     content = _plain(path, node)
     found = content.get("apiVersion"), content.get("kind")
     if found != (API_VERSION, KIND):
@@ -67,18 +99,33 @@ def read_job_file(path: Path) -> JobFile:
         raise _invalid(path, f"{message}: write apiVersion: {API_VERSION} and kind: {KIND}", line)
     try:
         # As strict as the API server: a file that runs here is a file that a cluster takes.
-        job = JobFile.model_validate_json(json.dumps(content), strict=True, by_alias=True, by_name=False)
+        document = json.dumps(_with_a_name(content) if may_generate else content)
+        job = JobFile.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         complaints = dict.fromkeys(_complaints(path, node, error))
         raise CommandError(*list(complaints)[:_MOST_COMPLAINTS], exit_code=ExitCode.INVALID_SPEC) from None
-    for field, value in (("suspend", job.spec.suspend), ("cancelled", job.spec.cancelled)):
-        if value:
-            message = f"spec.{field}: the job would not run: set it to false, or remove it"
-            raise _invalid(path, message, line_of(node, ("spec", field)))
-    return job
+    return Submission(content, job)
 
 
-def _read_yaml(path: Path, text: str) -> yaml.MappingNode:
+def _with_a_name(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a name such as metadata.generateName would lead to."""
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict) or "name" in metadata or "generateName" not in metadata:
+        return content
+    return {**content, "metadata": {**metadata, "name": f"{metadata['generateName']}x"}}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", exit_code=WRONG_USAGE) from None
+    except UnicodeDecodeError:
+        raise _invalid(path, "not a text file: write the job as YAML in UTF-8") from None
+
+
+def _read_yaml(path: Path, text: str) -> list[yaml.Node]:
+    """The documents, at least one."""
     try:
         documents = compose(text)
     except yaml.MarkedYAMLError as error:
@@ -89,14 +136,8 @@ def _read_yaml(path: Path, text: str) -> yaml.MappingNode:
     except yaml.YAMLError as error:
         raise _invalid(path, f"broken YAML: {error}") from None
     if not documents:
-        raise _invalid(path, "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml")
-    node, *others = documents
-    if others:
-        message = "a second YAML document starts here: put each job in a file of its own"
-        raise _invalid(path, message, others[0].start_mark.line + 1)
-    if not isinstance(node, yaml.MappingNode):
-        raise _invalid(path, "not a SpectrogramJob: write fields and values, as in apiVersion: …", 1)
-    return node
+        raise _invalid(path, _EMPTY)
+    return documents
 
 
 def _plain(path: Path, node: yaml.MappingNode) -> dict[str, Any]:

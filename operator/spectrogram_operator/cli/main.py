@@ -7,20 +7,19 @@ from typing import Annotated
 
 import typer
 
+from spectrogram_operator.cli.cluster_commands import commands
 from spectrogram_operator.cli.errors import CommandError
 
+_IS_PLUGIN = Path(sys.argv[0]).name.startswith("kubectl-")
 app = typer.Typer(
     help="Spectrograms of radio recordings of any length.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    # What it prints as a plugin would take the place of kubectl's own completion.
+    add_completion=not _IS_PLUGIN,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@app.callback()
-def _commands() -> None:
-    """Without this, an application of one command would have no command names."""
 
 
 @app.command()
@@ -72,6 +71,9 @@ def run(
     raise typer.Exit(run_job_file(file, mount or (), settings_file=settings, verbose=verbose))
 
 
+app.add_typer(commands)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -80,8 +82,7 @@ def version() -> None:
 
 def main() -> None:
     """The entry point of `spectrogram` and of `kubectl-spectrogram`."""
-    called = Path(sys.argv[0]).name
-    name = "kubectl spectrogram" if called.startswith("kubectl-") else "spectrogram"
+    name = "kubectl spectrogram" if _IS_PLUGIN else "spectrogram"
     try:
         app(prog_name=name)
     except CommandError as error:

@@ -40,7 +40,7 @@ def _rows(status: SpectrogramJobStatus, recording: str, place_of: Callable[[str]
         yield "Peak memory", f"{format_bytes(status.memory.peak_bytes)} of {limit}"
     yield "Recording", recording
     if status.dataset and status.dataset.samples:
-        yield "Dataset", ", ".join(_dataset(status.dataset))
+        yield "Dataset", ", ".join(dataset_facts(status.dataset))
     for number, warning in enumerate(status.warnings):
         yield "" if number else "Warnings", warning
     found = [place_of(output.path) for output in status.outputs]
@@ -55,7 +55,8 @@ def _attempts(status: SpectrogramJobStatus) -> str:
     return f"{status.attempt} ({', '.join(attempt.reason or '' for attempt in status.attempts)})"
 
 
-def _dataset(dataset: Dataset) -> Iterator[str]:
+def dataset_facts(dataset: Dataset) -> Iterator[str]:
+    """What the recording turned out to be, fact by fact."""
     if dataset.bytes is not None:
         yield with_prefix(dataset.bytes, "B")
     yield plural(dataset.samples or 0, "sample")

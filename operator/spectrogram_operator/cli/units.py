@@ -22,3 +22,20 @@ def duration(seconds: float) -> str:
 def plural(count: int, noun: str) -> str:
     """1 gap, 2 gaps."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def age(seconds: float) -> str:
+    """A time as kubectl's column AGE has it: 21s, 5m30s, 42m, 3h5m, 26h, 3d."""
+    total = max(0, int(seconds))
+    minutes, hours, days = total // 60, total // 3600, total // 86400
+    if total < 120:
+        return f"{total}s"
+    if minutes < 10:
+        return f"{minutes}m{total % 60}s" if total % 60 else f"{minutes}m"
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    if hours < 48:
+        return f"{hours}h"
+    return f"{days}d{hours % 24}h" if days < 8 and hours % 24 else f"{days}d"

@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
-from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page
+from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page, read_error
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
@@ -220,19 +220,7 @@ class KubernetesCluster:
             document = {}
         if 200 <= answer.status < 300 and document:
             return document
-        raise _error(answer.status, document, answer.headers.get("Retry-After", ""))
-
-
-def _error(code: int, document: Mapping[str, Any], retry_after: str) -> ClusterError:
-    """What a Status object says; whatever else stands between us and the API server may answer anything."""
-    details = document.get("details")
-    details = details if isinstance(details, dict) else {}
-    causes = details.get("causes")
-    reasons = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
-    reason = "NamespaceTerminating" if "NamespaceTerminating" in reasons else str(document.get("reason") or "")
-    message = str(document.get("message") or "no explanation")
-    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None
-    return ClusterError(code, reason, message, kind=str(details.get("kind") or ""), retry_after=seconds)
+        raise read_error(answer.status, document, answer.headers.get("Retry-After", ""))
 
 
 async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:

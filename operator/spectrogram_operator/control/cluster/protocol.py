@@ -32,6 +32,18 @@ class ClusterError(Exception):
         self.retry_after = retry_after
 
 
+def read_error(code: int, document: Mapping[str, Any], retry_after: str) -> ClusterError:
+    """What a Status object says; whatever else stands between us and the API server may answer anything."""
+    details = document.get("details")
+    details = details if isinstance(details, dict) else {}
+    causes = details.get("causes")
+    reasons = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    reason = "NamespaceTerminating" if "NamespaceTerminating" in reasons else str(document.get("reason") or "")
+    message = str(document.get("message") or "no explanation")
+    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None
+    return ClusterError(code, reason, message, kind=str(details.get("kind") or ""), retry_after=seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list. All its parts show the cluster as it was at one `version`."""

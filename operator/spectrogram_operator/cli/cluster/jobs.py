@@ -1,0 +1,30 @@
+"""What the commands ask of a cluster, as a Protocol. Every method may raise ClusterError."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+Body = dict[str, Any]
+
+
+class Jobs(Protocol):
+    """The SpectrogramJobs of a cluster."""
+
+    def list(self, namespace: str | None, selector: str | None = None) -> Sequence[Body]:
+        """Every job of this namespace or of all, or those that the label selector chooses."""
+        ...
+
+    def read(self, namespace: str, name: str) -> Body | None:
+        """The job; None where the API server says that there is none."""
+        ...
+
+    def create(self, namespace: str, body: Mapping[str, Any]) -> Body:
+        """The job as the API server has stored it. 409 with reason AlreadyExists where one of this name exists."""
+        ...
+
+    def change(self, namespace: str, name: str, spec: Mapping[str, Any]) -> Body | None:
+        """The job with these fields of its spec changed; None where there is none."""
+        ...
+
+    def has_namespace(self, namespace: str) -> bool | None:
+        """Whether there is this namespace; None where one may not look."""
+        ...

@@ -1,0 +1,116 @@
+"""The commands that ask a cluster. Each one imports what it needs when it is called."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+
+class Output(StrEnum):
+    """What --output takes; the same words as in listing.py, which a look at the help need not load."""
+
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class OnlyName(StrEnum):
+    """What --output of a command takes that makes something."""
+
+    NAME = "name"
+
+
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="The namespace. Default: the context's.", metavar="NAME", show_default=False
+    ),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(help="Default: $KUBECONFIG, else ~/.kube/config.", metavar="FILE", show_default=False),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(help="The context of the kubeconfig. Default: the current one.", metavar="NAME", show_default=False),
+]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")]
+Selector = Annotated[
+    str | None,
+    typer.Option(
+        "--selector", "-l", help="Only jobs with these labels, as in team=radio.", metavar="LABELS", show_default=False
+    ),
+]
+Names = Annotated[list[str], typer.Argument(help="The jobs.", metavar="NAME...", show_default=False)]
+Job = Annotated[str, typer.Argument(help="The job.", metavar="NAME", show_default=False)]
+
+
+@commands.command("list")
+def list_jobs(
+    namespace: Namespace = None,
+    all_namespaces: Everywhere = False,
+    selector: Selector = None,
+    output: Annotated[
+        Output | None, typer.Option("--output", "-o", help="More columns, or for programs.", show_default=False)
+    ] = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List jobs: what runs, what waits, what has ended."""
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.listing import Format
+    from spectrogram_operator.cli.look import print_list
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
+    print_list(target, selector, Format(output) if output else None)
+
+
+@commands.command()
+def status(name: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Explain a job: what it waits for, how far it is, what went wrong and what to do, where the results are."""
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.look import print_status
+
+    print_status(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)
+
+
+@commands.command()
+def submit(
+    file: Annotated[
+        Path, typer.Argument(help="Jobs as YAML, one in each document; - is standard input.", metavar="FILE|-")
+    ],
+    namespace: Namespace = None,
+    output: Annotated[
+        OnlyName | None, typer.Option("--output", "-o", help="name: print nothing but names.", show_default=False)
+    ] = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Submit the jobs of a file. Mistakes are found before any of them is submitted."""
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.submit import submit
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    submit(target, file, name_only=output is not None)
+
+
+@commands.command()
+def cancel(names: Names, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """End jobs for good. Their record is kept, and so is what is complete."""
+    from spectrogram_operator.cli.changes import cancel
+    from spectrogram_operator.cli.cluster.access import Target
+
+    cancel(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), names)
+
+
+@commands.command()
+def retry(name: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Run a job that is over again, as NAME-r1. Its results go beside the old ones."""
+    from spectrogram_operator.cli.changes import retry
+    from spectrogram_operator.cli.cluster.access import Target
+
+    retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)

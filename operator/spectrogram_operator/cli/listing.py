@@ -1,0 +1,91 @@
+"""Jobs as a table, or as documents for programs. The columns are those of `kubectl get sgj`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from spectrogram_operator.api.crd import COLUMNS
+from spectrogram_operator.api.names import GROUP, SINGULAR
+from spectrogram_operator.api.quantity import format_bytes
+from spectrogram_operator.cli.units import age
+from spectrogram_worker.contract.report import clean_text
+
+Body = Mapping[str, Any]
+_LONGEST_CELL = 1024
+_GAP = "   "
+
+
+class Format(StrEnum):
+    """The values of --output."""
+
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def listing(bodies: Sequence[Body], output: Format | None, now: datetime, *, with_namespace: bool) -> str:
+    """The jobs as --output wants them: by namespace and name."""
+    ordered = sorted(bodies, key=lambda body: (body["metadata"].get("namespace", ""), body["metadata"]["name"]))
+    match output:
+        case Format.JSON | Format.YAML:
+            content = {"apiVersion": "v1", "kind": "List", "items": [without_bookkeeping(body) for body in ordered]}
+            return document(content, output)
+        case Format.NAME:
+            return "\n".join(title(body) for body in ordered)
+    columns = [column for column in COLUMNS if not column[3] or output is Format.WIDE]
+    names = ["NAME", *(name.upper() for name, *_ in columns)]
+    rows = [
+        [body["metadata"]["name"], *(_cell(body, kind, path, now) for _, kind, path, _ in columns)] for body in ordered
+    ]
+    if with_namespace:
+        names = ["NAMESPACE", *names]
+        rows = [[body["metadata"]["namespace"], *row] for body, row in zip(ordered, rows, strict=True)]
+    return table(names, rows)
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their longest cell; nothing is cut, and no line ends in blanks."""
+    lines = [names, *rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(names))]
+    return "\n".join(
+        _GAP.join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def title(body: Body) -> str:
+    """spectrogramjob.spectrogram.dev/NAME, as kubectl takes and prints it."""
+    return f"{SINGULAR}.{GROUP}/{body['metadata']['name']}"
+
+
+def document(content: Any, output: Format) -> str:
+    """JSON or YAML, for programs."""
+    if output is Format.JSON:
+        return json.dumps(content, indent=4, ensure_ascii=False)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+
+
+def without_bookkeeping(body: Body) -> dict[str, Any]:
+    """The object without what only the API server reads."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+    return {**body, "metadata": metadata}
+
+
+def _cell(body: Body, kind: str, path: str, now: datetime) -> str:
+    value: Any = body
+    for part in path.strip(".").split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if value is None:
+        return "<unknown>" if kind == "date" and path.startswith(".metadata") else ""
+    if kind == "date":
+        try:
+            return age((now - datetime.fromisoformat(str(value))).total_seconds())
+        except ValueError:
+            return "<invalid>"
+    if kind == "integer":  # the only one is the peak of memory
+        return format_bytes(value) if isinstance(value, int) else ""
+    return clean_text(str(value), _LONGEST_CELL)

@@ -1,0 +1,227 @@
+"""What people type, on a real API server, beside an operator whose pods are played."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.conftest import opened
+from cluster.workspace import Workspace, pools
+from harness.control_plane import ApiServer
+from pods.jobs import job_body
+from pods.statuses import failed, oom_killed, succeeded
+from spectrogram_operator.cli import main as command_line
+from spectrogram_worker.contract import ExitCode
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Person:
+    """Somebody at a shell, with a kubeconfig."""
+
+    def __init__(self, workspace: Workspace, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._workspace, self._capsys, self._patch = workspace, capsys, patch
+        self.kubeconfig = workspace.client.kubeconfig
+
+    def types(self, *words: str, namespace: str | None = "") -> Done:
+        """What `spectrogram WORDS` prints; `namespace` None: not named."""
+        named = [] if namespace is None else ["--namespace", namespace or self._workspace.namespace]
+        self._patch.setattr("sys.argv", ["spectrogram", *words, *named])
+        self._patch.setenv("KUBECONFIG", str(self.kubeconfig))
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        shown = self._capsys.readouterr()
+        assert "Traceback" not in shown.err
+        return Done(int(ended.value.code or 0), shown.out, shown.err)
+
+
+@pytest.fixture(scope="module")
+def place(
+    control_plane: ApiServer, operator_rules: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workspace]:
+    """The namespace of all these tests. Two jobs run at once, the large queue is everybody's who wants one to wait."""
+    folder = tmp_path_factory.mktemp("commands")
+    with opened(Workspace(control_plane, folder, operator_rules)) as workspace:
+        workspace.operator(SPECTROGRAM_POOLS=pools(large={"maxConcurrent": 1})).start()
+        yield workspace
+
+
+@pytest.fixture
+def person(place: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Person:
+    return Person(place, capsys, monkeypatch)
+
+
+def write(folder: Path, *documents: dict[str, Any]) -> str:
+    file = folder / "jobs.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    return str(file)
+
+
+def finish(place: Workspace, name: str) -> None:
+    pod = place.start(name)
+    place.play(pod, succeeded(pod))
+    place.wait_for_end(name)
+
+
+def test_list_shows_what_kubectl_shows(place: Workspace, person: Person) -> None:
+    place.submit("listed")
+    finish(place, "listed")
+    for wide in ((), ("-o", "wide")):
+        ours, theirs = person.types("list", *wide).output, place.client.kubectl("get", "sgj", *wide)
+        assert ours.splitlines()[0].split() == theirs.splitlines()[0].split()
+        (row,) = [line.split() for line in ours.splitlines() if line.startswith("listed ")]
+        assert row[:6] == ["listed", "Succeeded", "Completed", "default", "100%", "1/3"]
+
+
+def test_list_for_programs(place: Workspace, person: Person) -> None:
+    body = job_body("for-programs")
+    body["metadata"]["labels"] = {"team": "radio"}
+    place.api.create("spectrogramjobs", body)
+    names = person.types("list", "-o", "name", "--selector", "team=radio")
+    assert names.output == "spectrogramjob.spectrogram.dev/for-programs\n"
+    found = json.loads(person.types("list", "-o", "json", "--selector", "team=radio").output)
+    assert [item["metadata"]["name"] for item in found["items"]] == ["for-programs"]
+    assert yaml.safe_load(person.types("list", "-o", "yaml", "-l", "team=radio").output)["kind"] == "List"
+    everywhere = person.types("list", "-A", "--selector", "team=radio", namespace=None).output
+    assert any(line.split()[:2] == [place.namespace, "for-programs"] for line in everywhere.splitlines())
+    none = person.types("list", "--selector", "team=none")
+    assert (none.code, none.output, none.errors) == (0, "", f"no jobs in the namespace {place.namespace}\n")
+
+
+def test_status_explains_a_zombie_and_retry_makes_another_beside_it(place: Workspace, person: Person) -> None:
+    place.submit("zombie", output={"claimName": "results", "path": "2026/zombie"}, resources={"memory": "512Mi"})
+    place.play(place.start("zombie"), oom_killed())
+    place.wait_for_end("zombie")
+    text = person.types("status", "zombie").output
+    assert "Phase        Failed" in text
+    assert "give it more memory than 512Mi in spec.resources.memory" in text
+    assert "OOMKilled: attempt 1/3: the kernel killed the worker at its memory limit" in text
+
+    assert person.types("retry", "zombie").output == (
+        f"spectrogramjob.spectrogram.dev/zombie-r1 created in {place.namespace}\n"
+    )
+    assert place.job("zombie-r1")["spec"]["output"]["path"] == "2026/zombie-r1"
+    finish(place, "zombie-r1")
+    person.types("retry", "zombie-r1")
+    assert place.job("zombie-r2")["spec"]["output"]["path"] == "2026/zombie-r2"
+    refused = person.types("retry", "zombie-r2")
+    assert refused.code == 2
+    assert "zombie-r2 is not over yet" in refused.errors
+
+
+def test_status_says_how_many_are_ahead(place: Workspace, person: Person) -> None:
+    place.submit("ahead", queue="large_jobs")
+    place.start("ahead")
+    place.submit("behind", queue="large_jobs")
+    place.wait_for_status("behind", phase="Queued")
+    text = person.types("status", "behind").output
+    assert "0 ahead in large_jobs" in text
+    assert "nothing: it starts by itself" in text
+    assert person.types("cancel", "behind", "ahead").output == (
+        "behind is being cancelled: what is complete is kept\nahead is being cancelled: what is complete is kept\n"
+    )
+    assert place.wait_for_end("behind").phase == "Cancelled"
+    again = person.types("cancel", "behind", "nobody")
+    assert (again.code, again.output) == (66, "behind is over already: Cancelled\n")
+    assert again.errors == f"spectrogram: there is no job nobody in the namespace {place.namespace}\n"
+
+
+def test_status_without_an_operator_says_so(place: Workspace, person: Person) -> None:
+    with place.control_plane.client().fresh_namespace() as other:
+        other.create(job_body("alone"))
+        assert "none yet, submitted" in person.types("status", "alone", namespace=other.namespace).output
+
+
+def test_submit_takes_several_documents_and_generated_names(place: Workspace, person: Person, tmp_path: Path) -> None:
+    generated = job_body()
+    generated["metadata"] = {"generateName": "swept-", "labels": {"sweep": "1"}}
+    done = person.types("submit", write(tmp_path, job_body("first"), generated))
+    first, second = done.output.splitlines()
+    assert first == f"spectrogramjob.spectrogram.dev/first created in {place.namespace}"
+    assert second.startswith("spectrogramjob.spectrogram.dev/swept-")
+    assert [item["metadata"]["labels"] for item in place.api.list("spectrogramjobs", labelSelector="sweep=1")]
+
+    twice = person.types("submit", write(tmp_path, job_body("first")))
+    assert twice.code == 73
+    assert "already exists: choose another name" in twice.errors
+
+
+def test_submit_finds_mistakes_before_anything_is_submitted(place: Workspace, person: Person, tmp_path: Path) -> None:
+    wrong = job_body("wrong", transform={"fftsize": 1024})
+    done = person.types("submit", write(tmp_path, job_body("right"), wrong))
+    assert (done.code, done.output) == (64, "")
+    assert "spec.transform.fftsize: unknown field; did you mean fftSize?" in done.errors
+    assert [body for body in place.api.list("spectrogramjobs") if body["metadata"]["name"] == "right"] == []
+
+    elsewhere = job_body("elsewhere")
+    elsewhere["metadata"]["namespace"] = "another"
+    done = person.types("submit", write(tmp_path, elsewhere))
+    assert (done.code, done.errors.count("\n")) == (2, 1)
+    assert "write --namespace another" in done.errors
+
+
+@pytest.mark.parametrize("words", [("list",), ("status", "fm-band"), ("cancel", "fm-band"), ("retry", "fm-band")])
+def test_a_namespace_that_is_not_there_is_named(person: Person, words: tuple[str, ...]) -> None:
+    done = person.types(*words, namespace="nowhere")
+    assert (done.code, done.output) == (66, "")
+    assert done.errors.startswith("spectrogram: there is no namespace nowhere: ")
+    assert done.errors.count("\n") == 1
+
+
+def test_submit_to_a_namespace_that_is_not_there(person: Person, tmp_path: Path) -> None:
+    done = person.types("submit", write(tmp_path, job_body()), namespace="nowhere")
+    assert (done.code, done.errors.count("\n")) == (66, 1)
+    assert "there is no namespace nowhere" in done.errors
+
+
+def test_without_permission(place: Workspace, person: Person) -> None:
+    place.api.create("serviceaccounts", {"metadata": {"name": "guest"}})
+    person.kubeconfig = place.kubeconfig_of("guest")
+    for words in (("list",), ("status", "fm-band"), ("cancel", "fm-band")):
+        done = person.types(*words)
+        assert (done.code, done.output, done.errors.count("\n")) == (77, "", 1)
+        assert "you may not: spectrogramjobs.spectrogram.dev" in done.errors
+        assert f"in the namespace {place.namespace}" in done.errors
+
+
+def test_without_a_cluster(person: Person, tmp_path: Path) -> None:
+    content = yaml.safe_load(person.kubeconfig.read_text())
+    content["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
+    person.kubeconfig = tmp_path / "kubeconfig"
+    person.kubeconfig.write_text(yaml.safe_dump(content))
+    done = person.types("list")
+    assert (done.code, done.output, done.errors.count("\n")) == (69, "", 1)
+    assert done.errors.startswith("spectrogram: no answer from the cluster at https://127.0.0.1:9: ")
+    assert "Connection refused" in done.errors
+
+
+def test_without_the_custom_resource(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that this API server does not serve is answered as a resource that it does not have."""
+    monkeypatch.setattr("spectrogram_operator.cli.cluster.http_jobs.VERSION", "v9")
+    for words in (("list",), ("status", "fm-band")):
+        done = person.types(*words)
+        assert (done.code, done.output, done.errors.count("\n")) == (69, "", 1)
+        assert "this cluster has no SpectrogramJobs" in done.errors
+
+
+def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:
+    place.submit("tried", retry={"limit": 0})
+    pod = place.start("tried")
+    place.play(pod, failed(pod, ExitCode.IO_ERROR, "the disk went away"))
+    place.wait_for_end("tried")
+    text = person.types("status", "tried").output
+    assert "#   POOL      NODE             MEMORY" in text
+    assert "the disk went away" in text
+    assert "check the disk or the network behind the recording and the results" in text
