@@ -216,6 +216,43 @@ def test_without_the_custom_resource(person: Person, monkeypatch: pytest.MonkeyP
         assert "this cluster has no SpectrogramJobs" in done.errors
 
 
+def test_wait_tells_the_end_of_several_jobs(place: Workspace, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("good", "bad"):
+        body = job_body(name, retry={"limit": 0})
+        body["metadata"]["labels"] = {"campaign": "wait"}
+        place.api.create("spectrogramjobs", body)
+    good, bad = place.start("good"), place.start("bad")
+    monkeypatch.setenv("JOB_POLL_INTERVAL", "0.1")
+    monkeypatch.setenv("JOB_MAX_POLL_ATTEMPTS", "2")
+    gave_up = person.types("wait", "good", "bad")
+    assert (gave_up.code, gave_up.output) == (124, "")
+    assert "good is not over after 2 looks, one every 0.1 s; it is Running: " in gave_up.errors
+    assert gave_up.errors.endswith("of 2 jobs: 2 not over yet\n")
+
+    place.play(good, succeeded(good))
+    place.play(bad, failed(bad, ExitCode.INPUT_INVALID, "no Digital RF in there"))
+    monkeypatch.setenv("JOB_MAX_POLL_ATTEMPTS", "100000")
+    one = person.types("wait", "good")
+    assert (one.code, one.output, one.errors) == (0, "good succeeded: all outputs are published\n", "")
+    both = person.types("wait", "--selector", "campaign=wait")
+    assert (both.code, both.output) == (1, one.output)
+    failure, summary = both.errors.splitlines()[-2:]
+    assert failure.startswith("bad failed, InputInvalid: no Digital RF in there: ")
+    assert summary == "of 2 jobs: 1 succeeded, 1 failed"
+
+
+def test_wait_for_nothing(place: Workspace, person: Person) -> None:
+    for words, code, line in (
+        (("wait",), 2, "write the names of jobs, or --selector LABELS"),
+        (("wait", "nobody"), 66, f"there is no job nobody in the namespace {place.namespace}"),
+        (("wait", "-l", "a=b"), 66, f"no job in the namespace {place.namespace} has the labels a=b"),
+        (("wait", "-l", "=!"), 2, "the cluster does not understand what it is asked: "),
+    ):
+        done = person.types(*words)
+        assert (done.code, done.output, done.errors.count("\n")) == (code, "", 1)
+        assert line in done.errors
+
+
 def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:
     place.submit("tried", retry={"limit": 0})
     pod = place.start("tried")

@@ -114,3 +114,28 @@ def retry(name: Job, namespace: Namespace = None, context: Context = None, kubec
     from spectrogram_operator.cli.cluster.access import Target
 
     retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)
+
+
+@commands.command()
+def wait(
+    names: Annotated[list[str] | None, typer.Argument(help="The jobs.", metavar="NAME...", show_default=False)] = None,
+    namespace: Namespace = None,
+    selector: Selector = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Wait for the end of jobs, and show how far they are.
+
+    Looks every JOB_POLL_INTERVAL seconds (5), and gives up after JOB_MAX_POLL_ATTEMPTS looks (120).
+
+    \b
+    Exit codes:
+       0  all of them have succeeded
+       1  one has failed, was cancelled or deleted
+     124  gave up: one is not over yet
+    """
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.wait import wait
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    raise typer.Exit(wait(target, names or [], selector))

@@ -1,15 +1,18 @@
 """What a person sees while a job runs: a progress bar in a terminal, a line at each step anywhere else."""
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
+from spectrogram_operator.api.status import ConditionType, Phase, SpectrogramJobStatus
 from spectrogram_operator.cli.endings import plain
 from spectrogram_operator.cli.units import duration, with_prefix
+from spectrogram_operator.core.status import holds
+from spectrogram_worker.contract.report import clean_text
 
 _STEP_PERCENT = 10
 
@@ -34,7 +37,15 @@ class Display(Protocol):
 
 def open_display(console: Console, name: str) -> Display:
     """The display that fits where the console writes."""
-    return BarDisplay(console, name) if console.is_terminal else LineDisplay(console, name)
+    return open_displays(console, [name])[name]
+
+
+def open_displays(console: Console, names: Sequence[str]) -> dict[str, Display]:
+    """One for each job: bars below each other, or lines."""
+    if not console.is_terminal:
+        return {name: LineDisplay(console, name) for name in names}
+    progress = _progress(console)
+    return {name: BarDisplay(progress, name) for name in names}
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
@@ -52,6 +63,8 @@ def details(status: SpectrogramJobStatus) -> list[str]:
         found.append(f"{duration(progress.eta_seconds)} left")
     if memory is not None and memory.text:
         found.append(f"memory {memory.text}")
+    if status.phase in (Phase.PENDING, Phase.QUEUED) and status.message:
+        found = [clean_text(status.message)]
     return found
 
 
@@ -71,22 +84,35 @@ def retry_note(status: SpectrogramJobStatus) -> str:
     return f"attempt {last.number} ended, {last.reason}: {plain(last.message or '')}; the next one starts{wait}"
 
 
+class _Details(ProgressColumn):
+    """What is known of the job, as it is: no word of it is taken for markup."""
+
+    def render(self, task: Task) -> Text:
+        """See ProgressColumn."""
+        return cast(Text, task.fields["details"])
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[stage]}"),
+        TimeElapsedColumn(),
+        _Details(),
+        console=console,
+        transient=True,
+    )
+
+
 class BarDisplay:
     """One line that moves, for a terminal."""
 
-    def __init__(self, console: Console, name: str) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[stage]}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[details]}"),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task(name, total=100, stage="starting", details="")
+    def __init__(self, progress: Progress, name: str) -> None:
+        """Bars of one `progress` stand below each other."""
+        self._progress = progress
+        self._task = progress.add_task(name, total=100, stage="starting", details=Text())
         self._noted = 0
 
     def update(self, status: SpectrogramJobStatus) -> None:
@@ -98,7 +124,7 @@ class BarDisplay:
             self._task,
             completed=status.progress.percent if status.progress else 0,
             stage=stage(status),
-            details="  ".join(details(status)),
+            details=Text("  ".join(details(status)), "yellow" if holds(status, ConditionType.MEMORY_WARNING) else ""),
         )
 
     def note(self, text: str) -> None:
@@ -133,8 +159,8 @@ class LineDisplay:
         if status.phase is Phase.RETRYING:
             self.note(retry_note(status))
             return
-        running = [f"{percent:.0f} %", *details(status)] if status.progress else []
-        print_line(self._console, ": ".join([self._name, ", ".join([stage(status), *running])]))
+        done = [f"{percent:.0f} %"] if status.progress else []
+        print_line(self._console, f"{self._name}: {', '.join([stage(status), *done, *details(status)])}")
 
     def note(self, text: str) -> None:
         """See Display."""

@@ -18,14 +18,13 @@ def exit_code(status: SpectrogramJobStatus) -> int:
     return codes.get(status.reason or "", FAILED_WITHOUT_CODE)
 
 
-def ending(name: str, status: SpectrogramJobStatus) -> str:
+def ending(name: str, status: SpectrogramJobStatus, what_to_do: str, *, cancelled: str = "was cancelled") -> str:
     """The end of a job that did not succeed, in one line: reason, message, what to do."""
     if status.phase is Phase.CANCELLED:
-        return f"{name} was interrupted: {'what was complete is kept' if status.outputs else 'nothing is kept'}"
+        return f"{name} {cancelled}: {'what was complete is kept' if status.outputs else 'nothing is kept'}"
     last = status.attempts[-1] if status.attempts else None
     message = last.message if last is not None and last.reason == status.reason else status.message
     tries = f" after {status.attempt} attempts" if status.attempt > 1 else ""
-    what_to_do = advice(status, log="--verbose")
     return f"{name} failed{tries}, {status.reason}: {plain(message or '')}{': ' if what_to_do else ''}{what_to_do}"
 
 

@@ -56,7 +56,7 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Stalled", _clean(stalled.message)
     if status.queue:
         yield "Queue", status.queue
-    if status.progress is not None and not is_over(status):
+    if status.progress is not None and status.phase is Phase.RUNNING:
         yield "Progress", _progress(status, now)
     if status.attempts:
         yield "Attempts", _attempts(status, now)

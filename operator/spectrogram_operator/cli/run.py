@@ -19,7 +19,7 @@ import spectrogram_operator
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
 from spectrogram_operator.cli.display import Display, open_display, print_line
-from spectrogram_operator.cli.endings import ending, exit_code
+from spectrogram_operator.cli.endings import advice, ending, exit_code
 from spectrogram_operator.cli.errors import CommandError
 from spectrogram_operator.cli.job_file import read_job_file
 from spectrogram_operator.cli.places import find_places
@@ -85,7 +85,8 @@ def run_job_file(
     print_summary(Console(), status, recording, lambda path: places.show(target, path))
     sys.stdout.flush()
     if status.phase is not Phase.SUCCEEDED:
-        print_line(screen, ending(name, status), "bold red")
+        what_to_do = advice(status, log="--verbose")
+        print_line(screen, ending(name, status, what_to_do, cancelled="was interrupted"), "bold red")
     return exit_code(status)
 
 

@@ -54,7 +54,7 @@ def in_words(error: ClusterError, server: str, namespace: str | None) -> tuple[s
         case 422:
             return error.message, ExitCode.INVALID_SPEC
         case 400:
-            return error.message, WRONG_USAGE
+            return f"the cluster does not understand what it is asked: {error.message}", WRONG_USAGE
         case 409 | 429 | 500 | 502 | 503 | 504:
             return f"the cluster could not do it just now, try again: {error.message}", ExitCode.TRANSIENT_ERROR
     return f"the cluster at {server} answers {error.code}: {error.message}", UNAVAILABLE

@@ -87,7 +87,7 @@ def test_other_ends_have_a_code_too() -> None:
     assert exit_code(SpectrogramJobStatus(phase=Phase.FAILED, reason="OOMKilled")) == 1
     assert exit_code(SpectrogramJobStatus(phase=Phase.CANCELLED, reason="Cancelled")) == 85
     failed = SpectrogramJobStatus(phase=Phase.FAILED, reason="InvalidSpec", message="say it otherwise")
-    assert ending("fm-band", failed) == "fm-band failed, InvalidSpec: say it otherwise"
+    assert ending("fm-band", failed, "") == "fm-band failed, InvalidSpec: say it otherwise"
 
 
 def test_units() -> None:
