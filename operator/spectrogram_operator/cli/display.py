@@ -6,6 +6,7 @@ from typing import Protocol, Self, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from spectrogram_operator.api.status import ConditionType, Phase, SpectrogramJobStatus
@@ -15,6 +16,7 @@ from spectrogram_operator.core.status import holds
 from spectrogram_worker.contract.report import clean_text
 
 _STEP_PERCENT = 10
+_WIDE = 110
 
 
 class Display(Protocol):
@@ -93,16 +95,19 @@ class _Details(ProgressColumn):
 
 
 def _progress(console: Console) -> Progress:
+    """One line for each job, however narrow the terminal: what is not the most important is cut."""
+    is_narrow = console.width < _WIDE
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=10 if is_narrow else 30),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[stage]}"),
-        TimeElapsedColumn(),
-        _Details(),
+        *(() if is_narrow else (TimeElapsedColumn(),)),
+        _Details(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         console=console,
         transient=True,
+        expand=True,
     )
 
 
@@ -124,7 +129,9 @@ class BarDisplay:
             self._task,
             completed=status.progress.percent if status.progress else 0,
             stage=stage(status),
-            details=Text("  ".join(details(status)), "yellow" if holds(status, ConditionType.MEMORY_WARNING) else ""),
+            details=Text(
+                "  ".join(reversed(details(status))), "yellow" if holds(status, ConditionType.MEMORY_WARNING) else ""
+            ),
         )
 
     def note(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """The command line: help, version, wrong usage, and the texts that only a terminal shows."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -63,6 +64,18 @@ def test_the_bar_shows_percent_stage_rate_time_left_and_memory() -> None:
     shown = console.file.getvalue()
     for words in ("fm-band", "43 %", "spectrogram", "12 MS/s", "1 min 23 s left", "memory 123Mi/1Gi", "[red]memory"):
         assert words in shown
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_on_a_narrow_terminal_the_bar_is_one_line_and_memory_comes_first(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    with open_display(console, "fm-band") as display:
+        display.update(running(43))
+    assert isinstance(console.file, io.StringIO)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", console.file.getvalue()).splitlines()
+    last = [line.strip() for line in lines if line.strip()][-1]
+    assert last[2:].startswith("fm-band ━━━━        43 % spectrogram memory 123Mi/1Gi  1")
+    assert len(last) <= width
 
 
 def test_without_a_terminal_there_is_a_line_for_each_tenth() -> None:
