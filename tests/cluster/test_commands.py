@@ -253,6 +253,23 @@ def test_wait_for_nothing(place: Workspace, person: Person) -> None:
         assert line in done.errors
 
 
+def test_logs_of_a_pod_that_is_gone_and_of_a_job_that_has_none(place: Workspace, person: Person) -> None:
+    """What a worker writes is in the node tier's hands: here no kubelet could hand it out."""
+    place.submit("suspended", suspend=True)
+    place.wait_for_status("suspended", phase="Suspended")
+    none = person.types("logs", "suspended")
+    assert (none.code, none.errors.count("\n")) == (75, 1)
+    assert "suspended has no pod yet: " in none.errors
+    place.submit("buried")
+    pod = place.start("buried")
+    place.play(pod, succeeded(pod))
+    place.wait_for_end("buried")
+    place.bury(pod)
+    gone = person.types("logs", "buried")
+    assert (gone.code, gone.errors.count("\n")) == (66, 1)
+    assert f"the pod {pod['metadata']['name']} is gone" in gone.errors
+
+
 def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:
     place.submit("tried", retry={"limit": 0})
     pod = place.start("tried")

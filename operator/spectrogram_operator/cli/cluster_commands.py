@@ -139,3 +139,23 @@ def wait(
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     raise typer.Exit(wait(target, names or [], selector))
+
+
+@commands.command()
+def logs(
+    name: Job,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the worker ends.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(help="Of this attempt. Default: the last.", metavar="NUMBER", show_default=False)
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="As the worker writes it: a line of JSON for each entry.")] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show what a job's worker has written, as long as its pod is kept."""
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.logs import show_log
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    show_log(target, name, attempt, follow=follow, raw=raw)

@@ -100,14 +100,8 @@ def next_step(job: Job, now: datetime) -> str:
         case Phase.FAILED | Phase.CANCELLED:
             known = REASONS.get(status.reason or "")
             by_class = _BY_CLASS.get(known.retry_class, "") if known is not None else ""
-            return advice(status, log=log_command(job)) or by_class.format(name=job.name)
+            return advice(status, log=f"`spectrogram logs {job.name}`") or by_class.format(name=job.name)
     return ""
-
-
-def log_command(job: Job) -> str:
-    """What shows the log of the last attempt, while its pod is kept."""
-    pod = job.status.attempts[-1].pod_name if job.status.attempts else ""
-    return f"`kubectl logs {pod} --namespace {job.namespace}`"
 
 
 def _phase(job: Job, now: datetime) -> str:

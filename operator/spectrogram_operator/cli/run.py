@@ -23,7 +23,7 @@ from spectrogram_operator.cli.endings import advice, ending, exit_code
 from spectrogram_operator.cli.errors import CommandError
 from spectrogram_operator.cli.job_file import read_job_file
 from spectrogram_operator.cli.places import find_places
-from spectrogram_operator.cli.settings_file import with_settings_file
+from spectrogram_operator.cli.settings_file import settings_of, with_settings_file
 from spectrogram_operator.cli.summary import print_summary
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.control.reconciling.controller import Controller
@@ -32,7 +32,6 @@ from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.cluster import WORKER_COMMAND, LocalCluster
 from spectrogram_operator.local.machine import policy_of_this_machine
-from spectrogram_operator.settings import SettingsError, read_settings
 from spectrogram_worker.contract import ExitCode
 
 _LOG_LINES = 30
@@ -50,10 +49,7 @@ def run_job_file(
 ) -> int:
     """Run the job in `file` to its end; returns the exit code. Raises CommandError for what can be known before."""
     job = read_job_file(file)
-    try:
-        settings = read_settings(environ)
-    except SettingsError as error:
-        raise CommandError(str(error), exit_code=error.exit_code) from None
+    settings = settings_of(environ)
     policy = settings.policy if settings_file is None else with_settings_file(settings.policy, settings_file)
     places = find_places(file, job.spec, mounts, policy)
     policy = replace(policy_of_this_machine(policy, job.spec), stores=places.stores)

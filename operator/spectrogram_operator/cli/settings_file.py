@@ -1,9 +1,11 @@
-"""The file of --settings: `stores` and `allowedUrlHosts` as in the chart's values; what else is in there is not read.
+"""The settings of the environment, and the file of --settings.
 
-So the platform team's values file is one, and so is an excerpt of it.
+That is `stores` and `allowedUrlHosts` as in the chart's values; what else is in there is not read. So the platform
+team's values file is one, and so is an excerpt of it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,17 @@ import yaml
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.yaml_nodes import compose, construct
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.settings import SettingsError
+from spectrogram_operator.settings import Settings, SettingsError, read_settings
 from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
 from spectrogram_worker.contract.report import clean_text
+
+
+def settings_of(environ: Mapping[str, str]) -> Settings:
+    """The settings of the environment. Raises CommandError: 78."""
+    try:
+        return read_settings(environ)
+    except SettingsError as error:
+        raise CommandError(str(error), exit_code=error.exit_code) from None
 
 
 def with_settings_file(policy: Policy, path: Path) -> Policy:

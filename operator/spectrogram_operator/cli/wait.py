@@ -17,11 +17,10 @@ from spectrogram_operator.cli.display import Display, open_displays, print_line
 from spectrogram_operator.cli.endings import ending, plain
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.explain import memory_warning, next_step
+from spectrogram_operator.cli.settings_file import settings_of
 from spectrogram_operator.cli.units import duration, plural
 from spectrogram_operator.control.cluster import ClusterError
 from spectrogram_operator.core.status import is_over
-from spectrogram_operator.settings import SettingsError
-from spectrogram_operator.settings.reading import read_settings
 from spectrogram_worker.contract.report import clean_text
 
 FAILED, GAVE_UP = 1, 124
@@ -61,10 +60,7 @@ def wait(
     """Wait for these jobs or for those that the selector chooses; returns the exit code."""
     if bool(names) == (selector is not None):
         raise CommandError("write the names of jobs, or --selector LABELS", exit_code=WRONG_USAGE)
-    try:
-        settings = read_settings(environ)
-    except SettingsError as error:
-        raise CommandError(str(error), exit_code=error.exit_code) from None
+    settings = settings_of(environ)
     policy = settings.policy
     patience = Patience(
         polls=settings.max_poll_attempts, seconds=policy.poll_seconds, stale_seconds=policy.stale_seconds

@@ -17,10 +17,11 @@ _SERVING = re.compile(r"Serving progress on port (\d{1,5})")
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line. `level` is empty where the line is not one of the worker's log."""
+    """One line. `level` and `time` are empty where the line is not one of the worker's log."""
 
     level: str
     message: str
+    time: str = ""
 
 
 def read_line(line: bytes) -> LogLine:
@@ -28,8 +29,9 @@ def read_line(line: bytes) -> LogLine:
     text = line.decode(errors="replace")
     try:
         entry = json.loads(text)
-        return LogLine(str(entry["level"]), clean_text(str(entry["message"]), _LONGEST_MESSAGE))
-    except (ValueError, KeyError, TypeError):
+        level, time = clean_text(str(entry["level"]), 16), clean_text(str(entry.get("time", "")), 32)
+        return LogLine(level, clean_text(str(entry["message"]), _LONGEST_MESSAGE), time)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return LogLine("", clean_text(text, _LONGEST_MESSAGE))
 
 

@@ -2,22 +2,24 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
 from kubernetes.config import ConfigException
 
-from spectrogram_operator.api.names import GROUP, PLURAL, VERSION
+from spectrogram_operator.api.names import GROUP, MAIN_CONTAINER, PLURAL, VERSION
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.control.cluster.protocol import ClusterError, read_error
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 _LIST_PAGE = 500
+_LOG_BYTES = 64 * 1024
 _OWN_WORDS = re.compile(r"^(\w+Error )?(HTTPS?Connection(Pool)?\([^)]*\): )?")
 _MERGE = "application/merge-patch+json"
 
@@ -56,6 +58,25 @@ class HttpJobs:
         """See Jobs."""
         return self._unless_missing("PATCH", _path(namespace, name), {"spec": spec})
 
+    def log(self, namespace: str, pod: str, *, follow: bool) -> Iterator[bytes]:
+        """See Jobs."""
+        query = urlencode({"container": MAIN_CONTAINER, **({"follow": "true"} if follow else {})})
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/log?{query}"
+        answer = self._send("GET", path, read_seconds=None if follow else REQUEST_SECONDS)
+        if answer.status != 200:
+            raise read_error(answer.status, _document(answer.read()), "")
+        rest = b""
+        try:
+            while part := answer.response.read1(_LOG_BYTES):
+                *lines, rest = (rest + part).split(b"\n")
+                if len(rest) > _LOG_BYTES:
+                    lines, rest = [*lines, rest], b""
+                yield from lines
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ClusterError(0, "Unreachable", _cause(error)) from error
+        if rest:
+            yield rest
+
     def has_namespace(self, namespace: str) -> bool | None:
         """See Jobs."""
         try:
@@ -83,25 +104,41 @@ class HttpJobs:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Body:
-        headers = {"Accept": "application/json", "Content-Type": _MERGE if method == "PATCH" else "application/json"}
-        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        answer = self._send(method, path + (f"?{urlencode(query)}" if query else ""), body)
         try:
-            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-            answer = self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=(CONNECT_SECONDS, REQUEST_SECONDS)
-            )
-            content = answer.read()
-        except (urllib3.exceptions.HTTPError, ApiException, ConfigException, OSError) as error:
+            document = _document(answer.read())
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ClusterError(0, "Unreachable", _cause(error)) from error
-        try:
-            document = json.loads(content)
-        except ValueError:
-            document = {}
-        if not isinstance(document, dict):
-            document = {}
         if 200 <= answer.status < 300 and document:
             return document
         raise read_error(answer.status, document, answer.getheader("Retry-After") or "")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        read_seconds: float | None = REQUEST_SECONDS,
+    ) -> RESTResponse:
+        headers = {"Accept": "application/json", "Content-Type": _MERGE if method == "PATCH" else "application/json"}
+        try:
+            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            timeout = (CONNECT_SECONDS, read_seconds)
+            answer: RESTResponse = self._api.rest_client.request(
+                method, self.server + path, headers=headers, body=body, _request_timeout=timeout
+            )
+        except (urllib3.exceptions.HTTPError, ApiException, ConfigException, OSError) as error:
+            raise ClusterError(0, "Unreachable", _cause(error)) from error
+        return answer
+
+
+def _document(content: bytes) -> Body:
+    """The object in an answer; empty where it is none."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _cause(error: Exception) -> str:

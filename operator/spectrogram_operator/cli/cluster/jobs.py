@@ -1,6 +1,6 @@
 """What the commands ask of a cluster, as a Protocol. Every method may raise ClusterError."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Body = dict[str, Any]
@@ -23,6 +23,13 @@ class Jobs(Protocol):
 
     def change(self, namespace: str, name: str, spec: Mapping[str, Any]) -> Body | None:
         """The job with these fields of its spec changed; None where there is none."""
+        ...
+
+    def log(self, namespace: str, pod: str, *, follow: bool) -> Iterator[bytes]:
+        """The lines of a worker's log; with `follow` until its container ends.
+
+        404 where there is no such pod, 400 where its container has not started.
+        """
         ...
 
     def has_namespace(self, namespace: str) -> bool | None:

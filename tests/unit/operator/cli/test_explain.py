@@ -45,7 +45,7 @@ def test_every_reason_of_a_failure_has_a_meaning_and_a_step(reason: Any) -> None
     if reason.advice:
         assert reason.advice.partition("{")[0] in step
     if "{log}" in reason.advice:
-        assert "fm-band-a1" in step
+        assert "`spectrogram logs fm-band` shows the end" in step
 
 
 @pytest.mark.parametrize(
