@@ -15,6 +15,8 @@ from harness.control_plane import ApiServer
 from pods.jobs import job_body
 from pods.statuses import failed, oom_killed, succeeded
 from spectrogram_operator.cli import main as command_line
+from spectrogram_operator.cli.cluster.access import Target
+from spectrogram_operator.cli.workers import print_workers
 from spectrogram_worker.contract import ExitCode
 
 
@@ -268,6 +270,30 @@ def test_logs_of_a_pod_that_is_gone_and_of_a_job_that_has_none(place: Workspace,
     gone = person.types("logs", "buried")
     assert (gone.code, gone.errors.count("\n")) == (66, 1)
     assert f"the pod {pod['metadata']['name']} is gone" in gone.errors
+
+
+def test_workers_shows_what_runs(place: Workspace, person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    place.submit("working")
+    pod = place.start("working")
+    lines = person.types("workers").output.splitlines()
+    (row,) = [line.split() for line in lines if line.startswith("working ")]
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+
+    target = Target(kubeconfig=person.kubeconfig, namespace=place.namespace)
+    with pytest.raises(KeyboardInterrupt):
+        print_workers(target, watch=True, environ={"JOB_POLL_INTERVAL": "7"}, sleep=sleep)
+    assert looks == [7, 7]
+    assert capsys.readouterr().out.count("working-") == 2
+    assert row[1:4] == [pod["metadata"]["name"], "played-default", "default"]
+    place.play(pod, succeeded(pod))
+    place.wait_for_end("working")
+    assert "working" not in person.types("workers").output
+    assert person.types("workers", namespace="nowhere").code == 66
 
 
 def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:

@@ -159,3 +159,19 @@ def logs(
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     show_log(target, name, attempt, follow=follow, raw=raw)
+
+
+@commands.command()
+def workers(
+    namespace: Namespace = None,
+    all_namespaces: Everywhere = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again and again, until Ctrl-C.")] = False,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show what runs where: each worker's node, progress and memory, as the operator last heard of it."""
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.workers import print_workers
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
+    print_workers(target, watch=watch)

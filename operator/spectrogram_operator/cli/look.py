@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.cli.cluster.access import Target, connect
-from spectrogram_operator.cli.cluster.words import NOT_FOUND, missing_namespace, no_such_jobs, refusals_in_words
-from spectrogram_operator.cli.errors import CommandError
+from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
 from spectrogram_operator.cli.explain import explanation
 from spectrogram_operator.cli.listing import Format, listing
 
@@ -17,8 +16,8 @@ def print_list(target: Target, selector: str | None, output: Format | None) -> N
     namespace = None if target.all_namespaces else connection.namespace
     with refusals_in_words(connection.jobs.server, namespace):
         bodies = connection.jobs.list(namespace, selector)
-        if not bodies and namespace is not None and connection.jobs.has_namespace(namespace) is False:
-            raise CommandError(missing_namespace(namespace), exit_code=NOT_FOUND)
+        if not bodies:
+            require_namespace(connection.jobs, namespace)
     if not bodies and output not in (Format.JSON, Format.YAML):
         print("no jobs" + (f" in the namespace {namespace}" if namespace else ""), file=sys.stderr)
         return

@@ -74,10 +74,25 @@ def run(
 app.add_typer(commands)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version("spectrogram-operator"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options without a command."""
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
-    print(importlib.metadata.version("spectrogram-operator"))
+    _print_version(True)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def in_words(error: ClusterError, server: str, namespace: str | None) -> tuple[s
         case 403:
             return f"the cluster refuses it: {error.message}", NOT_ALLOWED
         case 404 if error.kind == "namespaces":
-            return missing_namespace(namespace or ""), NOT_FOUND
+            return _missing_namespace(namespace or ""), NOT_FOUND
         case 404 if not error.reason or error.kind != PLURAL:
             return _MISSING_CRD, UNAVAILABLE
         case 409 if error.reason == "AlreadyExists":
@@ -60,14 +60,19 @@ def in_words(error: ClusterError, server: str, namespace: str | None) -> tuple[s
     return f"the cluster at {server} answers {error.code}: {error.message}", UNAVAILABLE
 
 
-def missing_namespace(namespace: str) -> str:
+def _missing_namespace(namespace: str) -> str:
     """What is said of a namespace that does not exist."""
     return f"there is no namespace {namespace}: `kubectl get namespaces` lists those that there are"
 
 
+def require_namespace(jobs: Jobs, namespace: str | None) -> None:
+    """Raise CommandError where there is no such namespace: a list of what is in it is empty, and says nothing."""
+    if namespace is not None and jobs.has_namespace(namespace) is False:
+        raise CommandError(_missing_namespace(namespace), exit_code=NOT_FOUND)
+
+
 def no_such_jobs(jobs: Jobs, namespace: str, names: Sequence[str]) -> CommandError:
     """Why there are no jobs of these names: because there is no such namespace, or just so."""
-    if jobs.has_namespace(namespace) is False:
-        return CommandError(missing_namespace(namespace), exit_code=NOT_FOUND)
+    require_namespace(jobs, namespace)
     lines = (f"there is no job {clean_text(name, 253)} in the namespace {namespace}" for name in names)
     return CommandError(*lines, exit_code=NOT_FOUND)

@@ -42,8 +42,9 @@ def test_a_run_needs_no_cluster_s_libraries() -> None:
     assert finish((REAL[0], "-c", program)).stdout.strip() == "set()"
 
 
-def test_version() -> None:
-    done = spectrogram("version")
+@pytest.mark.parametrize("words", ["version", "--version"])
+def test_version(words: str) -> None:
+    done = spectrogram(words)
     assert (done.returncode, done.stdout) == (0, "0.1.0\n")
 
 
