@@ -296,6 +296,44 @@ def test_workers_shows_what_runs(place: Workspace, person: Person, capsys: pytes
     assert person.types("workers", namespace="nowhere").code == 66
 
 
+def test_zombies_are_cleaned_up_while_no_operator_runs(
+    control_plane: ApiServer,
+    operator_rules: list[dict[str, Any]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPECTROGRAM_MISSING_GRACE", "1")
+    with opened(Workspace(control_plane, tmp_path, operator_rules)) as workspace:
+        operator = workspace.operator().start()
+        for name in ("killed", "gone", "alive"):
+            workspace.submit(name)
+        pods = {name: workspace.start(name) for name in ("killed", "gone", "alive")}
+        operator.kill()
+        workspace.play(pods["killed"], oom_killed())
+        workspace.bury(pods["gone"])
+        person = Person(workspace, capsys, monkeypatch)
+
+        young = person.types("cleanup", "zombies", "--min-age-minutes", "60")
+        assert (young.code, young.output) == (0, "0 zombies among 0 workers, 0 written down\n")
+        dry = person.types("cleanup", "zombies", "--dry-run")
+        killed, gone, summary = dry.output.splitlines()
+        assert killed.startswith(f"{workspace.namespace}/killed: OOMKilled: ")
+        assert gone.startswith(f"{workspace.namespace}/gone: PodMissing: ")
+        assert summary == "2 zombies among 3 workers, 0 written down"
+        assert {workspace.status(name).phase for name in pods} == {"Running"}
+
+        assert person.types("cleanup", "zombies").output.endswith("2 zombies among 3 workers, 2 written down\n")
+        assert [(workspace.status(name).phase, workspace.status(name).reason) for name in pods] == [
+            ("Failed", "OOMKilled"),
+            ("Failed", "PodMissing"),
+            ("Running", "PodRunning"),
+        ]
+        operator.start()  # and is content with what it finds
+        workspace.play(pods["alive"], succeeded(pods["alive"]))
+        assert workspace.wait_for_end("alive").phase == "Succeeded"
+
+
 def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:
     place.submit("tried", retry={"limit": 0})
     pod = place.start("tried")

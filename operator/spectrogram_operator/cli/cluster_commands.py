@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer()
+cleanup = typer.Typer(no_args_is_help=True)
+commands.add_typer(cleanup, name="cleanup", help="Put right what is left where no operator runs.")
 
 
 class Output(StrEnum):
@@ -175,3 +177,26 @@ def workers(
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
     print_workers(target, watch=watch)
+
+
+@cleanup.command()
+def zombies(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+    min_age_minutes: Annotated[
+        float, typer.Option(help="Only attempts that are at least so old.", metavar="MINUTES", min=0)
+    ] = 0,
+    namespace: Namespace = None,
+    all_namespaces: Everywhere = False,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Find jobs whose worker was killed for its memory or is gone, and say so in their status.
+
+    As the operator does, by the same rules; it works while no operator runs. It needs the role admin, and goes by the
+    settings of this environment, as the operator does by those of its own.
+    """
+    from spectrogram_operator.cli.cleanup import clean_up_zombies
+    from spectrogram_operator.cli.cluster.access import Target
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
+    clean_up_zombies(target, dry_run=dry_run, minimum_minutes=min_age_minutes)

@@ -19,7 +19,7 @@ from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.explain import memory_warning, next_step
 from spectrogram_operator.cli.settings_file import settings_of
 from spectrogram_operator.cli.units import duration, plural
-from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import is_over
 from spectrogram_worker.contract.report import clean_text
 

@@ -12,9 +12,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 from kubernetes.config import ConfigException
 
+from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import GROUP, MAIN_CONTAINER, PLURAL, VERSION
 from spectrogram_operator.cli.cluster.jobs import Body
-from spectrogram_operator.control.cluster.protocol import ClusterError, read_error
+from spectrogram_operator.control.cluster.protocol import ClusterError, read_error, status_write
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -76,6 +77,14 @@ class HttpJobs:
             raise ClusterError(0, "Unreachable", _cause(error)) from error
         if rest:
             yield rest
+
+    def write_status(self, job: Job, status: Mapping[str, Any]) -> None:
+        """See Jobs."""
+        self._request("PUT", f"{_path(job.namespace, job.name)}/status", status_write(job, status))
+
+    def read_pod(self, namespace: str, name: str) -> Body | None:
+        """See Jobs."""
+        return self._unless_missing("GET", f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}", kind="pods")
 
     def has_namespace(self, namespace: str) -> bool | None:
         """See Jobs."""

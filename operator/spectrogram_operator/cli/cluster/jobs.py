@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from spectrogram_operator.api.job import Job
+
 Body = dict[str, Any]
 
 
@@ -30,6 +32,14 @@ class Jobs(Protocol):
 
         404 where there is no such pod, 400 where its container has not started.
         """
+        ...
+
+    def write_status(self, job: Job, status: Mapping[str, Any]) -> None:
+        """Replace the job's status if nobody changed the job since it was read (409 otherwise)."""
+        ...
+
+    def read_pod(self, namespace: str, name: str) -> Body | None:
+        """The pod; None where the API server says that there is none."""
         ...
 
     def has_namespace(self, namespace: str) -> bool | None:

@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
-from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page, read_error
+from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page, read_error, status_write
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
@@ -46,14 +46,7 @@ class KubernetesCluster:
 
     async def write_status(self, job: Job, status: Mapping[str, Any]) -> Body:
         """See Cluster. A replacement of the status subresource: fields that are no longer true disappear."""
-        metadata = {
-            "name": job.name,
-            "namespace": job.namespace,
-            "uid": job.uid,
-            "resourceVersion": job.resource_version,
-        }
-        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": job.raw_spec, "status": status}
-        return await self._request("PUT", f"{_job_path(job.namespace, job.name)}/status", body)
+        return await self._request("PUT", f"{_job_path(job.namespace, job.name)}/status", status_write(job, status))
 
     async def create_pod(self, manifest: Body) -> Body:
         """See Cluster."""

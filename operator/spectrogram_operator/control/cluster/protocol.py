@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import API_VERSION, KIND
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease
 from spectrogram_operator.core.planning.observed import Event
@@ -42,6 +43,12 @@ def read_error(code: int, document: Mapping[str, Any], retry_after: str) -> Clus
     message = str(document.get("message") or "no explanation")
     seconds = float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None
     return ClusterError(code, reason, message, kind=str(details.get("kind") or ""), retry_after=seconds)
+
+
+def status_write(job: Job, status: Mapping[str, Any]) -> Body:
+    """The body that replaces the status of the job as it was read, and of no other."""
+    metadata = {"name": job.name, "namespace": job.namespace, "uid": job.uid, "resourceVersion": job.resource_version}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": job.raw_spec, "status": status}
 
 
 @dataclass(frozen=True, slots=True)

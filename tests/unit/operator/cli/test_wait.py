@@ -12,7 +12,7 @@ from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.cli.display import open_displays
 from spectrogram_operator.cli.wait import Course, Patience, follow, notes, result, verdicts
-from spectrogram_operator.control.cluster import ClusterError
+from spectrogram_operator.control.cluster.protocol import ClusterError
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(hours=2)
 PATIENCE = Patience(polls=4, seconds=5, stale_seconds=3600)
