@@ -1,6 +1,9 @@
 """What people type, on a real API server, beside an operator whose pods are played."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +59,7 @@ def place(
     """The namespace of all these tests. Two jobs run at once, the large queue is everybody's who wants one to wait."""
     folder = tmp_path_factory.mktemp("commands")
     with opened(Workspace(control_plane, folder, operator_rules)) as workspace:
-        workspace.operator(SPECTROGRAM_POOLS=pools(large={"maxConcurrent": 1})).start()
+        workspace.operator(SPECTROGRAM_POOLS=pools(large={"maxConcurrent": 1})).start().wait_until_ready()
         yield workspace
 
 
@@ -85,6 +88,14 @@ def test_list_shows_what_kubectl_shows(place: Workspace, person: Person) -> None
         assert ours.splitlines()[0].split() == theirs.splitlines()[0].split()
         (row,) = [line.split() for line in ours.splitlines() if line.startswith("listed ")]
         assert row[:6] == ["listed", "Succeeded", "Completed", "default", "100%", "1/3"]
+
+
+def test_kubectl_finds_the_plugin(place: Workspace) -> None:
+    environment = place.client.environment
+    environment = {**os.environ, **environment, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+    command = ["kubectl", "spectrogram", "list", "--namespace", place.namespace, "--selector", "no=such"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, f"no jobs in the namespace {place.namespace}\n")
 
 
 def test_list_for_programs(place: Workspace, person: Person) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,6 +20,7 @@ from spectrogram_operator.control.cluster.protocol import ClusterError, read_err
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+_TRIES, _LONGEST_PAUSE = 5, 5.0
 _LIST_PAGE = 500
 _LOG_BYTES = 64 * 1024
 _OWN_WORDS = re.compile(r"^(\w+Error )?(HTTPS?Connection(Pool)?\([^)]*\): )?")
@@ -113,14 +115,19 @@ class HttpJobs:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Body:
-        answer = self._send(method, path + (f"?{urlencode(query)}" if query else ""), body)
-        try:
-            document = _document(answer.read())
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ClusterError(0, "Unreachable", _cause(error)) from error
-        if 200 <= answer.status < 300 and document:
-            return document
-        raise read_error(answer.status, document, answer.getheader("Retry-After") or "")
+        for last_try in (False,) * (_TRIES - 1) + (True,):
+            answer = self._send(method, path + (f"?{urlencode(query)}" if query else ""), body)
+            try:
+                document = _document(answer.read())
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise ClusterError(0, "Unreachable", _cause(error)) from error
+            if 200 <= answer.status < 300 and document:
+                return document
+            refusal = read_error(answer.status, document, answer.getheader("Retry-After") or "")
+            if last_try or refusal.code != 429 or refusal.retry_after is None:
+                raise refusal
+            time.sleep(min(refusal.retry_after, _LONGEST_PAUSE))  # it was not looked at, and may be asked again
+        raise AssertionError("the last try returns or raises")
 
     def _send(
         self,

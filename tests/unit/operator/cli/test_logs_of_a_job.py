@@ -54,6 +54,8 @@ class Server:
                 waiting = server.answers[urlsplit(self.path).path]
                 code, content = waiting.pop(0) if len(waiting) > 1 else waiting[0]
                 self.send_response(code)
+                if code == 429:
+                    self.send_header("Retry-After", "0")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -124,6 +126,19 @@ def test_following_gives_up_after_so_many_looks(server: Server, tmp_path: Path) 
     with pytest.raises(CommandError, match="no pod yet: 3 ahead") as error:
         show(server, tmp_path, follow=True)
     assert (error.value.exit_code, len(server.asked)) == (75, 3)
+
+
+def test_a_busy_cluster_is_asked_again_as_it_says(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = refusal(429, "TooManyRequests", "storage is (re)initializing", "spectrogramjobs")
+    server.answers = {JOB: [busy, busy, job(1)], log_of(1): [(200, LINES)]}
+    show(server, tmp_path)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    server.answers, server.asked = {JOB: [busy]}, []
+    with pytest.raises(CommandError, match="try again: storage") as error:
+        show(server, tmp_path)
+    assert (error.value.exit_code, len(server.asked)) == (75, 5)
 
 
 @pytest.mark.parametrize(
