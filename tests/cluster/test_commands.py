@@ -127,7 +127,8 @@ def test_status_explains_a_zombie_and_retry_makes_another_beside_it(place: Works
     )
     assert place.job("zombie-r1")["spec"]["output"]["path"] == "2026/zombie-r1"
     finish(place, "zombie-r1")
-    person.types("retry", "zombie-r1")
+    person.types("retry", "zombie-r1", "--memory", "1Gi")
+    assert place.job("zombie-r2")["spec"]["resources"] == {"memory": "1Gi"}
     assert place.job("zombie-r2")["spec"]["output"]["path"] == "2026/zombie-r2"
     refused = person.types("retry", "zombie-r2")
     assert refused.code == 2

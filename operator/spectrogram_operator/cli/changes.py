@@ -4,8 +4,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from spectrogram_operator.api.job import read_job
+from spectrogram_operator.api.job import LONGEST_VALUE, read_job
 from spectrogram_operator.api.names import API_VERSION, KIND
+from spectrogram_operator.api.quantity import is_quantity
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.cli.cluster.words import CANNOT_CREATE, no_such_jobs, refusals_in_words
@@ -13,6 +14,7 @@ from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.listing import title
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import is_over
+from spectrogram_worker.contract.report import clean_text
 
 _AGAIN = re.compile(r"-r([1-9][0-9]*)$")
 _TRIES = 5
@@ -36,8 +38,13 @@ def cancel(target: Target, names: Sequence[str]) -> None:
             raise no_such_jobs(connection.jobs, connection.namespace, missing)
 
 
-def retry(target: Target, name: str) -> None:
-    """Submit the job again under a new name."""
+def retry(target: Target, name: str, memory: str | None) -> None:
+    """Submit the job again under a new name, with `memory` where that is said."""
+    if memory is not None and not is_quantity(memory):
+        message = (
+            f"--memory {clean_text(memory, LONGEST_VALUE)}: write a number with an optional unit, as in 512Mi or 2Gi"
+        )
+        raise CommandError(message, exit_code=WRONG_USAGE)
     connection = connect(target)
     with refusals_in_words(connection.jobs.server, connection.namespace):
         for _ in range(_TRIES):
@@ -48,7 +55,7 @@ def retry(target: Target, name: str) -> None:
                 message = f"{name} is not over yet: `spectrogram cancel {name}` ends it, or wait for its end"
                 raise CommandError(message, exit_code=WRONG_USAGE)
             try:
-                created = connection.jobs.create(connection.namespace, another(bodies[name], bodies))
+                created = connection.jobs.create(connection.namespace, another(bodies[name], bodies, memory))
             except ClusterError as error:
                 if error.reason != "AlreadyExists":
                     raise
@@ -58,7 +65,7 @@ def retry(target: Target, name: str) -> None:
     raise CommandError(f"somebody else retries {name} just now: try again", exit_code=CANNOT_CREATE)
 
 
-def another(body: Mapping[str, Any], taken: Collection[str]) -> Body:
+def another(body: Mapping[str, Any], taken: Collection[str], memory: str | None = None) -> Body:
     """The job anew, as NAME-rN, with results beside those of the old one. `taken` are the names that there are."""
     name, labels = str(body["metadata"]["name"]), body["metadata"].get("labels")
     base = _AGAIN.sub("", name)
@@ -70,5 +77,7 @@ def another(body: Mapping[str, Any], taken: Collection[str]) -> Body:
         old = _AGAIN.search(name)
         path = path.removesuffix(old[0]) if old else path
         spec["output"] = {**spec["output"], "path": path + suffix}
+    if memory is not None:
+        spec["resources"] = {**spec.get("resources", {}), "memory": memory}
     metadata = {"name": base + suffix, **({"labels": labels} if labels else {})}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}

@@ -110,12 +110,20 @@ def cancel(names: Names, namespace: Namespace = None, context: Context = None, k
 
 
 @commands.command()
-def retry(name: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+def retry(
+    name: Job,
+    memory: Annotated[
+        str | None, typer.Option(help="With this much memory, as in 2Gi.", metavar="QUANTITY", show_default=False)
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
     """Run a job that is over again, as NAME-r1. Its results go beside the old ones."""
     from spectrogram_operator.cli.changes import retry
     from spectrogram_operator.cli.cluster.access import Target
 
-    retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)
+    retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name, memory)
 
 
 @commands.command()

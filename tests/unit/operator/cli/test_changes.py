@@ -1,9 +1,13 @@
 """A job anew: its name, and where its results go."""
 
+from typing import Any
+
 import pytest
 
 from pods.jobs import job_body, stored
-from spectrogram_operator.cli.changes import another
+from spectrogram_operator.cli.changes import another, retry
+from spectrogram_operator.cli.cluster.access import Target
+from spectrogram_operator.cli.errors import CommandError
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,20 @@ def test_results_go_beside_those_of_the_old_job(name: str, path: str, anew: str)
         "path": anew,
         "formats": ["png"],
     }
+
+
+@pytest.mark.parametrize("resources", [None, {"memory": "512Mi", "cpu": 2}])
+def test_it_can_have_more_memory(resources: dict[str, Any] | None) -> None:
+    spec: dict[str, Any] = {"resources": resources} if resources else {}
+    body = stored(job_body(**spec))
+    assert another(body, [], "2Gi")["spec"]["resources"] == {**(resources or {}), "memory": "2Gi"}
+    assert another(body, [])["spec"].get("resources") == resources
+
+
+def test_memory_is_a_quantity() -> None:
+    with pytest.raises(CommandError, match="--memory much: write a number") as error:
+        retry(Target(), "fm-band", "much")
+    assert error.value.exit_code == 2
 
 
 def test_what_is_said_of_the_old_job_alone_is_not_taken_over() -> None:
