@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from cluster.conftest import opened
@@ -219,6 +220,20 @@ def test_without_a_cluster(person: Person, tmp_path: Path) -> None:
     assert (done.code, done.output, done.errors.count("\n")) == (69, "", 1)
     assert done.errors.startswith("spectrogram: no answer from the cluster at https://127.0.0.1:9: ")
     assert "Connection refused" in done.errors
+
+
+def test_a_cluster_that_cannot_be_trusted(person: Person, tmp_path: Path) -> None:
+    content = yaml.safe_load(person.kubeconfig.read_text())
+    authority = tmp_path / "another.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    cluster = content["clusters"][0]["cluster"]
+    content["clusters"][0]["cluster"] = {"server": cluster["server"], "certificate-authority": str(authority)}
+    person.kubeconfig = tmp_path / "kubeconfig"
+    person.kubeconfig.write_text(yaml.safe_dump(content))
+    done = person.types("list")
+    assert (done.code, done.output, done.errors.count("\n")) == (69, "", 1)
+    assert f"no answer from the cluster at {cluster['server']}: " in done.errors
+    assert "certificate verify failed" in done.errors
 
 
 def test_without_the_custom_resource(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
