@@ -18,6 +18,7 @@ from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.report import clean_text
 
 _TITLE_WIDTH = 12
+_MEMORY_FIELD = "spec.resources.memory"
 _PATIENCE_SECONDS = 30.0
 """An operator looks at a new job at once: after this time none does."""
 _SILENCE_SECONDS = 180.0
@@ -100,8 +101,17 @@ def next_step(job: Job, now: datetime) -> str:
         case Phase.FAILED | Phase.CANCELLED:
             known = REASONS.get(status.reason or "")
             by_class = _BY_CLASS.get(known.retry_class, "") if known is not None else ""
-            return advice(status, log=f"`spectrogram logs {job.name}`") or by_class.format(name=job.name)
+            return _advice(job) or by_class.format(name=job.name)
     return ""
+
+
+def _advice(job: Job) -> str:
+    """What the table of reasons says; for more memory also how to get it, as far as the last attempt tells."""
+    text = advice(job.status, log=f"`spectrogram logs {job.name}`")
+    if _MEMORY_FIELD in text and job.status.attempts:
+        more = format_bytes(2 * job.status.attempts[-1].memory_bytes)
+        return f"{text}, as in `spectrogram retry {job.name} --memory {more}`"
+    return text
 
 
 def _phase(job: Job, now: datetime) -> str:

@@ -44,6 +44,7 @@ def test_every_reason_of_a_failure_has_a_meaning_and_a_step(reason: Any) -> None
     assert "{" not in step
     if reason.advice:
         assert reason.advice.partition("{")[0] in step
+    assert ("`spectrogram retry fm-band --memory 1Gi`" in step) == ("{memory}" in reason.advice)
     if "{log}" in reason.advice:
         assert "`spectrogram logs fm-band` shows the end" in step
 

@@ -150,7 +150,11 @@ def test_a_line_for_each_and_a_summary() -> None:
     }
     assert verdicts(jobs, PATIENCE, NOW) == [
         ("a succeeded: 50 of 50 columns are in fm-band", True),
-        ("b failed, OOMKilled: killed: give it more memory than 512Mi in spec.resources.memory", False),
+        (
+            "b failed, OOMKilled: killed: give it more memory than 512Mi in spec.resources.memory, "
+            "as in `spectrogram retry b --memory 1Gi`",
+            False,
+        ),
         (
             "c failed, Drained: by a drain: nothing is wrong with the job: `spectrogram retry c` runs it again",
             False,
