@@ -20,7 +20,7 @@ from pods.jobs import job_body
 from pods.statuses import failed, oom_killed, succeeded
 from spectrogram_operator.cli import main as command_line
 from spectrogram_operator.cli.cluster.access import Target
-from spectrogram_operator.cli.workers import print_workers
+from spectrogram_operator.cli.commands.workers import print_workers
 from spectrogram_worker.contract import ExitCode
 
 

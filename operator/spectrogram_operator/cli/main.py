@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spectrogram_operator.cli.cluster_commands import commands
+from spectrogram_operator.cli.commands.cluster_commands import commands
 from spectrogram_operator.cli.errors import CommandError
 
 _IS_PLUGIN = Path(sys.argv[0]).name.startswith("kubectl-")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pods.jobs import job_body, stored
-from spectrogram_operator.cli.changes import another, retry
 from spectrogram_operator.cli.cluster.access import Target
+from spectrogram_operator.cli.commands.changes import another, retry
 from spectrogram_operator.cli.errors import CommandError
 
 

@@ -8,8 +8,8 @@ import pytest
 from pods.jobs import job_body, stored
 from spectrogram_operator.api.job import ValidJob, read_job
 from spectrogram_operator.api.status import Attempt
-from spectrogram_operator.cli.cleanup import find
 from spectrogram_operator.cli.cluster.jobs import Body, Jobs
+from spectrogram_operator.cli.commands.cleanup import find
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.policy import Policy
 from unit.operator.core.fixtures import body as body_of

@@ -9,7 +9,7 @@ from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.status import RetryClass
-from spectrogram_operator.cli.explain import explanation, next_step
+from spectrogram_operator.cli.commands.explain import explanation, next_step
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(minutes=10)
 ATTEMPT = {

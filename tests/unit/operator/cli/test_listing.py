@@ -9,8 +9,8 @@ import yaml
 
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.crd import COLUMNS
-from spectrogram_operator.cli.cluster_commands import Output
-from spectrogram_operator.cli.listing import Format, listing
+from spectrogram_operator.cli.commands.cluster_commands import Output
+from spectrogram_operator.cli.commands.listing import Format, listing
 from spectrogram_operator.cli.units import age
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(seconds=90)

@@ -13,8 +13,8 @@ import yaml
 
 from pods.jobs import job_body, stored
 from spectrogram_operator.cli.cluster.access import Target
+from spectrogram_operator.cli.commands.logs import show_log
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.logs import show_log
 
 LINES = (
     b'{"time": "2026-11-23T12:00:01.123Z", "level": "info", "logger": "w", "message": "Job X: job_start"}\n'

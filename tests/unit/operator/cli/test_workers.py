@@ -5,7 +5,7 @@ from typing import Any
 
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import Job, read_job
-from spectrogram_operator.cli.workers import workers
+from spectrogram_operator.cli.commands.workers import workers
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(minutes=10)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from spectrogram_operator.cli.cluster.access import Connection, Target, connect
 from spectrogram_operator.cli.cluster.words import refusals_in_words
+from spectrogram_operator.cli.commands.listing import title
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_operator.cli.job_file import Submission, read_submissions
-from spectrogram_operator.cli.listing import title
 
 
 def submit(target: Target, file: Path, *, name_only: bool) -> None:

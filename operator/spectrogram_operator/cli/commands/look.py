@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
-from spectrogram_operator.cli.explain import explanation
-from spectrogram_operator.cli.listing import Format, listing
+from spectrogram_operator.cli.commands.explain import explanation
+from spectrogram_operator.cli.commands.listing import Format, listing
 
 
 def print_list(target: Target, selector: str | None, output: Format | None) -> None:

@@ -10,8 +10,8 @@ from spectrogram_operator.api.quantity import is_quantity
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.cli.cluster.words import CANNOT_CREATE, no_such_jobs, refusals_in_words
+from spectrogram_operator.cli.commands.listing import title
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.listing import title
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import is_over
 from spectrogram_worker.contract.report import clean_text

@@ -8,9 +8,9 @@ from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.spec import Input, Output
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, RetryClass, SpectrogramJobStatus
+from spectrogram_operator.cli.commands.listing import table
 from spectrogram_operator.cli.display import details
 from spectrogram_operator.cli.endings import advice, plain
-from spectrogram_operator.cli.listing import table
 from spectrogram_operator.cli.summary import dataset_facts
 from spectrogram_operator.cli.units import age, with_prefix
 from spectrogram_operator.core.status import find_condition, is_over

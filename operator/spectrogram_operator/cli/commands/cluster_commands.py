@@ -64,8 +64,8 @@ def list_jobs(
 ) -> None:
     """List jobs: what runs, what waits, what has ended."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.listing import Format
-    from spectrogram_operator.cli.look import print_list
+    from spectrogram_operator.cli.commands.listing import Format
+    from spectrogram_operator.cli.commands.look import print_list
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
     print_list(target, selector, Format(output) if output else None)
@@ -75,7 +75,7 @@ def list_jobs(
 def status(name: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """Explain a job: what it waits for, how far it is, what went wrong and what to do, where the results are."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.look import print_status
+    from spectrogram_operator.cli.commands.look import print_status
 
     print_status(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)
 
@@ -94,7 +94,7 @@ def submit(
 ) -> None:
     """Submit the jobs of a file. Mistakes are found before any of them is submitted."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.submit import submit
+    from spectrogram_operator.cli.commands.submit import submit
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     submit(target, file, name_only=output is not None)
@@ -103,8 +103,8 @@ def submit(
 @commands.command()
 def cancel(names: Names, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """End jobs for good. Their record is kept, and so is what is complete."""
-    from spectrogram_operator.cli.changes import cancel
     from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.commands.changes import cancel
 
     cancel(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), names)
 
@@ -120,8 +120,8 @@ def retry(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Run a job that is over again, as NAME-r1. Its results go beside the old ones."""
-    from spectrogram_operator.cli.changes import retry
     from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.commands.changes import retry
 
     retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name, memory)
 
@@ -145,7 +145,7 @@ def wait(
      124  gave up: one is not over yet
     """
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.wait import wait
+    from spectrogram_operator.cli.commands.wait import wait
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     raise typer.Exit(wait(target, names or [], selector))
@@ -165,7 +165,7 @@ def logs(
 ) -> None:
     """Show what a job's worker has written, as long as its pod is kept."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.logs import show_log
+    from spectrogram_operator.cli.commands.logs import show_log
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     show_log(target, name, attempt, follow=follow, raw=raw)
@@ -181,7 +181,7 @@ def workers(
 ) -> None:
     """Show what runs where: each worker's node, progress and memory, as the operator last heard of it."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.workers import print_workers
+    from spectrogram_operator.cli.commands.workers import print_workers
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
     print_workers(target, watch=watch)
@@ -203,8 +203,8 @@ def zombies(
     As the operator does, by the same rules; it works while no operator runs. It needs the role admin, and goes by the
     settings of this environment, as the operator does by those of its own.
     """
-    from spectrogram_operator.cli.cleanup import clean_up_zombies
     from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.commands.cleanup import clean_up_zombies
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
     clean_up_zombies(target, dry_run=dry_run, minimum_minutes=min_age_minutes)
