@@ -173,13 +173,15 @@ class Reconciler:
 
     async def _act(self, job: Job, decided: Plan) -> Plan:
         """Do what the written status authorises. A refused creation is planned with at the next look."""
+        attempt = active_attempt(decided.status)
         for action in decided.actions:
             self._check_served(job.namespace)
-            if isinstance(action, CreatePod):
+            if isinstance(action, CreatePod) and attempt is not None:
                 notes = self._notes[job.uid]
                 notes.created = ""
                 try:
-                    self._store.see_pod(await self._cluster.create_pod(action.manifest))
+                    with self._slots.creating(job, attempt):
+                        self._store.see_pod(await self._cluster.create_pod(action.manifest))
                     notes.refusal = None
                     notes.created = action.manifest["metadata"]["name"]
                 except ClusterError as error:

@@ -1,9 +1,11 @@
 """Who may start: what the store holds, kept in the queues' order, and who is told that it may start now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.control.reconciling.store import FinishedJob, Store
 from spectrogram_operator.core.building.podspec import is_pod_name
 from spectrogram_operator.core.building.sizing import named_queue
@@ -84,6 +86,22 @@ class Slots:
     def waits(self, uid: str) -> bool:
         """True for a job that stands in line: it needs no look until it may start."""
         return self._queues.waits(uid)
+
+    @contextmanager
+    def creating(self, job: Job, attempt: Attempt) -> Iterator[None]:
+        """While the pod of the attempt is being created it takes its slot, though its job be deleted meanwhile."""
+        self._queues.hold(
+            attempt.pod_name,
+            owner_uid=job.uid,
+            namespace=job.namespace,
+            queue=named_queue(attempt.pool),
+            memory_bytes=attempt.memory_bytes,
+        )
+        try:
+            yield
+        finally:
+            self._queues.free(attempt.pod_name)
+            self._admit()
 
     # What the store tells
 

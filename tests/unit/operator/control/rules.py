@@ -172,7 +172,9 @@ class Rules:
         if job is None or pod.finished or is_over(job.status):
             return
         attempt = next((one for one in job.status.attempts if one.pod_name == pod.name), None)
-        if attempt is None or not (attempt.state is AttemptState.FINISHED or ended_by_operator(attempt)):
+        # Fault 16: what a node that does not answer holds is given up, whoever wanted its end.
+        why = attempt is not None and (ended_by_operator(attempt) or attempt.reason == "NodeLost")
+        if attempt is None or not (attempt.state is AttemptState.FINISHED or why):
             self.fail(f"an operator ends the pod {pod.name}, and nothing on record says why")
 
     def _status(self, old_job: Job, new_job: Job, body: Body) -> None:

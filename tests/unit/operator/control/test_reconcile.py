@@ -365,6 +365,36 @@ async def test_row_15_a_pod_that_vanishes_each_time_it_is_created_is_given_up() 
 
 
 @in_virtual_time
+async def test_row_17_a_pod_that_is_being_created_has_its_slot_though_its_job_is_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(slots=1)
+    create, sent = desk.cluster.create_pod, asyncio.Event()
+
+    async def create_late(manifest: Body) -> object:
+        sent.set()
+        await asyncio.sleep(5)
+        return await create(manifest)
+
+    monkeypatch.setattr(desk.cluster, "create_pod", create_late)
+    desk.submit("first")
+    first = asyncio.create_task(desk.reconcile("first"))
+    await sent.wait()
+    desk.store.remove(PLURAL, "radio", "first")
+    desk.submit("second")
+    await desk.reconcile("second")
+    assert desk.status("second").reason == "WaitingForSlot"
+    await first
+    await desk.reconcile("second")
+    (orphan,) = desk.pod_names()
+    assert orphan.startswith("first-")
+    desk.store.remove("pods", "radio", orphan)
+    desk.look()
+    await desk.reconcile("second")
+    assert [pod.startswith("second-") for pod in desk.pod_names()] == [True]
+
+
+@in_virtual_time
 async def test_an_operator_that_is_killed_before_each_creation_blames_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
