@@ -125,7 +125,15 @@ def test_a_pod_reaches_another_by_a_service(namespace: Client) -> None:
     namespace.create(server)
     namespace.kubectl("expose", "pod", "server", "--port=80", "--target-port=8080")
     namespace.kubectl("wait", "pod/server", "--for=condition=Ready", "--timeout=120s")
-    script = "import os, urllib.request as u; print(u.urlopen('http://' + os.environ['SERVER_SERVICE_HOST']).status)"
+    script = """
+import os, time, urllib.request
+for _ in range(60):  # kube-proxy hears of the server when it is ready, and not at once
+    try:
+        print(urllib.request.urlopen("http://" + os.environ["SERVER_SERVICE_HOST"]).status)
+        break
+    except OSError:
+        time.sleep(1)
+"""
 
     namespace.create(pod("caller", script))
     ended(namespace, "caller")
