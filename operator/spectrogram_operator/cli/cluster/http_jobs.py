@@ -104,7 +104,7 @@ class HttpJobs:
         try:
             return self._request(method, path, body)
         except ClusterError as error:
-            if error.code == 404 and error.reason == "NotFound" and error.kind == kind:
+            if error.says_missing(kind):
                 return None
             raise
 

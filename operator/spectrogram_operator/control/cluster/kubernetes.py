@@ -172,7 +172,7 @@ class KubernetesCluster:
         try:
             return await self._request("GET", path)
         except ClusterError as error:
-            if error.code == 404 and error.reason == "NotFound" and error.kind == kind:
+            if error.says_missing(kind):
                 return None
             raise
 

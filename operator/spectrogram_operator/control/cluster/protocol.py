@@ -32,6 +32,10 @@ class ClusterError(Exception):
         self.message = message
         self.retry_after = retry_after
 
+    def says_missing(self, kind: str) -> bool:
+        """Whether the API server itself says that there is no such object of this kind: a proxy's 404 says nothing."""
+        return self.code == 404 and self.reason == "NotFound" and self.kind == kind
+
 
 def read_error(code: int, document: Mapping[str, Any], retry_after: str) -> ClusterError:
     """What a Status object says; whatever else stands between us and the API server may answer anything."""

@@ -173,14 +173,13 @@ class Reconciler:
 
     async def _act(self, job: Job, decided: Plan) -> Plan:
         """Do what the written status authorises. A refused creation is planned with at the next look."""
-        attempt = active_attempt(decided.status)
         for action in decided.actions:
             self._check_served(job.namespace)
-            if isinstance(action, CreatePod) and attempt is not None:
+            if isinstance(action, CreatePod):
                 notes = self._notes[job.uid]
                 notes.created = ""
                 try:
-                    with self._slots.creating(job, attempt):
+                    with self._slots.creating(job, action.attempt):
                         self._store.see_pod(await self._cluster.create_pod(action.manifest))
                     notes.refusal = None
                     notes.created = action.manifest["metadata"]["name"]

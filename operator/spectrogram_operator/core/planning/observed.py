@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.queues import Turn
@@ -55,8 +55,9 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class CreatePod:
-    """Create this pod; one of the same name and owner is as good."""
+    """Create this pod of the attempt; one of the same name and owner is as good."""
 
+    attempt: Attempt
     manifest: Mapping[str, Any]
 
 

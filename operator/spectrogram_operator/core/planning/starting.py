@@ -105,7 +105,7 @@ def _create(situation: Situation, attempt: Attempt) -> Plan:
     """Create the reserved attempt's pod; the status write before it is the fence against another operator."""
     attempt = attempt.model_copy(update={"creation_time": situation.now})
     status = with_attempt(situation.status, attempt)
-    creation = CreatePod(manifest=build_pod(situation.job, attempt, situation.policy))
+    creation = CreatePod(attempt=attempt, manifest=build_pod(situation.job, attempt, situation.policy))
     return Plan(status=status, actions=(creation,), requeue_after=QUICK_START_SECONDS)
 
 
@@ -187,7 +187,7 @@ def _reserve(situation: Situation, number: int, queue: QueueName) -> Plan:
     status = with_condition(status, ConditionType.ADMITTED, "True", reason="Admitted", now=now)
     return Plan(
         status=status,
-        actions=(CreatePod(manifest=build_pod(job, attempt, policy)),),
+        actions=(CreatePod(attempt=attempt, manifest=build_pod(job, attempt, policy)),),
         events=(Event(reason="AttemptStarted", message=f"attempt {number}: creating the pod {attempt.pod_name}"),),
         requeue_after=QUICK_START_SECONDS,
     )
