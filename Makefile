@@ -32,8 +32,8 @@ planted: $(VENV)/installed ## plant known bugs in copies of both programs, and s
 model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
 	@MODEL_LIVES=$(LIVES) $(BIN)/python -m pytest -q --show-capture=no tests/unit/operator/control/test_model.py
 
-bench: $(VENV)/installed ## this worker against scipy, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
-	@$(BIN)/python -m benchmarks.bench $(BENCH)
+bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(BENCH)
 
 bench-operator: $(VENV)/installed ## the operator with many jobs, beside native Jobs; ONLY=ROW for one row, BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench_operator $(BENCH) $(ONLY)

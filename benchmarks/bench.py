@@ -1,7 +1,8 @@
 """This worker against the other ways to a spectrogram: `make bench`, or python -m benchmarks.bench [--quick] [PART …]
 
 Parts: formats (cf32, Digital RF plain and compressed, WAV at fft 1024), sizes (the plain ones at fft 256, 4096, 65536),
-lengths (cf32 of 64 MiB to 4 GiB).
+lengths (cf32 of 64 MiB to 4 GiB), limits (cf32 at many fft sizes beside scipy.fft and FFTW alone), cases (cf32: double
+precision, detrending, more reductions, other hops, one thread; and what the whole program takes beside the transform).
 Everything is written to a folder and deleted at the end. The contenders of one input take turns, every run a process of
 its own; what is printed are ratios to the flat scipy loop of the same run and the same input, as a Markdown table, and
 at the end the targets. Only a machine that does nothing else gives numbers to quote.
@@ -12,23 +13,25 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import programs
 from benchmarks.inputs import Recording, recording
 from benchmarks.measure import Run, measure, python_module
 from benchmarks.programs import Contender
-from benchmarks.targets import FFT, Results, print_targets
+from benchmarks.targets import FFT, LIMITED, Results, print_targets
 
-PARTS = ("formats", "sizes", "lengths")
+PARTS = ("formats", "sizes", "lengths", "limits", "cases")
 SIZES = (256, 1024, 4096, 65_536)
 LENGTHS = (64, 256, 1024, 4096)
-OF_LONG_SIZES = ("loop", "transform", "bound")
+OF_LONG_SIZES = OF_LIMITS = ("loop", "transform", "scipy_fft", "fftw")
+OF_CASES = ("transform", *programs.CASES, "worker", "matplotlib")
 OF_LENGTHS = ("transform", "worker")
 HEADING = """
-| input | MiB | fft | contender | speed, × loop | CPU time, × loop | s | imports s | ns per sample | peak MB |
-|---|---|---|---|---|---|---|---|---|---|"""
+| input | MiB | fft | contender | speed, × loop | × FFTW | CPU time, × loop | s | imports s | ns per sample | peak MB |
+|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> int:
@@ -43,7 +46,7 @@ def main() -> int:
                 _forget(Path(folder), keep=kind)
                 measure(python_module("benchmarks.inputs", kind, folder, str(mebibytes)))
             able = [one for one in programs.ALL if one.name in names and kind in one.kinds]
-            found = compete(able, source, fft, options.repeat)
+            found = compete(able, source, fft, options.repeat, shared=options.shared)
             results.setdefault((kind, mebibytes, fft), {}).update(found)
             _print_rows(source, fft, found)
     return 0 if print_targets(results) or options.quick else 1
@@ -63,10 +66,17 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
             for mebibytes in lengths:
                 if mebibytes not in (short, long) or "formats" not in options.parts:
                     yield kind, mebibytes, FFT, OF_LENGTHS
+        if kind == "cf32" and "limits" in options.parts:
+            for fft in options.ffts or LIMITED:
+                yield kind, long, fft, OF_LIMITS
+        if kind == "cf32" and "cases" in options.parts:
+            yield kind, long, FFT, [name for name in OF_CASES if not (options.shared and name == "one_thread")]
 
 
-def compete(contenders: Sequence[Contender], source: Recording, fft: int, rounds: int) -> dict[str, list[Run] | str]:
-    """Each contender's runs, taken in turns, or why it has none."""
+def compete(
+    contenders: Sequence[Contender], source: Recording, fft: int, rounds: int, *, shared: bool
+) -> dict[str, list[Run] | str]:
+    """Each contender's runs, taken in turns, or why it has none. shared: their seconds are those of their CPU time."""
     found: dict[str, list[Run] | str] = {}
     for _ in range(rounds):
         for contender in contenders:
@@ -77,28 +87,33 @@ def compete(contenders: Sequence[Contender], source: Recording, fft: int, rounds
             if isinstance(outcome, str):
                 found[contender.name] = outcome
             else:
-                runs.append(outcome)
+                runs.append(replace(outcome, seconds=outcome.cpu) if shared else outcome)
     return found
 
 
 def _print_rows(source: Recording, fft: int, found: dict[str, list[Run] | str]) -> None:
-    loops = found.get("loop")
     for name, runs in found.items():
         title = next(one.title for one in programs.ALL if one.name == name)
         start = f"| {source.kind} | {source.mebibytes} | {fft} | {title} |"
         if isinstance(runs, str):
-            print(f"{start} {runs} | | | | | |", flush=True)
+            print(f"{start} {runs} | | | | | | |", flush=True)
             continue
-        speed, cpu = "–", "–"
-        if isinstance(loops, list):
-            pairs = list(zip(loops, runs, strict=True))
-            speed = f"{statistics.median(loop.seconds / run.seconds for loop, run in pairs):.2f}"
-            cpu = f"{statistics.median(run.cpu / loop.cpu for loop, run in pairs):.2f}"
+        speed = _median(found.get("loop"), runs, lambda loop, run: loop.seconds / run.seconds)
+        share = _median(found.get("fftw"), runs, lambda fftw, run: fftw.seconds / run.seconds)
+        cpu = _median(found.get("loop"), runs, lambda loop, run: run.cpu / loop.cpu)
         seconds = statistics.median(run.seconds for run in runs)
         imports = statistics.median(run.imports for run in runs)
         peak = max(run.peak for run in runs)
         cost = 1e9 * statistics.median(run.cpu for run in runs) / source.samples
-        print(f"{start} {speed} | {cpu} | {seconds:.2f} | {imports:.2f} | {cost:.2f} | {peak:.0f} |", flush=True)
+        times = f"{seconds:.3f} | {imports:.2f} | {cost:.2f} | {peak:.0f}"
+        print(f"{start} {speed} | {share} | {cpu} | {times} |", flush=True)
+
+
+def _median(others: list[Run] | str | None, runs: list[Run], ratio: Callable[[Run, Run], float]) -> str:
+    """The median of the rounds' ratios to another contender, for people."""
+    if not isinstance(others, list):
+        return "–"
+    return f"{statistics.median(ratio(other, run) for other, run in zip(others, runs, strict=True)):.2f}"
 
 
 def _forget(folder: Path, *, keep: str) -> None:
@@ -118,6 +133,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="short recordings, one round: does it run at all?")
     parser.add_argument("--repeat", type=int, default=0, help="rounds; default: 5, or 1 with --quick")
+    parser.add_argument("--shared", action="store_true", help="others use the machine too: seconds are CPU time")
+    parser.add_argument("--ffts", type=int, nargs="+", help="sizes of the part limits; default: all")
     parser.add_argument("--folder", help="where recordings are written; needs 7 GB. Default: the temporary folder")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,17 @@ _CHUNK_SAMPLES = 10_000_000
 Work = Callable[[], object]
 
 
-def transform(source: Recording, fft: int) -> Work:
+def transform(
+    source: Recording,
+    fft: int,
+    *,
+    hop: int = 0,
+    reductions: tuple[str, ...] = ("mean",),
+    threads: int = THREADS,
+    **more: Any,
+) -> Work:
     """This worker's transform stage."""
-    from spectrogram_worker.contract.parameters import RecordingSelection, Reduce, Reduction, Transform, Window
-    from spectrogram_worker.contract.parameters import WindowName as Name
+    from spectrogram_worker.contract.parameters import RecordingSelection, Reduce, Transform
     from spectrogram_worker.sources import open_recording
     from spectrogram_worker.sources.selection import select
     from spectrogram_worker.spectrum.stream import ColumnStream
@@ -35,15 +43,16 @@ def transform(source: Recording, fft: int) -> Work:
     selection: dict[str, Any] = {"path": source.path.name}
     if source.kind == "cf32":
         selection["raw"] = {"datatype": "cf32_le", "sampleRate": source.rate}
+    wanted = {"fft_size": fft, "hop_size": hop or fft // 2, "window": {"name": "hann"}, **more}
 
     def work() -> None:
         found = open_recording(ClaimStore(source.path.parent), RecordingSelection.model_validate(selection))
         stream = ColumnStream(
             found,
             select(found.description, None),
-            Transform(fft_size=fft, hop_size=fft // 2, window=Window(name=Name.HANN)),
-            Reduce(time=(Reduction.MEAN,), columns=COLUMNS),
-            threads=THREADS,
+            Transform.model_validate(wanted),
+            Reduce.model_validate({"time": reductions, "columns": COLUMNS}),
+            threads=threads,
         )
         for _ in stream.columns():
             pass
@@ -100,8 +109,8 @@ def chunks(source: Recording, fft: int) -> Work:
     return work
 
 
-def bound(source: Recording, fft: int) -> Work:
-    """No spectrogram but a bound of any with scipy.fft: the file is read, as many frames are transformed, no more."""
+def scipy_fft(source: Recording, fft: int) -> Work:
+    """No spectrogram, but what scipy.fft takes of one: the file is read, as many frames are transformed, no more."""
     import os
     from concurrent.futures import ThreadPoolExecutor
 
@@ -143,8 +152,20 @@ def librosa(source: Recording, fft: int) -> Work:
 
 
 CONTENDERS: dict[str, Callable[[Recording, int], Work]] = {
-    function.__name__: function for function in (transform, loop, one_shot, chunks, bound, librosa)
+    "transform": transform,
+    "loop": loop,
+    "one_shot": one_shot,
+    "chunks": chunks,
+    "scipy_fft": scipy_fft,
+    "librosa": librosa,
+    "double": partial(transform, precision="double"),
+    "detrend": partial(transform, detrend="constant"),
+    "three": partial(transform, reductions=("max", "min", "mean")),
+    "hop_256": partial(transform, hop=256),
+    "hop_500": partial(transform, hop=500),
+    "one_thread": partial(transform, threads=1),
 }
+"""Each by the name of its `Contender`; the last ones are the transform stage for other jobs."""
 
 
 def _frames(source: Recording, fft: int) -> tuple[int, int, int]:

@@ -31,7 +31,12 @@ class Recording:
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return self.mebibytes * 2**20 // _SAMPLE_BYTES[self.kind]
+        return self.mebibytes * 2**20 // self.sample_bytes
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample as it is stored."""
+        return _SAMPLE_BYTES[self.kind]
 
     @property
     def is_complex(self) -> bool:

@@ -9,6 +9,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import fftw
 from benchmarks.inputs import Recording
 from benchmarks.measure import Failed, Run, measure, project, python_module
 
@@ -38,17 +39,30 @@ class Contender:
         return kind in self.kinds and samples <= self.samples and fft in self.ffts
 
 
+CASES = {
+    "double": "double precision",
+    "detrend": "detrending",
+    "three": "max, min and mean",
+    "hop_256": "hop 256",
+    "hop_500": "hop 500",
+    "one_thread": "one thread",
+}
+"""Other jobs than the plain one of fft 1024, hop 512, mean, two threads."""
+
 ALL = (
     Contender("loop", "flat scipy loop"),
     Contender("transform", "this worker, transform stage"),
     Contender("worker", "this worker, start to finish, PNG and NPZ, max and mean"),
-    Contender("bound", "bound: read and FFT, nothing else", ("cf32",)),
+    Contender("scipy_fft", "scipy.fft: read and FFT, nothing else", ("cf32",)),
+    Contender("fftw", "FFTW bound: read and FFT, nothing else", PLAIN),
     Contender("one_shot", "scipy.signal.spectrogram, one shot", PLAIN, samples=2**27),
     Contender("chunks", "scipy in chunks, concatenated", PLAIN, samples=2**27),
     Contender("sox", "sox spectrogram", ("wav",), ffts=(256, 1024)),
     Contender("ffmpeg", "ffmpeg showspectrumpic", ("wav",), samples=2**27, ffts=(1024, 4096)),
     Contender("librosa", "librosa stft", ("wav",), samples=2**27),
     Contender("drf_sti", "drf_sti of digital_rf", ("digital-rf",), samples=2**26, ffts=(1024,)),
+    *(Contender(name, f"transform stage, {title}", ffts=()) for name, title in CASES.items()),
+    Contender("matplotlib", "import of matplotlib.figure", ffts=()),
 )
 
 
@@ -57,6 +71,10 @@ def run(contender: Contender, source: Recording, fft: int) -> Run:
     picture = str(source.path.parent / f"{contender.name}.png")
     if contender.name == "worker":
         return _worker(source, fft)
+    if contender.name == "fftw":
+        return measure(fftw.command(source, fft))
+    if contender.name == "matplotlib":
+        return measure([sys.executable, "-c", "import matplotlib.figure"])
     if contender.name == "sox":
         # Its transform has 2 · (height − 1) points, and a height of 1200 at most.
         size = ["-y", str(fft // 2 + 1), "-x", str(COLUMNS), "-w", "Hann"]
