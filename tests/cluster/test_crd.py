@@ -473,7 +473,7 @@ def test_the_table_that_people_see(api: Api, namespace: Client) -> None:
         "podName": "fm-band-a2",
         "nodeName": "node-7",
         "progress": {"percent": 43, "text": "43%"},
-        "memory": {"peakBytes": 432013312, "text": "412Mi/1Gi"},
+        "memory": {"peakBytes": 432013312, "peakText": "412Mi", "text": "412Mi/1Gi"},
     }
     api.patch("spectrogramjobs", "fm-band", {"status": status}, subresource="status")
 
@@ -482,6 +482,7 @@ def test_the_table_that_people_see(api: Api, namespace: Client) -> None:
     assert narrow[1][:7] == ["fm-band", "Running", "PodRunning", "large_jobs", "43%", "2/3", "412Mi/1Gi"]
     wide = namespace.kubectl("get", "spectrogramjobs", "--output=wide").splitlines()
     assert wide[0].split() == [*narrow[0], "POD", "NODE", "PEAK", "STARTED", "FINISHED", "MESSAGE"]
+    assert wide[1].split()[8:11] == ["fm-band-a2", "node-7", "412Mi"]
     assert wide[1].endswith("43 % done, about 2 min left")
     assert "fm-band" in namespace.kubectl("get", "batch")
 

@@ -19,6 +19,7 @@ from harness.node import Node
 from harness.waiting import wait_until
 from node.reference import read_samples, reduced_spectrogram
 from node.site import JOB, LONG, MEDIUM, POD_LABEL, Body, Site, in_background, stop
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.api.status import Attempt, Phase, RetryClass, SpectrogramJobStatus
 
 # Takes memory in the worker's container, each process less than the worker has: the kernel kills the largest.
@@ -208,7 +209,7 @@ def test_memory_that_does_not_suffice_is_found_out_before_it_is_used_and_the_ret
     assert "raise resources.memory" in (first.message or "")
     assert (status.phase, last.number) == (Phase.SUCCEEDED, 2)
     assert last.memory_bytes > first.memory_bytes
-    assert memory_limit(radio.pod("hungry", 2)) == str(last.memory_bytes)
+    assert parse_bytes(memory_limit(radio.pod("hungry", 2))) == last.memory_bytes
 
 
 def memory_limit(pod: Any) -> str:

@@ -23,7 +23,7 @@ COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Pod", "string", ".status.podName", 1),
     ("Node", "string", ".status.nodeName", 1),
-    ("Peak", "integer", ".status.memory.peakBytes", 1),
+    ("Peak", "string", ".status.memory.peakText", 1),
     ("Started", "date", ".status.startTime", 1),
     ("Finished", "date", ".status.completionTime", 1),
     ("Message", "string", ".status.message", 1),

@@ -8,6 +8,7 @@ PLURAL = "spectrogramjobs"
 SINGULAR = "spectrogramjob"
 SHORT_NAME = "sgj"
 
+LABEL_JOB_NAME = f"{GROUP}/job-name"
 LABEL_JOB_UID = f"{GROUP}/job-uid"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_QUEUE = f"{GROUP}/queue"

@@ -7,7 +7,8 @@ QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]{1,2}|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti
 
 _SUFFIXES = {"": Decimal(1), "m": Decimal("0.001")}
 _SUFFIXES |= {suffix: Decimal(1000) ** (power + 1) for power, suffix in enumerate(["k", "M", "G", "T", "P", "E"])}
-_SUFFIXES |= {suffix: Decimal(1024) ** (power + 1) for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])}
+_BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
+_SUFFIXES |= {suffix: Decimal(1024) ** power for power, suffix in enumerate(_BINARY)}
 
 
 def is_quantity(text: int | str) -> bool:
@@ -29,6 +30,12 @@ def parse_bytes(text: int | str) -> int:
     """Whole bytes of a quantity, rounded up."""
     value = parse_quantity(text)
     return int(value.to_integral_value(rounding="ROUND_CEILING"))
+
+
+def bytes_quantity(count: int) -> str:
+    """Bytes as a quantity of the same value, in the largest binary unit that it is a whole number of: 1Gi, 1536Mi."""
+    exponent = min(6, ((count & -count).bit_length() - 1) // 10) if count else 0
+    return f"{count >> 10 * exponent}{_BINARY[exponent]}"
 
 
 def format_bytes(count: int) -> str:

@@ -154,6 +154,8 @@ class JobMemory(Memory, StatusModel):
 
     text: Annotated[str, StringConstraints(max_length=32)] | None = None
     """Peak against limit as text, for the table of kubectl get."""
+    peak_text: Annotated[str, StringConstraints(max_length=16)] | None = None
+    """Peak as text, for the wide table of kubectl get."""
 
 
 class SpectrogramJobStatus(StatusModel):

@@ -10,7 +10,6 @@ import yaml
 
 from spectrogram_operator.api.crd import COLUMNS
 from spectrogram_operator.api.names import GROUP, SINGULAR
-from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.cli.units import age
 from spectrogram_worker.contract.report import clean_text
 
@@ -86,6 +85,4 @@ def _cell(body: Body, kind: str, path: str, now: datetime) -> str:
             return age((now - datetime.fromisoformat(str(value))).total_seconds())
         except ValueError:
             return "<invalid>"
-    if kind == "integer":  # the only one is the peak of memory
-        return format_bytes(value) if isinstance(value, int) else ""
     return clean_text(str(value), _LONGEST_CELL)

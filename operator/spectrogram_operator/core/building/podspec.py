@@ -10,10 +10,12 @@ from spectrogram_operator.api.names import (
     API_VERSION,
     KIND,
     LABEL_ATTEMPT,
+    LABEL_JOB_NAME,
     LABEL_JOB_UID,
     LABEL_QUEUE,
     MAIN_CONTAINER,
 )
+from spectrogram_operator.api.quantity import bytes_quantity
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.core.building.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
@@ -35,6 +37,8 @@ from spectrogram_worker.contract.document import (
 )
 from spectrogram_worker.contract.parameters import OutputSelection, RecordingOptions, RecordingSelection
 
+LONGEST_LABEL = 63
+"""Characters of a label's value. A job's name may have more; its form is that of a label's value in any case."""
 _RESULT_FIELDS = {"input", "transform", "reduce", "frequency_range", "output"}
 
 
@@ -114,9 +118,9 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
     document_json = document.model_dump_json(by_alias=True, exclude_none=True)
     volumes, mounts = _volumes(spec, policy)
     resources = {
-        "memory": str(granted_memory(attempt, policy)),
+        "memory": bytes_quantity(granted_memory(attempt, policy)),
         "cpu": attempt_cpu(spec, queue, policy),
-        "ephemeral-storage": str(policy.scratch_bytes),
+        "ephemeral-storage": bytes_quantity(policy.scratch_bytes),
     }
     pod_spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -168,7 +172,10 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
             "labels": {
                 **pool.pod_labels,
                 "app.kubernetes.io/name": "spectrogram-worker",
+                "app.kubernetes.io/component": "worker",
+                "app.kubernetes.io/part-of": "spectrogram-operator",
                 "app.kubernetes.io/managed-by": "spectrogram-operator",
+                **({LABEL_JOB_NAME: job.name} if len(job.name) <= LONGEST_LABEL else {}),
                 LABEL_JOB_UID: job.uid,
                 LABEL_ATTEMPT: str(attempt.number),
                 LABEL_QUEUE: queue,
@@ -214,7 +221,9 @@ def _volumes(spec: SpectrogramJobSpec, policy: Policy) -> tuple[list[dict[str, A
     # One claim for input and output is one volume: a pod that names a claim twice may not be schedulable. It cannot be
     # read-only then; the input's mount is.
     shared = read == written
-    volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {"sizeLimit": str(policy.scratch_bytes)}}]
+    volumes: list[dict[str, Any]] = [
+        {"name": "scratch", "emptyDir": {"sizeLimit": bytes_quantity(policy.scratch_bytes)}}
+    ]
     mounts: list[dict[str, Any]] = []
     if written:
         volumes.append({"name": "output", "persistentVolumeClaim": {"claimName": written}})

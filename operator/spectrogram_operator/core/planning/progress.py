@@ -50,10 +50,9 @@ def final_report(status: SpectrogramJobStatus, report: Report, attempt: Attempt,
         status = _with_measurements(status, report, attempt, now)
     elif report.memory.peak_bytes is not None:
         memory = status.memory or JobMemory(limit_bytes=attempt.memory_bytes)
-        text = _memory_text(report.memory.peak_bytes, attempt)
-        status = changed(
-            status, memory=memory.model_copy(update={"peak_bytes": report.memory.peak_bytes, "text": text})
-        )
+        peak = report.memory.peak_bytes
+        texts = _memory_texts(peak, attempt)
+        status = changed(status, memory=memory.model_copy(update={"peak_bytes": peak, **texts}))
     return changed(status, outputs=report.outputs)
 
 
@@ -78,7 +77,7 @@ def _with_measurements(
             text=f"{report.progress.percent:.0f}%",
             advance_time=_utc(report.last_advance_time),
         ),
-        memory=JobMemory(**{**memory.model_dump(), "limit_bytes": limit}, text=_memory_text(peak, attempt)),
+        memory=JobMemory(**{**memory.model_dump(), "limit_bytes": limit, **_memory_texts(peak, attempt)}),
         dataset=report.dataset.model_copy(update={"start_time": _utc(report.dataset.start_time)}),
         warnings=report.warnings,
     )
@@ -105,8 +104,10 @@ def _with_measurements(
     return status
 
 
-def _memory_text(peak: int, attempt: Attempt) -> str:
-    return f"{format_bytes(peak)}/{format_bytes(attempt.memory_bytes)}"
+def _memory_texts(peak: int, attempt: Attempt) -> dict[str, str]:
+    """What people see of it in the tables of kubectl get."""
+    shown = format_bytes(peak)
+    return {"text": f"{shown}/{format_bytes(attempt.memory_bytes)}", "peak_text": shown}
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -8,6 +8,7 @@ import pytest
 from pods.jobs import job_body, stored
 from pods.shapes import POD_UID
 from spectrogram_operator.api.job import UnreadableJob, read_job
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.api.status import AttemptState, Phase
 from spectrogram_operator.core.building.podspec import build_pod
 from spectrogram_operator.core.judging.refusals import Refusal
@@ -217,8 +218,8 @@ def test_a_tampered_status_neither_raises_nor_asks_for_too_much(changes: dict[st
     status = type(play.status).model_validate(document | changes)
     result = plan(Observed(job=build_job(status), absent_since=START), START, Policy())
     (action,) = result.actions
-    memory = int(action.manifest["spec"]["containers"][0]["resources"]["limits"]["memory"])  # type: ignore[union-attr]
-    assert 0 < memory <= 4 * GIBIBYTE
+    limits = action.manifest["spec"]["containers"][0]["resources"]["limits"]  # type: ignore[union-attr]
+    assert 0 < parse_bytes(limits["memory"]) <= 4 * GIBIBYTE
 
 
 def test_a_status_of_another_version_is_left_alone() -> None:

@@ -66,7 +66,7 @@ def test_row_9_of_a_message_that_was_cut_the_worker_s_last_answer_says_the_rest(
     assert progress is not None
     assert memory is not None
     assert (progress.text, progress.columns_done, progress.columns_total) == ("100%", 1000, 1000)
-    assert (memory.peak_bytes, memory.text) == (GIBIBYTE // 2, "512Mi/1Gi")
+    assert (memory.peak_bytes, memory.text, memory.peak_text) == (GIBIBYTE // 2, "512Mi/1Gi", "512Mi")
     assert play.attempt().peak_memory_bytes == GIBIBYTE // 2
 
 

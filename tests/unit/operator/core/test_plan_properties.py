@@ -7,6 +7,7 @@ from datetime import datetime
 from hypothesis import HealthCheck, given, settings
 
 from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.api.status import AttemptState, SpectrogramJobStatus
 from spectrogram_operator.core.planning.observed import CreatePod, DeletePod, Observed, Plan
 from spectrogram_operator.core.planning.plan import plan
@@ -66,7 +67,7 @@ def check_creations(observed: Observed, result: Plan) -> None:
     assert not is_over(observed.job.status)
     assert not observed.job.deleting
     (container,) = creation.manifest["spec"]["containers"]
-    assert 0 < int(container["resources"]["limits"]["memory"]) <= MOST_MEMORY
+    assert 0 < parse_bytes(container["resources"]["limits"]["memory"]) <= MOST_MEMORY
     json.dumps(creation.manifest)
 
 

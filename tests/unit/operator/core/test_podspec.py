@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes.client import V1Pod
 
-from spectrogram_operator.api.quantity import parse_quantity
+from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.core.building.podspec import build_pod, pod_name, spec_hash, time_limits, worker_document
@@ -117,7 +117,7 @@ def test_every_pod_is_restricted_and_complete(spec: dict[str, Any], which: tuple
     assert 1 <= pod_spec["activeDeadlineSeconds"] <= 2**31 - 1
     assert len(container["env"][0]["value"].encode()) <= MAXIMUM_DOCUMENT_BYTES
     told = document(pod)
-    assert str(told.limits.memory_bytes) == container["resources"]["limits"]["memory"]
+    assert told.limits.memory_bytes == parse_bytes(container["resources"]["limits"]["memory"])
     assert told.limits.memory_bytes > 0
     assert told.limits.scratch_bytes == 5 * GIBIBYTE
     assert len(pod["metadata"]["name"]) <= 63
@@ -126,7 +126,7 @@ def test_every_pod_is_restricted_and_complete(spec: dict[str, Any], which: tuple
 def test_a_default_job_has_a_gibibyte_and_fifteen_minutes() -> None:
     pod = build()
     limits = pod["spec"]["containers"][0]["resources"]["limits"]
-    assert parse_quantity(limits["memory"]) == GIBIBYTE
+    assert limits["memory"] == "1Gi"
     assert (pod["spec"]["activeDeadlineSeconds"], document(pod).limits.soft_seconds) == (900, 600)
     assert pod["spec"]["terminationGracePeriodSeconds"] == 30
     assert "graceSeconds" not in pod["spec"]["containers"][0]["env"][0]["value"]  # an older worker takes it for 30
@@ -177,7 +177,7 @@ def test_one_claim_for_both_is_one_volume() -> None:
 
 def test_the_worker_knows_how_much_scratch_there_is() -> None:
     pod = build()
-    size = str(5 * GIBIBYTE)
+    size = "5Gi"
     assert pod["spec"]["volumes"][0] == {"name": "scratch", "emptyDir": {"sizeLimit": size}}
     assert pod["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"] == size
     assert document(pod).limits.scratch_bytes == 5 * GIBIBYTE
@@ -310,7 +310,10 @@ def test_a_pod_belongs_to_its_job_by_uid_and_labels_of_the_pool_do_not_hide_ours
     assert metadata["labels"] == {
         "team": "radio",
         "app.kubernetes.io/name": "spectrogram-worker",
+        "app.kubernetes.io/component": "worker",
+        "app.kubernetes.io/part-of": "spectrogram-operator",
         "app.kubernetes.io/managed-by": "spectrogram-operator",
+        "spectrogram.dev/job-name": job.name,
         "spectrogram.dev/job-uid": job.uid,
         "spectrogram.dev/attempt": "1",
         "spectrogram.dev/queue": "large_jobs",
@@ -323,6 +326,15 @@ def test_a_pod_belongs_to_its_job_by_uid_and_labels_of_the_pool_do_not_hide_ours
 )
 def test_only_a_worker_that_may_move_is_told_to_ask(pool: str, spec: dict[str, Any], limit: int | None) -> None:
     assert document(build(pool, **spec)).limits.large_dataset_bytes == limit
+
+
+def test_a_name_that_is_too_long_for_a_label_is_none() -> None:
+    """The API server would refuse the pod; whose it is the UID says."""
+    for name, labels in (("f" * 63, {"spectrogram.dev/job-name": "f" * 63}), ("f" * 64, {})):
+        job = replace(build_job(), name=name)
+        found = build_pod(job, attempt(), Policy())["metadata"]["labels"]
+        assert {key: value for key, value in found.items() if key == "spectrogram.dev/job-name"} == labels
+        assert found["spectrogram.dev/job-uid"] == job.uid
 
 
 @pytest.mark.parametrize("name", ["fm", "f" * 253, "a.b." * 20 + "c", "a" * 39 + ".b", "1"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectrogram_operator.api.quantity import format_bytes, parse_bytes, parse_quantity
+from spectrogram_operator.api.quantity import bytes_quantity, format_bytes, parse_bytes, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,27 @@ def test_bytes_are_whole_and_rounded_up(text: str, count: int) -> None:
 )
 def test_bytes_as_people_read_them(count: int, text: str) -> None:
     assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"),
+        (1, "1"),
+        (2**30, "1Gi"),
+        (3 * 2**29, "1536Mi"),
+        (2_000_000_000, "1953125Ki"),
+        (2**30 + 1, "1073741825"),
+    ],
+)
+def test_bytes_as_a_quantity_of_the_same_value(count: int, text: str) -> None:
+    assert bytes_quantity(count) == text
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**20), st.integers(0, 62))
+def test_the_quantity_reads_back_as_the_same(count: int, shift: int) -> None:
+    assert parse_bytes(bytes_quantity(count << shift)) == count << shift
 
 
 @settings(deadline=None)
