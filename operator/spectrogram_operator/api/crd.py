@@ -3,14 +3,14 @@
 Run as `python -m spectrogram_operator.api.crd`, it prints the YAML.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from spectrogram_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
-from spectrogram_operator.api.spec import TRANSITION_RULES, SpectrogramJobSpec
+from spectrogram_operator.api.spec import IMMUTABLE_FIELDS, TRANSITION_RULES, UNCHANGED, SpectrogramJobSpec
 from spectrogram_operator.api.status import ROOT_RULES, STATUS_RULES, SpectrogramJobStatus
 
 COLUMNS = (
@@ -92,9 +92,35 @@ def _add_rules(schema: dict[str, Any], rules: Mapping[str, list[dict[str, str]]]
         target["x-kubernetes-validations"] = [*target.get("x-kubernetes-validations", ()), *added]
 
 
+def _forbid_changes(schema: dict[str, Any], names: Iterable[str]) -> None:
+    """These properties of `schema` stay as they are.
+
+    Rules stand as deep as it pays: the API server names the field then, and to compare two objects, in each write of a
+    job's status too, costs it more than to compare their fields. Where most of these may be absent it is the other way
+    round, as a rule of a field is silent when it comes or goes: that takes a rule of the object.
+    """
+    for name in names:
+        child = schema["properties"][name]
+        if name in _optional(schema):
+            same = {"rule": f"has(self.{name}) == has(oldSelf.{name})", "message": UNCHANGED, "fieldPath": f".{name}"}
+            _add_rules(schema, {"": [same]})
+        fields = child.get("properties", {})
+        if fields and 3 * len(_optional(child)) <= 2 * len(fields):
+            _forbid_changes(child, fields)
+        else:
+            _add_rules(child, {"": [{"rule": "self == oldSelf", "message": UNCHANGED}]})
+
+
+def _optional(schema: Mapping[str, Any]) -> list[str]:
+    """The properties of an object that may be absent: without them it is complete, and nothing fills them in."""
+    required = schema.get("required", ())
+    return [name for name, child in schema["properties"].items() if name not in required and "default" not in child]
+
+
 def definition() -> dict[str, Any]:
     """The CustomResourceDefinition."""
     spec = openapi_schema(SpectrogramJobSpec)
+    _forbid_changes(spec, IMMUTABLE_FIELDS)
     _add_rules(spec, TRANSITION_RULES)
     status = _without_defaults(openapi_schema(SpectrogramJobStatus))
     _add_rules(status, STATUS_RULES)

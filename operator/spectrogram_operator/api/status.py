@@ -214,9 +214,11 @@ _IS_END = "(c.type == 'Complete' || c.type == 'Failed') && c.status == 'True'"
 STATUS_RULES = {
     "": [
         {
-            "rule": " && ".join(f"(has(self.{name}) || !has(oldSelf.{name}))" for name in _FINAL),
-            "message": f"{', '.join(_FINAL[:-1])} and {_FINAL[-1]} cannot be removed",
+            "rule": f"has(self.{name}) || !has(oldSelf.{name})",
+            "message": f"{name} cannot be removed",
+            "fieldPath": f".{name}",
         }
+        for name in _FINAL
     ],
     "phase": [
         {
@@ -237,5 +239,7 @@ STATUS_RULES = {
         },
     ],
 }
-"""Conditions between an old and a new status, by field ("": the status itself); see TRANSITION_RULES of the spec."""
-ROOT_RULES = ({"rule": "!has(oldSelf.status) || has(self.status)", "message": "status cannot be removed"},)
+"""Conditions between an old and a new status, by field ("": the status itself); the API server enforces them (rule 14)."""
+ROOT_RULES = (
+    {"rule": "!has(oldSelf.status) || has(self.status)", "message": "status cannot be removed", "fieldPath": ".status"},
+)

@@ -10,7 +10,7 @@ from spectrogram_operator.api.job import describe
 from spectrogram_operator.api.spec import ClaimName
 from spectrogram_operator.core.policy import Store
 from spectrogram_worker.contract.addresses import ALLOWED_HOST_PATTERN, HOST_PATTERN, PORT_PATTERN
-from spectrogram_worker.contract.base import Model, Rule, pattern_rule, relative_path_rule
+from spectrogram_worker.contract.base import RELATIVE_PATH, Model, Rule, pattern_rule
 from spectrogram_worker.contract.document import Bucket
 
 Endpoint = Annotated[
@@ -45,7 +45,7 @@ class StoreSettings(Model):
     claim_name: ClaimName | None = None
     bucket: BucketName | None = None
     endpoint: Endpoint | None = None
-    prefix: Annotated[str, StringConstraints(max_length=512)] | None = None
+    prefix: Annotated[str, StringConstraints(max_length=512), RELATIVE_PATH] | None = None
     region: Region | None = None
     credentials_secret: ClaimName | None = None
     service_account: ClaimName | None = None
@@ -61,7 +61,6 @@ class StoreSettings(Model):
             message="a claim has no endpoint, prefix, region, Secret or account: write claimName alone",
             holds=lambda store: store.claim_name is None or set(store.to_document()) == {"claimName"},
         ),
-        relative_path_rule("prefix"),
     )
 
 

@@ -273,9 +273,9 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
         (stores(archive={"bucket": "s3://recordings"}), "stores.archive.bucket: 's3://recordings' is no bucket"),
         (
             stores(archive={"bucket": "abc", "prefix": "/a"}),
-            "stores.archive: prefix must be relative to the claim or store: write it without a leading '/'",
+            "stores.archive.prefix: '/a' must be relative to the claim or store: write it without a leading '/'",
         ),
-        (stores(archive={"bucket": "abc", "prefix": "a/.."}), "stores.archive: prefix must be relative"),
+        (stores(archive={"bucket": "abc", "prefix": "a/.."}), "stores.archive.prefix: 'a/..' must be relative"),
         (stores(archive={"bucket": "abc", "region": "Europe 1"}), "stores.archive.region: 'Europe 1' is no region"),
         (
             stores(archive={"bucket": "abc", "credentialsSecret": "A"}),

@@ -26,7 +26,7 @@ from unit.worker.worker_process import (
         ({"output": {"image": {"colormap": "virids"}}}, "viridis"),
         ({"transform": {"hopSize": 0}}, "transform.hopSize"),
         ({"input": {"path": "../secret"}}, "input"),
-        ({"output": {"path": "."}}, "output: path must name a folder below the claim"),
+        ({"output": {"path": "."}}, "output.path: '.' must name a folder below the claim"),
         ({"input": {"path": "signal.cf32", "range": {"start": "soon"}}}, "input.range.start: 'soon' is no duration"),
     ],
 )

@@ -99,7 +99,7 @@ def test_another_kind_of_object(tmp_path: Path, old: str, new: str, line: int) -
 
 ONE_PLACE = "input is in one place: write one of claimName, store and url, and remove the others"
 NO_ADDRESS = "is no address of a file: write https://HOST/PATH/FILE, without user and without #"
-RELATIVE = "path must be relative to the claim or store: write it without a leading '/' and without '..'"
+RELATIVE = "must be relative to the claim or store: write it without a leading '/' and without '..'"
 NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 
 
@@ -159,8 +159,8 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
             7,
             "spec.timeLimits: softSeconds must be less than hardSeconds: lower softSeconds or raise hardSeconds",
         ),
-        ("fm.drf", "../fm.drf", 5, f"spec.input: {RELATIVE}"),
-        ("claimName: results", "claimName: results, path: /a", 6, f"spec.output: {RELATIVE}"),
+        ("fm.drf", "../fm.drf", 5, f"spec.input.path: '../fm.drf' {RELATIVE}"),
+        ("claimName: results", "claimName: results, path: /a", 6, f"spec.output.path: '/a' {RELATIVE}"),
         ("  output: {claimName: results}\n", "", 4, "spec.output: this field is required: add it"),
         ("name: fm-band", "name: FM_band", 3, f"metadata.name: 'FM_band' {NAME}"),
         ("claimName: recordings", "claimName: my/data", 5, f"spec.input.claimName: 'my/data' {NAME}"),

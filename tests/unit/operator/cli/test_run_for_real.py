@@ -63,7 +63,7 @@ def test_a_second_run_replaces_the_first_one_s_results(tmp_path: Path) -> None:
         ("spec:\n", "spec:\n  transfrom: {}\n", "spec.transfrom: unknown field; did you mean transform?"),
         ("spec:\n", "spec:\n  timeLimits: {softSeconds: 9, hardSeconds: 9}\n", "softSeconds must be less than hard"),
         ("path: fm.cf32", "path: fm.cf32\n    url: https://a/b", "spec.input: input is in one place: write one of"),
-        ("path: fm.cf32", "path: ../fm.cf32", "path must be relative to the claim"),
+        ("path: fm.cf32", "path: ../fm.cf32", "must be relative to the claim"),
         ("spec:\n", "spec: {\n", "broken YAML"),
     ],
 )

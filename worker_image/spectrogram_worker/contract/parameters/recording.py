@@ -1,6 +1,5 @@
 """Which recording, what it is, and which part of it: `input`."""
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -8,11 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from spectrogram_worker.contract.base import (
+    RELATIVE_PATH,
     Model,
     Rule,
     at_least_rule,
     pattern_rule,
-    relative_path_rule,
     unique_rule,
 )
 from spectrogram_worker.contract.parameters.quantities import Duration, Frequency, duration_seconds
@@ -32,7 +31,17 @@ class InputFormat(StrEnum):
 class Raw(Model):
     """What a recording does not say of its samples, as a raw file that has no header, or says wrongly: the job is right."""
 
-    datatype: Annotated[str, StringConstraints(max_length=32)] | None = None
+    datatype: (
+        Annotated[
+            str,
+            StringConstraints(max_length=32),
+            pattern_rule(
+                "[rc]((f32|f64|i16|i32|u16|u32)_(le|be)|[iu]8)",
+                "is no SigMF type: write r or c, then f32 f64 i16 i32 u16 u32 with _le or _be, or i8 or u8, as in cf32_le",
+            ),
+        ]
+        | None
+    ) = None
     """Raw and SigMF: the sample type by its SigMF name: r or c (real, complex), f32 f64 i8 i16 i32 u8 u16 u32, _le or _be. Example: cf32_le."""
     sample_rate: Annotated[float, Field(le=1e15), at_least_rule(1e-6, "Hz")] | None = None
     """Samples per second, in Hz. Default: what the recording says."""
@@ -40,17 +49,6 @@ class Raw(Model):
     """Frequency at the centre of the band, in Hz. Default: what the recording or its name says, else 0, with a warning."""
     channels: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Raw files: how many channels of this type are interleaved; input.channel or input.iqChannels choose. Refused for other formats. Default: 1."""
-    rules = (
-        Rule(
-            cel="!has(self.datatype) || self.datatype.matches('^[rc](f32_le|f32_be|f64_le|f64_be|i16_le|i16_be|i32_le"
-            "|i32_be|u16_le|u16_be|u32_le|u32_be|i8|u8)$')",
-            message="datatype must be a SigMF type: r or c, then f32 f64 i16 i32 u16 u32 with _le or _be, or i8 or u8, as in cf32_le",
-            holds=lambda raw: (
-                raw.datatype is None
-                or re.fullmatch(r"[rc]((f32|f64|i16|i32|u16|u32)_(le|be)|[iu]8)", raw.datatype) is not None
-            ),
-        ),
-    )
 
 
 class Audio(Model):
@@ -65,6 +63,7 @@ class Audio(Model):
             cel="!has(self.centerFrequency) || (has(self.iq) && self.iq)",
             message="audio.centerFrequency is the centre of an I/Q band: add iq: true, or remove centerFrequency",
             holds=lambda audio: audio.center_frequency is None or audio.iq,
+            field="centerFrequency",
         ),
     )
 
@@ -74,7 +73,17 @@ class Range(Model):
 
     start: Duration | None = None
     """Where to start, from the recording's first sample, as a duration: 250ms, 10s, 1.5m, 2h. Default: 0s."""
-    duration: Duration | None = None
+    duration: (
+        Annotated[
+            Duration,
+            Rule(
+                cel="self.matches('[1-9]')",
+                message="must be more than 0: remove it to process to the end",
+                holds=lambda duration: duration_seconds(duration) > 0,
+            ),
+        ]
+        | None
+    ) = None
     """How much to process, as a duration. Default: to the end."""
     start_sample: Annotated[int, Field(ge=0, le=2**62)] | None = None
     """First sample, counted from the recording's first sample. Default: 0."""
@@ -95,11 +104,6 @@ class Range(Model):
                 and not (r.duration is not None and (r.start_sample is not None or r.samples is not None))
             ),
         ),
-        Rule(
-            cel="!has(self.duration) || self.duration.matches('[1-9]')",
-            message="duration must be more than 0: remove it to process to the end",
-            holds=lambda r: r.duration is None or duration_seconds(r.duration) > 0,
-        ),
     )
 
 
@@ -111,7 +115,7 @@ ChannelName = Annotated[
     ),
 ]
 ChannelIndex = Annotated[int, Field(ge=0, le=65_535)]
-RecordingPath = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+RecordingPath = Annotated[str, StringConstraints(min_length=1, max_length=512), RELATIVE_PATH]
 
 
 class RecordingOptions(Model):
@@ -138,11 +142,13 @@ class RecordingOptions(Model):
             cel="!has(self.channel) || !has(self.audio) || !has(self.audio.iq) || !self.audio.iq",
             message="channel names one signal, and with audio.iq the two channels are one: remove channel or audio.iq",
             holds=lambda s: s.channel is None or s.audio is None or not s.audio.iq,
+            field="channel",
         ),
         Rule(
             cel="!has(self.channel) || !has(self.iqChannels)",
             message="channel names one signal, and the two iqChannels are one: remove channel or iqChannels",
             holds=lambda s: s.channel is None or s.iq_channels is None,
+            field="channel",
         ),
     )
 
@@ -152,4 +158,3 @@ class RecordingSelection(RecordingOptions):
 
     path: RecordingPath
     """Where the recording is, relative to the claim or store; for a web address, the file's name."""
-    rules = (relative_path_rule("path"), *RecordingOptions.rules)

@@ -1,11 +1,11 @@
 """What a job leaves behind: `output`."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from spectrogram_worker.contract.base import Model, Rule, pattern_rule, relative_path_rule, unique_rule
+from spectrogram_worker.contract.base import RELATIVE_PATH, Model, Rule, pattern_rule, unique_rule
 
 
 class OutputFormat(StrEnum):
@@ -29,6 +29,7 @@ class DecibelRange(Model):
             cel="self.max > self.min",
             message="dbRange.max must be greater than min: swap them",
             holds=lambda r: r.max > r.min,
+            field="max",
         ),
     )
 
@@ -65,7 +66,19 @@ class Image(Model):
 class OutputSelection(Model):
     """What to leave behind, and where."""
 
-    path: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    path: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=256),
+            RELATIVE_PATH,
+            Rule(
+                cel="self.split('/').exists(p, p != '' && p != '.')",
+                message="must name a folder below the claim or store: write its name, or remove path to take the job's name",
+                holds=lambda path: any(part not in ("", ".") for part in path.split("/")),
+            ),
+        ]
+        | None
+    ) = None
     """The folder to create, relative to the claim or store. No '..', no leading '/'. Default: the job's name."""
     formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=4), unique_rule()] = (
         OutputFormat.PNG,
@@ -74,11 +87,3 @@ class OutputSelection(Model):
     """Files to write: png (picture), npz (NumPy arrays), zarr and hdf5 (arrays for xarray). manifest.json is always written. Default: [png, npz]."""
     image: Image = Image()
     """The picture's size and colours."""
-    rules: ClassVar[tuple[Rule, ...]] = (
-        relative_path_rule("path"),
-        Rule(
-            cel="!has(self.path) || self.path.split('/').exists(p, p != '' && p != '.')",
-            message="path must name a folder below the claim or store: write its name, or remove path to take the job's name",
-            holds=lambda o: o.path is None or any(part not in ("", ".") for part in o.path.split("/")),
-        ),
-    )

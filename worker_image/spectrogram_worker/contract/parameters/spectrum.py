@@ -78,12 +78,14 @@ class Transform(Model):
             cel="!has(self.calibration) || !has(self.calibrationOffsetDb)",
             message="calibration and calibrationOffsetDb both say what to add: remove calibrationOffsetDb",
             holds=lambda t: t.calibration is None or t.calibration_offset_db is None,
+            field="calibrationOffsetDb",
         ),
         Rule(
             cel="!has(self.window) || !has(self.window.length) || !has(self.fftSize)"
             " || self.window.length <= self.fftSize",
             message="window.length must not exceed fftSize: raise fftSize or shorten the window",
             holds=lambda t: t.window.length is None or t.window.length <= t.fft_size,
+            field="window.length",
         ),
     )
 
@@ -120,20 +122,19 @@ class Reduction(StrEnum):
 class Reduce(Model):
     """How frames become columns: consecutive frames are reduced in linear power before dB is taken."""
 
-    time: Annotated[tuple[Reduction, ...], Field(min_length=1, max_length=3), unique_rule()] = (
-        Reduction.MAX,
-        Reduction.MEAN,
-    )
+    time: Annotated[
+        tuple[Reduction, ...],
+        Field(min_length=1, max_length=3),
+        unique_rule(),
+        Rule(
+            cel="!self.exists(x, x == 'none') || self.size() == 1",
+            message="has none beside others: write [none], or remove it",
+            holds=lambda time: Reduction.NONE not in time or len(time) == 1,
+        ),
+    ] = (Reduction.MAX, Reduction.MEAN)
     """One array each: max keeps short bursts, mean shows the floor, min; or none alone: every frame. The picture shows the first. Default: [max, mean]."""
     columns: Annotated[int, Field(ge=1, le=65_536)] = 4096
     """The most columns in time, 1 to 65536; not used when time is none. Default: 4096."""
-    rules = (
-        Rule(
-            cel="!has(self.time) || !self.time.exists(x, x == 'none') || self.time.size() == 1",
-            message="none stands alone in reduce.time: write [none], or remove it",
-            holds=lambda r: Reduction.NONE not in r.time or len(r.time) == 1,
-        ),
-    )
 
 
 class FrequencyRange(Model):
@@ -148,6 +149,7 @@ class FrequencyRange(Model):
             cel="self.upper > self.lower",
             message="frequencyRange.upper must be greater than lower: swap them or widen the band",
             holds=lambda r: r.upper > r.lower,
+            field="upper",
         ),
     )
 
