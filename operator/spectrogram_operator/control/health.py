@@ -1,5 +1,7 @@
 """What the kubelet asks: GET /healthz, alive or to be started anew; GET /readyz, at work or waiting for something."""
 
+import socket
+
 from aiohttp import web
 
 from spectrogram_operator.control.service import Service
@@ -19,9 +21,12 @@ class HealthServer:
         self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=1.0, access_log=None)
 
     async def start(self) -> None:
-        """Serve on every address. Raises OSError for a port that is taken."""
+        """Serve on every address, IPv4 and IPv6. Raises OSError for a port that is taken."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, "0.0.0.0", self._port).start()
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        listening = socket.create_server(("", self._port), family=family, dualstack_ipv6=both)
+        await web.SockSite(self._runner, listening).start()
 
     async def stop(self) -> None:
         """Stop serving."""

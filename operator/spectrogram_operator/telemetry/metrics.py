@@ -7,6 +7,7 @@ that won (rule 13): no restart and no second operator counts twice.
 """
 
 import platform
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -289,13 +290,14 @@ class Metrics:
 
 
 class MetricsServer:
-    """GET /metrics on one port of every address, in threads of its own."""
+    """GET /metrics on one port of every address, IPv4 and IPv6, in threads of its own."""
 
     def __init__(self, registry: CollectorRegistry, port: int) -> None:
         """Serve at once. With port 0 the system chooses one. Raises OSError for a port that is taken."""
         # A creation time for each series would double their number, and nothing asks for it.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._server, self._thread = prometheus_client.start_http_server(port, registry=registry)
+        everywhere = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+        self._server, self._thread = prometheus_client.start_http_server(port, everywhere, registry)
 
     @property
     def port(self) -> int:

@@ -375,10 +375,11 @@ def test_namespaces_that_are_gone_are_forgotten(rig: Rig) -> None:
     assert rig.value("spectrogram_zombie_jobs_total", namespace="lab", reason="OOMKilled") == 0
 
 
-def test_metrics_are_served_without_creation_times(rig: Rig) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_metrics_are_served_without_creation_times(rig: Rig, host: str) -> None:
     server = MetricsServer(rig.registry, 0)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
+        with urllib.request.urlopen(f"http://{host}:{server.port}/metrics") as answer:
             text = answer.read().decode()
     finally:
         server.close()

@@ -46,10 +46,10 @@ def server(state: ProgressState) -> Iterator[ProgressServer]:
         yield running
 
 
-def get(server: ProgressServer, path: str) -> tuple[int, str, bytes]:
+def get(server: ProgressServer, path: str, host: str = "127.0.0.1") -> tuple[int, str, bytes]:
     """Status, media type and body of one answer."""
     assert server.port is not None
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection(host, server.port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -223,11 +223,12 @@ def test_a_port_that_is_taken_costs_only_the_view(
     assert "Progress is not served" in caplog.text
 
 
-def test_a_given_port_is_served_beyond_this_machine(state: ProgressState) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_given_port_is_served_beyond_this_machine(state: ProgressState, host: str) -> None:
     port = free_port()
     with ProgressServer(state, port) as given:
         assert given.port == port
-        assert get(given, "/progress")[0] == 200
+        assert get(given, "/progress", host)[0] == 200
 
 
 def test_the_port_is_logged(state: ProgressState, caplog: pytest.LogCaptureFixture) -> None:
