@@ -20,7 +20,8 @@ from spectrogram_worker.contract.memory import (
     plan_memory,
 )
 from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection
-from spectrogram_worker.contract.report import Dataset, clean_text
+from spectrogram_worker.contract.report import clean_text
+from spectrogram_worker.dataset import dataset_of, known_dataset
 from spectrogram_worker.errors import Ending, WorkerError
 from spectrogram_worker.estimate import announce, fit_picture, require_memory
 from spectrogram_worker.finish import Finish
@@ -118,10 +119,7 @@ class Attempt:
         """Say what was selected; raises RerouteLarge (87) where that belongs on the large queue."""
         for warning in (*description.warnings, *selection.warnings, *transform_warnings(self._document.transform)):
             self._state.warn(warning)
-        stop = selection.start + selection.count
-        known = [(max(first, selection.start), min(last, stop)) for first, last in description.gaps]
-        missing = [last - first for first, last in known if last > first]
-        dataset = _dataset(description, selection, gaps=len(missing), missing_samples=sum(missing))
+        dataset = known_dataset(description, selection)
         self._state.describe(dataset)
         most = self._document.limits.large_dataset_bytes
         if most is not None and (dataset.bytes or 0) > most:
@@ -246,22 +244,10 @@ def _source(stream: ColumnStream, description: Description, selection: Selection
         format=str(description.format),
         sample_type=description.sample_type,
         first_sample=selection.start,
-        dataset=_dataset(
+        dataset=dataset_of(
             description, selection, gaps=stream.gaps.count, missing_samples=stream.gaps.missing_samples
         ).model_copy(
             update={"frames_without_data": stream.frames_without_data, "samples_at_full_scale": stream.at_full_scale}
         ),
         gaps=tuple((start - selection.start, end - selection.start) for start, end in stream.gaps.listed),
-    )
-
-
-def _dataset(description: Description, selection: Selection, *, gaps: int, missing_samples: int) -> Dataset:
-    return Dataset(
-        bytes=selection.count * description.bytes_per_sample,
-        samples=selection.count,
-        sample_rate=float(description.sample_rate),
-        center_frequency=description.center_frequency,
-        start_time=sample_time(description, selection.start),
-        gaps=gaps,
-        missing_samples=missing_samples,
     )

@@ -2,10 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from typing import Literal
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.memory import REST_BYTES, MemoryPlan, pixels_collected_in, pixels_drawn_in
+from spectrogram_worker.contract.memory import (
+    REST_BYTES,
+    MemoryPlan,
+    level_of,
+    pixels_collected_in,
+    pixels_drawn_in,
+)
 from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection
 from spectrogram_worker.contract.report import Memory
 from spectrogram_worker.errors import WorkerError
@@ -13,17 +18,9 @@ from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs.results import with_smaller_picture
 
-MODERATE_SHARE, HIGH_SHARE = 0.6, 0.8
 NO_ROOM = "there is no memory for it, raise resources.memory"
-Level = Literal["low", "moderate", "high"]
 
 log = logging.getLogger(__name__)
-
-
-def level_of(total: int, available: int) -> Level:
-    """low below 60 % of what is available, moderate up to 80 %, high above."""
-    share = total / available
-    return "low" if share < MODERATE_SHARE else "moderate" if share <= HIGH_SHARE else "high"
 
 
 def announce(job: str, files: int, plan: MemoryPlan, available: int) -> Memory:

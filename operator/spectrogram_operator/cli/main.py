@@ -9,6 +9,7 @@ import typer
 
 from spectrogram_operator.cli.commands.cluster_commands import commands
 from spectrogram_operator.cli.errors import CommandError
+from spectrogram_operator.cli.options import ForPrograms, Mounts, SettingsFile
 
 _IS_PLUGIN = Path(sys.argv[0]).name.startswith("kubectl-")
 app = typer.Typer(
@@ -25,22 +26,8 @@ app = typer.Typer(
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(help="The SpectrogramJob, as YAML.", metavar="FILE", show_default=False)],
-    mount: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The folder that stands for a claim or store, may be repeated. Default: a folder NAME beside FILE.",
-            metavar="NAME=DIR",
-            show_default=False,
-        ),
-    ] = None,
-    settings: Annotated[
-        Path | None,
-        typer.Option(
-            help="YAML with stores and allowedUrlHosts, as in the chart's values: S3 stores, hosts of web addresses.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    mount: Mounts = None,
+    settings: SettingsFile = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="After a failure, show the end of the worker's log.")
     ] = False,
@@ -69,6 +56,28 @@ def run(
     from spectrogram_operator.cli.run import run_job_file
 
     raise typer.Exit(run_job_file(file, mount or (), settings_file=settings, verbose=verbose))
+
+
+@app.command()
+def estimate(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Jobs as YAML, one in each document; - is standard input.", metavar="FILE|-", show_default=False
+        ),
+    ],
+    mount: Mounts = None,
+    settings: SettingsFile = None,
+    output: ForPrograms = None,
+) -> None:
+    """Say what a job will need and what it may use: queue, memory, time. No cluster is asked.
+
+    Its recording is measured, headers only, where a folder of this machine stands for its claim or store. Limits and
+    pools are those of this environment's settings; your platform team's may differ.
+    """
+    from spectrogram_operator.cli.estimate import print_estimates
+
+    print_estimates(file, mount or (), settings_file=settings, output=output)
 
 
 app.add_typer(commands)

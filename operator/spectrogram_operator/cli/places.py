@@ -35,8 +35,10 @@ class Places:
         return str(self.folders[claim] / path)
 
 
-def find_places(file: Path, spec: SpectrogramJobSpec, mounts: Sequence[str], policy: Policy) -> Places:
-    """The places of the job, before anything starts.
+def find_places(
+    file: Path, spec: SpectrogramJobSpec, mounts: Sequence[str], policy: Policy, *, needs_output: bool = True
+) -> Places:
+    """The places of the job, before anything starts; without `needs_output` only where its recording is.
 
     Raises CommandError: 2 for a wrong --mount, 66 for an input that is nowhere, 73 for an output that is, 64 for a host
     that is not allowed.
@@ -50,7 +52,7 @@ def find_places(file: Path, spec: SpectrogramJobSpec, mounts: Sequence[str], pol
         ("input", spec.input, ExitCode.INPUT_NOT_FOUND),
         ("output", spec.output, ExitCode.OUTPUT_NOT_WRITABLE),
     )
-    for field, place, code in wanted:
+    for field, place, code in wanted if needs_output else wanted[:1]:
         title, claim = f"spec.{field}.claimName", place.claim_name
         if place.store is not None:
             title = f"spec.{field}.store"

@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.contract.memory import MemoryPlan
+from spectrogram_worker.contract.memory import MemoryPlan, level_of
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.estimate import announce, level_of, require_memory
+from spectrogram_worker.estimate import announce, require_memory
 from spectrogram_worker.guards.memory import MemoryGauge
 
 

@@ -5,6 +5,7 @@ worker asks with what it has found. Every part is bounded by the parameters: non
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, FrameShape, frame_shape, framing_of
 from spectrogram_worker.contract.parameters import (
@@ -16,6 +17,8 @@ from spectrogram_worker.contract.parameters import (
     Transform,
 )
 
+Level = Literal["low", "moderate", "high"]
+MODERATE_SHARE, HIGH_SHARE = 0.6, 0.8
 READ_BYTES = 8 * 2**20
 """What a thread reads at a time, as converted samples, at most."""
 CHUNKED_READ_BYTES = 4 * 2**20
@@ -119,6 +122,12 @@ class MemoryPlan:
 
     def __str__(self) -> str:
         return ", ".join(f"{part.name} {getattr(self, part.name) / 1e6:.1f}MB" for part in fields(self))
+
+
+def level_of(total: int, available: int) -> Level:
+    """low below 60 % of what is available, moderate up to 80 %, high above."""
+    share = total / available
+    return "low" if share < MODERATE_SHARE else "moderate" if share <= HIGH_SHARE else "high"
 
 
 def plan_memory(

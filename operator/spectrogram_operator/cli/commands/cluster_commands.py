@@ -1,54 +1,16 @@
 """The commands that ask a cluster. Each one imports what it needs when it is called."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spectrogram_operator.cli.formats import Format, NameFormat
+from spectrogram_operator.cli.options import Context, Everywhere, Job, Kubeconfig, Names, Namespace, Selector
+
 commands = typer.Typer()
 cleanup = typer.Typer(no_args_is_help=True)
 commands.add_typer(cleanup, name="cleanup", help="Put right what is left where no operator runs.")
-
-
-class Output(StrEnum):
-    """What --output takes; the same words as in listing.py, which a look at the help need not load."""
-
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-
-
-class OnlyName(StrEnum):
-    """What --output of a command takes that makes something."""
-
-    NAME = "name"
-
-
-Namespace = Annotated[
-    str | None,
-    typer.Option(
-        "--namespace", "-n", help="The namespace. Default: the context's.", metavar="NAME", show_default=False
-    ),
-]
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(help="Default: $KUBECONFIG, else ~/.kube/config.", metavar="FILE", show_default=False),
-]
-Context = Annotated[
-    str | None,
-    typer.Option(help="The context of the kubeconfig. Default: the current one.", metavar="NAME", show_default=False),
-]
-Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")]
-Selector = Annotated[
-    str | None,
-    typer.Option(
-        "--selector", "-l", help="Only jobs with these labels, as in team=radio.", metavar="LABELS", show_default=False
-    ),
-]
-Names = Annotated[list[str], typer.Argument(help="The jobs.", metavar="NAME...", show_default=False)]
-Job = Annotated[str, typer.Argument(help="The job.", metavar="NAME", show_default=False)]
 
 
 @commands.command("list")
@@ -57,18 +19,17 @@ def list_jobs(
     all_namespaces: Everywhere = False,
     selector: Selector = None,
     output: Annotated[
-        Output | None, typer.Option("--output", "-o", help="More columns, or for programs.", show_default=False)
+        Format | None, typer.Option("--output", "-o", help="More columns, or for programs.", show_default=False)
     ] = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """List jobs: what runs, what waits, what has ended."""
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.commands.listing import Format
     from spectrogram_operator.cli.commands.look import print_list
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
-    print_list(target, selector, Format(output) if output else None)
+    print_list(target, selector, output)
 
 
 @commands.command()
@@ -87,7 +48,7 @@ def submit(
     ],
     namespace: Namespace = None,
     output: Annotated[
-        OnlyName | None, typer.Option("--output", "-o", help="name: print nothing but names.", show_default=False)
+        NameFormat | None, typer.Option("--output", "-o", help="name: print nothing but names.", show_default=False)
     ] = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,

@@ -8,16 +8,15 @@ from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.spec import Input, Output
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, RetryClass, SpectrogramJobStatus
-from spectrogram_operator.cli.commands.listing import table
 from spectrogram_operator.cli.display import details
 from spectrogram_operator.cli.endings import advice, plain
 from spectrogram_operator.cli.summary import dataset_facts
+from spectrogram_operator.cli.texts import table, titled
 from spectrogram_operator.cli.units import age, with_prefix
 from spectrogram_operator.core.status import find_condition, is_over
 from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.report import clean_text
 
-_TITLE_WIDTH = 12
 _MEMORY_FIELD = "spec.resources.memory"
 _PATIENCE_SECONDS = 30.0
 """An operator looks at a new job at once: after this time none does."""
@@ -36,9 +35,7 @@ _BY_CLASS = {
 
 def explanation(job: Job, now: datetime) -> Iterator[str]:
     """The lines of `status`."""
-    for title, value in _rows(job, now):
-        for number, line in enumerate(value.splitlines()):
-            yield f"{'' if number else title:<{_TITLE_WIDTH}} {line}".rstrip()
+    return titled(_rows(job, now))
 
 
 def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:

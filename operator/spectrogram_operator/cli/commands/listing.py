@@ -1,30 +1,18 @@
 """Jobs as a table, or as documents for programs. The columns are those of `kubectl get sgj`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
-
-import yaml
 
 from spectrogram_operator.api.crd import COLUMNS
 from spectrogram_operator.api.names import GROUP, SINGULAR
+from spectrogram_operator.cli.formats import Format
+from spectrogram_operator.cli.texts import document, table
 from spectrogram_operator.cli.units import age
 from spectrogram_worker.contract.report import clean_text
 
 Body = Mapping[str, Any]
 _LONGEST_CELL = 1024
-_GAP = "   "
-
-
-class Format(StrEnum):
-    """The values of --output."""
-
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
 
 
 def listing(bodies: Sequence[Body], output: Format | None, now: datetime, *, with_namespace: bool) -> str:
@@ -47,25 +35,9 @@ def listing(bodies: Sequence[Body], output: Format | None, now: datetime, *, wit
     return table(names, rows)
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their longest cell; nothing is cut, and no line ends in blanks."""
-    lines = [names, *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(names))]
-    return "\n".join(
-        _GAP.join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
 def title(body: Body) -> str:
     """spectrogramjob.spectrogram.dev/NAME, as kubectl takes and prints it."""
     return f"{SINGULAR}.{GROUP}/{body['metadata']['name']}"
-
-
-def document(content: Any, output: Format) -> str:
-    """JSON or YAML, for programs."""
-    if output is Format.JSON:
-        return json.dumps(content, indent=4, ensure_ascii=False)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
 
 
 def without_bookkeeping(body: Body) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from spectrogram_operator.api.job import read_job
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
 from spectrogram_operator.cli.commands.explain import explanation
-from spectrogram_operator.cli.commands.listing import Format, listing
+from spectrogram_operator.cli.commands.listing import listing
+from spectrogram_operator.cli.formats import Format
 
 
 def print_list(target: Target, selector: str | None, output: Format | None) -> None:

@@ -12,9 +12,9 @@ from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import refusals_in_words, require_namespace
-from spectrogram_operator.cli.commands.listing import table
 from spectrogram_operator.cli.display import details, stage
 from spectrogram_operator.cli.settings_file import settings_of
+from spectrogram_operator.cli.texts import table
 from spectrogram_operator.cli.units import age
 from spectrogram_operator.core.status import active_attempt, is_over
 

@@ -9,8 +9,8 @@ import yaml
 
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.crd import COLUMNS
-from spectrogram_operator.cli.commands.cluster_commands import Output
-from spectrogram_operator.cli.commands.listing import Format, listing
+from spectrogram_operator.cli.commands.listing import listing
+from spectrogram_operator.cli.formats import Format
 from spectrogram_operator.cli.units import age
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(seconds=90)
@@ -49,10 +49,6 @@ def test_documents_leave_out_what_only_the_api_server_reads() -> None:
     assert json.loads(text) == yaml.safe_load(listing([body], Format.YAML, NOW, with_namespace=False))
     assert "managedFields" not in json.loads(text)["items"][0]["metadata"]
     assert listing([body], Format.NAME, NOW, with_namespace=False) == "spectrogramjob.spectrogram.dev/fm-band"
-
-
-def test_the_help_knows_the_formats() -> None:
-    assert [*Output] == [*Format]
 
 
 @pytest.mark.parametrize(
