@@ -187,6 +187,30 @@ def test_submit_finds_mistakes_before_anything_is_submitted(place: Workspace, pe
     assert "write --namespace another" in done.errors
 
 
+def test_several_recordings_become_jobs_that_are_waited_for_together(
+    place: Workspace, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("early", "late"):
+        (tmp_path / f"{name}.wav").touch()
+    recordings = [str(tmp_path / "early.wav"), str(tmp_path / "late.wav")]
+    flags = ["--mount", f"recordings={tmp_path}", "--output", "results/radio", "--label", "campaign=night"]
+    dry = person.types("submit", *recordings, *flags, "--dry-run").output
+    assert [one["metadata"]["name"] for one in yaml.safe_load_all(dry)] == ["early", "late"]
+    assert person.types("submit", recordings[0], *flags, "-o", "name").output == (
+        "spectrogramjob.spectrogram.dev/early\n"
+    )
+    again = person.types("submit", *recordings, *flags)
+    assert (again.code, again.output) == (73, f"spectrogramjob.spectrogram.dev/late created in {place.namespace}\n")
+    assert again.errors.count("\n") == 1
+    assert '"early" already exists' in again.errors
+    assert place.job("late")["spec"]["output"]["path"] == "radio/late"
+    for name in ("early", "late"):
+        finish(place, name)
+    monkeypatch.setenv("JOB_POLL_INTERVAL", "0.1")
+    done = person.types("wait", "--selector", "campaign=night")
+    assert (done.code, done.output.splitlines()[-1]) == (0, "of 2 jobs: 2 succeeded")
+
+
 @pytest.mark.parametrize("words", [("list",), ("status", "fm-band"), ("cancel", "fm-band"), ("retry", "fm-band")])
 def test_a_namespace_that_is_not_there_is_named(person: Person, words: tuple[str, ...]) -> None:
     done = person.types(*words, namespace="nowhere")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,14 +23,20 @@ from spectrogram_worker.contract.report import clean_text
 
 STANDARD_INPUT = Path("-")
 _MOST_COMPLAINTS = 5
+_LONGEST_LINE = 1024
 _NOTHING = "tag:yaml.org,2002:null"
 _EMPTY = "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml"
+_RECORDING = "; of a recording, say which claim it is in, as in --input recordings"
 _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 _NOT_YET = {
     "spec.queueName": "this version queues by itself: remove it",
     "spec.ttlSecondsAfterFinished": "this version keeps finished jobs: remove it",
 }
 """Fields of the design that later versions honour."""
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+Where = Callable[[Sequence[int | str]], str]
+"""What stands before a complaint about the field at this place."""
 
 
 class Metadata(Model):
@@ -65,11 +71,8 @@ class Submission:
 
 def read_job_file(path: Path) -> JobFile:
     """The one job in the file, to be run here. Raises CommandError: 2 where there is no file to read, else 64."""
-    node, *others = _read_yaml(path, _read_text(path))
-    if others:
-        message = "a second YAML document starts here: put each job in a file of its own"
-        raise _invalid(path, message, others[0].start_mark.line + 1)
-    job = _read_job(path, node).job
+    node = _only_document(path)
+    job = _read_job(path, node, may_generate=False).job
     for field, value in (("suspend", job.spec.suspend), ("cancelled", job.spec.cancelled)):
         if value:
             message = f"spec.{field}: the job would not run: set it to false, or remove it"
@@ -77,17 +80,45 @@ def read_job_file(path: Path) -> JobFile:
     return job
 
 
-def read_submissions(path: Path) -> list[Submission]:
-    """The jobs in the file, one in each document; `-` is standard input. Raises as read_job_file."""
+def _only_document(path: Path) -> yaml.Node:
+    node, *others = _read_yaml(path, _read_text(path))
+    if others:
+        message = "a second YAML document starts here: put each job in a file of its own"
+        raise _invalid(path, message, others[0].start_mark.line + 1)
+    return node
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """The content of a file that holds one job, which may lack what flags will add. Raises as read_job_file."""
+    return _read_content(path, _only_document(path))
+
+
+def read_submissions(path: Path, change: Change = lambda content: content) -> list[Submission]:
+    """The jobs in the file, one in each document, each as `change` makes it; `-` is standard input.
+
+    Raises as read_job_file.
+    """
     text = sys.stdin.read() if path == STANDARD_INPUT else _read_text(path)
     nodes = [node for node in _read_yaml(path, text) if node.tag != _NOTHING]
     if not nodes:
         raise _invalid(path, _EMPTY)
-    return [_read_job(path, node, may_generate=True) for node in nodes]
+    return [_read_job(path, node, change, may_generate=True) for node in nodes]
 
 
-def _read_job(path: Path, node: yaml.Node, *, may_generate: bool = False) -> Submission:
-    """The job of a document. With `may_generate` the API server may make its name of metadata.generateName."""
+def check_job(content: dict[str, Any]) -> Submission:
+    """A job that is in no file. Raises CommandError (64)."""
+    return _understand(content, lambda place: "", may_generate=True)
+
+
+def _read_job(
+    path: Path, node: yaml.Node, change: Change = lambda content: content, *, may_generate: bool
+) -> Submission:
+    content = change(_read_content(path, node))
+    return _understand(content, lambda place: f"{path}:{line_of(node, place)}: ", may_generate=may_generate)
+
+
+def _read_content(path: Path, node: yaml.Node) -> dict[str, Any]:
+    """The content of a document that says that it is a job."""
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
         raise _invalid(path, "not a SpectrogramJob: write fields and values, as in apiVersion: …", line)
@@ -97,12 +128,17 @@ def _read_job(path: Path, node: yaml.Node, *, may_generate: bool = False) -> Sub
         line = line_of(node, ("apiVersion",) if found[0] != API_VERSION else ("kind",))
         message = f"apiVersion {found[0]} and kind {found[1]} are not a {KIND}"
         raise _invalid(path, f"{message}: write apiVersion: {API_VERSION} and kind: {KIND}", line)
+    return content
+
+
+def _understand(content: dict[str, Any], where: Where, *, may_generate: bool) -> Submission:
+    """The job. With `may_generate` the API server may make its name of metadata.generateName."""
     try:
         # As strict as the API server: a file that runs here is a file that a cluster takes.
         document = json.dumps(_with_a_name(content) if may_generate else content)
         job = JobFile.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        complaints = dict.fromkeys(_complaints(path, node, error))
+        complaints = dict.fromkeys(_complaints(where, error))
         raise CommandError(*list(complaints)[:_MOST_COMPLAINTS], exit_code=ExitCode.INVALID_SPEC) from None
     return Submission(content, job)
 
@@ -121,7 +157,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", exit_code=WRONG_USAGE) from None
     except UnicodeDecodeError:
-        raise _invalid(path, "not a text file: write the job as YAML in UTF-8") from None
+        raise _invalid(path, f"not a text file: write the job as YAML in UTF-8{_RECORDING}") from None
 
 
 def _read_yaml(path: Path, text: str) -> list[yaml.Node]:
@@ -162,18 +198,19 @@ def _without_nulls(content: Any) -> Any:
     return [_without_nulls(entry) for entry in content] if isinstance(content, list) else content
 
 
-def _complaints(path: Path, node: yaml.Node, error: ValidationError) -> Iterator[str]:
+def _complaints(where: Where, error: ValidationError) -> Iterator[str]:
     """One line for each mistake. What only follows from another one is left out."""
     details = error.errors(include_url=False)
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
     meant = {(*detail["loc"][:-1], _likely(detail)[1]) for detail in unknown}
     said = set()
     for detail in (*unknown, *(detail for detail in details if detail not in unknown)):
-        loc, where = detail["loc"], _where(detail)
+        loc, field = detail["loc"], _where(detail)
         is_around_another = any(other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in details)
-        if loc not in meant and not is_around_another and where not in said:
-            said.add(where)
-            yield _line(path, f"{where}: {_what(detail)}" if where else _what(detail), line_of(node, loc))
+        if loc not in meant and not is_around_another and field not in said:
+            said.add(field)
+            what = f"{field}: {_what(detail)}" if field else _what(detail)
+            yield clean_text(f"{where(loc)}{what}", _LONGEST_LINE)
 
 
 def _what(detail: ErrorDetails) -> str:
@@ -212,4 +249,4 @@ def _invalid(path: Path, message: str, line: int | None = None) -> CommandError:
 
 
 def _line(path: Path, message: str, line: int | None) -> str:
-    return clean_text(f"{path}:{line}: {message}" if line else f"{path}: {message}", 1024)
+    return clean_text(f"{path}:{line}: {message}" if line else f"{path}: {message}", _LONGEST_LINE)

@@ -43,22 +43,73 @@ def status(name: Job, namespace: Namespace = None, context: Context = None, kube
 
 @commands.command()
 def submit(
-    file: Annotated[
-        Path, typer.Argument(help="Jobs as YAML, one in each document; - is standard input.", metavar="FILE|-")
-    ],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Jobs as YAML, one in each document; - is standard input. With --input, --mount or --template:"
+            " recordings, a job for each.",
+            metavar="FILE|-...",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--input", help="Where the recording is.", metavar="CLAIM/PATH|URL", show_default=False),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--output", help="Where the results go.", metavar="CLAIM[/PATH]", show_default=False),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(help="What all jobs have in common, as YAML.", metavar="FILE", show_default=False),
+    ] = None,
+    mount: Annotated[
+        str | None,
+        typer.Option(
+            help="The folder of this machine that is the recordings' claim.", metavar="CLAIM=DIR", show_default=False
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The job's name; of several, its beginning.", metavar="NAME", show_default=False),
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A field, as in spec.transform.fftSize=4096.", metavar="FIELD=VALUE", show_default=False
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="A label, for --selector.", metavar="KEY=VALUE", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs as YAML, and submit none.")] = False,
     namespace: Namespace = None,
-    output: Annotated[
-        NameFormat | None, typer.Option("--output", "-o", help="name: print nothing but names.", show_default=False)
+    name_only: Annotated[
+        NameFormat | None, typer.Option("-o", help="name: print nothing but names.", show_default=False)
     ] = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Submit the jobs of a file. Mistakes are found before any of them is submitted."""
+    """Submit jobs: those of files, one of flags, or one for each of several recordings.
+
+    Mistakes are found before any of them is submitted.
+
+    \b
+    spectrogram submit job.yaml
+    spectrogram submit --input recordings/2026/fm.drf --output results
+    spectrogram submit /mnt/recordings/*.wav --mount recordings=/mnt/recordings
+        --template job.yaml --label campaign=november
+    spectrogram wait --selector campaign=november
+    """
     from spectrogram_operator.cli.cluster.access import Target
     from spectrogram_operator.cli.commands.submit import submit
+    from spectrogram_operator.cli.job_flags import Flags
 
-    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    submit(target, file, name_only=output is not None)
+    flags = Flags(source=source, target=target, name=name, fields=fields or (), labels=labels or (), mount=mount)
+    place = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    submit(place, files or (), template, flags, name_only=name_only is not None, dry_run=dry_run)
 
 
 @commands.command()
