@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +13,14 @@ import trustme
 import yaml
 
 from cluster.conftest import opened
+from cluster.person import Person
 from cluster.workspace import Workspace, pools
 from harness.control_plane import ApiServer
 from pods.jobs import job_body
 from pods.statuses import failed, oom_killed, succeeded
-from spectrogram_operator.cli import main as command_line
 from spectrogram_operator.cli.cluster.access import Target
 from spectrogram_operator.cli.commands.workers import print_workers
 from spectrogram_worker.contract import ExitCode
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    output: str
-    errors: str
-
-
-class Person:
-    """Somebody at a shell, with a kubeconfig."""
-
-    def __init__(self, workspace: Workspace, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self._workspace, self._capsys, self._patch = workspace, capsys, patch
-        self.kubeconfig = workspace.client.kubeconfig
-
-    def types(self, *words: str, namespace: str | None = "") -> Done:
-        """What `spectrogram WORDS` prints; `namespace` None: not named."""
-        named = [] if namespace is None else ["--namespace", namespace or self._workspace.namespace]
-        self._patch.setattr("sys.argv", ["spectrogram", *words, *named])
-        self._patch.setenv("KUBECONFIG", str(self.kubeconfig))
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            command_line.main()
-        shown = self._capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return Done(int(ended.value.code or 0), shown.out, shown.err)
 
 
 @pytest.fixture(scope="module")
@@ -345,44 +315,6 @@ def test_workers_shows_what_runs(place: Workspace, person: Person, capsys: pytes
     place.wait_for_end("working")
     assert "working" not in person.types("workers").output
     assert person.types("workers", namespace="nowhere").code == 66
-
-
-def test_zombies_are_cleaned_up_while_no_operator_runs(
-    control_plane: ApiServer,
-    operator_rules: list[dict[str, Any]],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SPECTROGRAM_MISSING_GRACE", "1")
-    with opened(Workspace(control_plane, tmp_path, operator_rules)) as workspace:
-        operator = workspace.operator().start()
-        for name in ("killed", "gone", "alive"):
-            workspace.submit(name)
-        pods = {name: workspace.start(name) for name in ("killed", "gone", "alive")}
-        operator.kill()
-        workspace.play(pods["killed"], oom_killed())
-        workspace.bury(pods["gone"])
-        person = Person(workspace, capsys, monkeypatch)
-
-        young = person.types("cleanup", "zombies", "--min-age-minutes", "60")
-        assert (young.code, young.output) == (0, "0 zombies among 0 workers, 0 written down\n")
-        dry = person.types("cleanup", "zombies", "--dry-run")
-        killed, gone, summary = dry.output.splitlines()
-        assert killed.startswith(f"{workspace.namespace}/killed: OOMKilled: ")
-        assert gone.startswith(f"{workspace.namespace}/gone: PodMissing: ")
-        assert summary == "2 zombies among 3 workers, 0 written down"
-        assert {workspace.status(name).phase for name in pods} == {"Running"}
-
-        assert person.types("cleanup", "zombies").output.endswith("2 zombies among 3 workers, 2 written down\n")
-        assert [(workspace.status(name).phase, workspace.status(name).reason) for name in pods] == [
-            ("Failed", "OOMKilled"),
-            ("Failed", "PodMissing"),
-            ("Running", "PodRunning"),
-        ]
-        operator.start()  # and is content with what it finds
-        workspace.play(pods["alive"], succeeded(pods["alive"]))
-        assert workspace.wait_for_end("alive").phase == "Succeeded"
 
 
 def test_an_attempt_that_failed_is_a_row_of_its_own(place: Workspace, person: Person) -> None:

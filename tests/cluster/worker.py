@@ -22,8 +22,8 @@ class Worker:
 
 
 @contextmanager
-def serving() -> Iterator[Worker]:
-    """A worker on a loopback address of its own, at the port that workers have."""
+def serving(address: str | None = None, port: int = PROGRESS_PORT) -> Iterator[Worker]:
+    """A worker on a loopback address of its own, at the port that workers have, or where it is told to be."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -38,7 +38,7 @@ def serving() -> Iterator[Worker]:
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    server = _listening(Handler)
+    server = _listening(Handler) if address is None else ThreadingHTTPServer((address, port), Handler)
     worker = Worker(str(server.server_address[0]))
     thread = threading.Thread(target=server.serve_forever, name="worker")
     thread.start()

@@ -1,5 +1,6 @@
 """What workers say, as a termination message and as an answer to GET /progress."""
 
+from datetime import datetime
 from typing import Any
 
 from pods.jobs import JOB_UID
@@ -25,6 +26,7 @@ def report(
     current_bytes: int = GIBIBYTE // 3,
     published: bool = False,
     warnings: tuple[str, ...] = (),
+    advanced: datetime | None = None,
 ) -> Report:
     """A report that is valid; `published`: the outputs are where they belong."""
     stage = "done" if published else "spectrogram"
@@ -47,6 +49,7 @@ def report(
             for name, kind in (PUBLISHED if published else {}).items()
         ),
         warnings=warnings,
+        last_advance_time=advanced,
     )
 
 

@@ -17,6 +17,8 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import GROUP, MAIN_CONTAINER, PLURAL, VERSION
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.control.cluster.protocol import ClusterError, read_error, status_write
+from spectrogram_worker.contract.document import PROGRESS_PORT
+from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -64,7 +66,7 @@ class HttpJobs:
     def log(self, namespace: str, pod: str, *, follow: bool) -> Iterator[bytes]:
         """See Jobs."""
         query = urlencode({"container": MAIN_CONTAINER, **({"follow": "true"} if follow else {})})
-        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/log?{query}"
+        path = f"{_pod_path(namespace, pod)}/log?{query}"
         answer = self._send("GET", path, read_seconds=None if follow else REQUEST_SECONDS)
         if answer.status != 200:
             raise read_error(answer.status, _document(answer.read()), "")
@@ -86,7 +88,27 @@ class HttpJobs:
 
     def read_pod(self, namespace: str, name: str) -> Body | None:
         """See Jobs."""
-        return self._unless_missing("GET", f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}", kind="pods")
+        return self._unless_missing("GET", _pod_path(namespace, name), kind="pods")
+
+    def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """See Jobs."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        try:
+            self._unless_missing("DELETE", _pod_path(namespace, name), options, kind="pods")
+        except ClusterError as error:
+            if error.code != 409:
+                raise
+
+    def ask_worker(self, namespace: str, pod: str) -> bytes | None:
+        """See Jobs."""
+        try:
+            answer = self._send("GET", f"{_pod_path(namespace, pod)}:{PROGRESS_PORT}/proxy/progress")
+            content: bytes = answer.response.read(MAXIMUM_REPORT_BYTES + 1)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return None
+        if answer.status == 403:
+            raise read_error(answer.status, _document(content), "")
+        return content if answer.status == 200 else None
 
     def has_namespace(self, namespace: str) -> bool | None:
         """See Jobs."""
@@ -161,6 +183,10 @@ def _cause(error: Exception) -> str:
     """What is wrong with the connection, without the names of urllib3's own objects."""
     text = str(getattr(error, "reason", None) or error)
     return _OWN_WORDS.sub("", " ".join(text.split()))
+
+
+def _pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
 
 
 def _path(namespace: str | None, name: str | None = None) -> str:

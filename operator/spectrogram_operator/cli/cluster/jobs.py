@@ -42,6 +42,14 @@ class Jobs(Protocol):
         """The pod; None where the API server says that there is none."""
         ...
 
+    def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Ask for the pod's end, if it still has this UID."""
+        ...
+
+    def ask_worker(self, namespace: str, pod: str) -> bytes | None:
+        """What the pod's worker answers to GET /progress, through the API server; None where it cannot be reached."""
+        ...
+
     def has_namespace(self, namespace: str) -> bool | None:
         """Whether there is this namespace; None where one may not look."""
         ...

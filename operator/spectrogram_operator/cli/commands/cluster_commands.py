@@ -215,8 +215,37 @@ def zombies(
     As the operator does, by the same rules; it works while no operator runs. It needs the role admin, and goes by the
     settings of this environment, as the operator does by those of its own.
     """
+    from spectrogram_operator.cli.cleanup.zombies import clean_up_zombies
     from spectrogram_operator.cli.cluster.access import Target
-    from spectrogram_operator.cli.commands.cleanup import clean_up_zombies
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
     clean_up_zombies(target, dry_run=dry_run, minimum_minutes=min_age_minutes)
+
+
+@cleanup.command()
+def stale(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    timeout_hours: Annotated[
+        float | None,
+        typer.Option(
+            help="Without advance for so long. Default: JOB_STALE_TIMEOUT, 1.",
+            metavar="HOURS",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    namespace: Namespace = None,
+    all_namespaces: Everywhere = False,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Find jobs whose worker answers and does not advance, say so in their status, and end their pods.
+
+    As the operator does, by the same rules; it works while no operator runs. It needs the role admin, for it asks the
+    workers through the API server.
+    """
+    from spectrogram_operator.cli.cleanup.stale import clean_up_stale
+    from spectrogram_operator.cli.cluster.access import Target
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
+    clean_up_stale(target, dry_run=dry_run, timeout_hours=timeout_hours)

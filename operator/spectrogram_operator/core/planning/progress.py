@@ -32,6 +32,19 @@ def live_report(
     return changed(status, heartbeat_time=now)
 
 
+def by_its_own_word(status: SpectrogramJobStatus, report: Report, job: Job, now: datetime) -> SpectrogramJobStatus:
+    """The status as if somebody had listened to the worker: where it is, and since when, is what it says itself.
+
+    Where the status knows that place already, it knows better since when.
+    """
+    if report.job_uid != job.uid or _position(report) == _position_in(status):
+        return status
+    said = _utc(report.last_advance_time)
+    progress = JobProgress(**report.progress.model_dump(), advance_time=said)
+    since = max(said or now, status.last_advance_time or said or now)
+    return changed(status, progress=progress, last_advance_time=min(since, now))
+
+
 def is_news(status: SpectrogramJobStatus, report: Report, now: datetime, policy: Policy) -> bool:
     """Whether the report is written down: at most every 10 s, the heartbeat alone once a minute."""
     heard = status.heartbeat_time
