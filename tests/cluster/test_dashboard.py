@@ -68,17 +68,25 @@ def play_all_that_is_counted(workspace: Workspace, worker: Worker) -> None:
 
 @pytest.fixture
 def prometheus(workspace: Workspace, tmp_path: Path) -> Iterator[Prometheus]:
-    """It has seen the operator before anything happened, and has scraped it since everything has."""
-    operator: Operator = workspace.operator(SPECTROGRAM_SWEEP_INTERVAL="1").start()
-    operator.wait_until_ready()
+    """It has seen the operators before anything happened, and has scraped them since everything has.
+
+    Two, as the chart installs them: the panels show the same as with the one that acts alone.
+    """
+    operators: list[Operator] = []
+    for _ in range(2):
+        operators.append(workspace.operator(SPECTROGRAM_SWEEP_INTERVAL="1").start())
+        operators[-1].wait_until_ready()
     with ExitStack() as stack:
         worker = stack.enter_context(serving())
         targets = [
-            Target(f"127.0.0.1:{operator.metrics_port}", {"pod": "operator", "namespace": "system"}),
+            *(
+                Target(f"127.0.0.1:{operator.metrics_port}", {"pod": f"operator-{number}", "namespace": "system"})
+                for number, operator in enumerate(operators)
+            ),
             Target(f"{worker.address}:{PROGRESS_PORT}", {"pod": "busy-a1", "namespace": workspace.namespace}),
         ]
         prometheus = stack.enter_context(Prometheus(tmp_path / "prometheus", targets))
-        wait_until(lambda: shown(prometheus, "spectrogram_operator_build_info"), what="the first scrape")
+        wait_until(lambda: len(shown(prometheus, "spectrogram_operator_build_info")) == 2, what="the first scrapes")
         play_all_that_is_counted(workspace, worker)
         wait_until(lambda: shown(prometheus, "spectrogram_worker_memory_bytes > 0"), what="a scrape of the worker")
         yield prometheus
@@ -113,6 +121,8 @@ def test_every_panel_shows_data_of_a_real_operator(workspace: Workspace, prometh
     assert value("Success") == pytest.approx(0.5, abs=0.01)
     assert value("Memory of workers against their limit") == pytest.approx(0.9, abs=0.01)
     assert value("Namespaces that are served") == 1
+    assert value("Operators") == 2
+    assert shown(prometheus, 'sum(spectrogram_jobs{phase="Running"})') == [1], "nor need others take the max first"
     nobody = [
         filled(target["expr"], namespace="nobody") for panel in DASHBOARD["panels"] for target in panel["targets"]
     ]

@@ -18,9 +18,9 @@ HEAD = """# Metrics
 
 Made by `make metrics` of the metrics themselves. Labels are namespace, queue and closed sets, never a job's name: the
 number of series grows with namespaces, not with jobs. A namespace that has had no job for an hour is forgotten.
-Counters count each thing once, whichever of several operators did it; gauges are of each operator, so take their `max`
-over operators before their `sum`. What to look at first is on the dashboard, what wakes people is in
-[runbooks/](runbooks).
+Counters count each thing once, whichever of several operators did it, and of jobs only the operator tells that acts in
+their namespace (`spectrogram_operator_leader`): sums over operators are right. For a moment after one has died both may
+stand there, so the dashboard takes the `max` first. What wakes people is in [runbooks/](runbooks).
 
 """
 TABLE = "| metric | type | what |\n|---|---|---|\n"

@@ -47,7 +47,7 @@ def up() -> None:
     everywhere.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": installation.RESTRICTED}}
     )
-    values = {"watchNamespaces": ["default"]}
+    values = {"watchNamespaces": ["default"], "replicas": 1}
     installation.install(Client(playground.kubeconfig(), NAMESPACE), RELEASE, values)
     example, picture = (os.path.relpath(path) for path in (installation.EXAMPLE, PICTURE))
     viewer = "open" if sys.platform == "darwin" else "xdg-open"

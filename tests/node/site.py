@@ -16,6 +16,7 @@ from cluster.api import Api
 from harness.client import Client
 from harness.waiting import wait_until
 from pods.jobs import job_body
+from spectrogram_operator.api.names import LEASE
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
 
 Body = dict[str, Any]
@@ -23,7 +24,6 @@ Claims = dict[str, Path]
 
 JOB = "spectrogramjob"
 POD_LABEL = "spectrogram.dev/job-uid"
-OPERATOR_LABEL = "app.kubernetes.io/name=spectrogram-operator"
 
 # A frame per sample: a few minutes of work on any machine, yet the first column is there at once. Of its many bins a
 # narrow band is kept, so that the results stay small.
@@ -107,18 +107,18 @@ class Site:
 
     @property
     def operator_log(self) -> str:
-        return self.operator.kubectl("logs", f"deployment/{self.release}", "--tail=-1")
+        return self.operator.kubectl("logs", self.operator_pod()["metadata"]["name"], "--tail=-1")
 
     def operator_pod(self) -> Any:
-        """The operator's pod that is not on its way out."""
+        """The operator's pod that acts, of several: the one that holds the lease, and is not on its way out."""
 
         def found() -> Any:
-            pods = self.operator.kubectl_json(
-                "get", "pods", f"--selector={OPERATOR_LABEL},app.kubernetes.io/instance={self.release}"
-            )
-            return next((pod for pod in pods["items"] if "deletionTimestamp" not in pod["metadata"]), None)
+            lease = self.client.find("lease", LEASE)
+            holder = (lease or {}).get("spec", {}).get("holderIdentity", "").partition(":")[0]
+            pod = self.operator.find("pod", holder) if holder else None
+            return pod if pod and "deletionTimestamp" not in pod["metadata"] else None
 
-        return wait_until(found, what="the operator's pod")
+        return wait_until(found, what="the operator's pod that acts")
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """What one wants to see when a test has failed."""
@@ -165,8 +165,8 @@ def metrics_address(site: Site) -> str:
 
 
 def metric(site: Site, name: str, **labels: str) -> float:
-    """What Prometheus would find at the operator's Service: the one sample with these labels."""
-    with urllib.request.urlopen(f"http://{metrics_address(site)}/metrics") as answer:
+    """What Prometheus would find at the operator that acts: the one sample with these labels."""
+    with urllib.request.urlopen(f"http://{site.operator_pod()['status']['podIP']}:9090/metrics") as answer:
         families = text_string_to_metric_families(answer.read().decode())
     samples = [sample for family in families for sample in family.samples]
     (value,) = [sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)]

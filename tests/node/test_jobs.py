@@ -281,7 +281,8 @@ def test_a_deleted_pod_is_replaced_out_of_the_jobs_own_budget(radio: Site) -> No
     assert (status.phase, len(status.attempts)) == (Phase.SUCCEEDED, 2)
 
 
-def test_a_restart_of_the_operator_does_not_touch_a_running_job(radio: Site) -> None:
+def test_the_end_of_the_operator_that_acts_does_not_touch_a_running_job(radio: Site) -> None:
+    """The other, which stood by, goes on at once."""
     radio.submit("undisturbed", **MEDIUM)
     radio.wait_for_progress("undisturbed")
     before, operator = radio.pod("undisturbed"), radio.operator_pod()

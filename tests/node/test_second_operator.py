@@ -45,10 +45,13 @@ def annex(
 
 
 def install(site: Site, *, worker_tag: str = "test") -> None:
-    """The first release has brought what there can be only once. A threshold of 100 % leaves memory to the kernel."""
+    """The first release has brought what there can be only once. A threshold of 100 % leaves memory to the kernel.
+
+    One operator: it is scraped through its Service, which would show another each time.
+    """
     shared = {"crds": {"install": False}, "rbac": {"userRoles": False}, "pools": POOLS}
     settings = {**SETTINGS, "memorySafeguardThreshold": 100}
-    values = {**shared, "settings": settings, "workerImage": {"tag": worker_tag}}
+    values = {**shared, "replicas": 1, "settings": settings, "workerImage": {"tag": worker_tag}}
     installation.install(site.operator, site.release, values)
 
 

@@ -58,7 +58,10 @@ class Leases:
         self._looked_at_others = asyncio.Event()
 
     def serves(self, namespace: str) -> bool:
-        """Whether this operator acts in the namespace. Asked before each thing that is written or created there."""
+        """Whether this operator acts in the namespace. Asked before each thing that is written or created there.
+
+        Another thread may ask.
+        """
         if None in self._own:
             return self._taken is not None and namespace not in self._taken and self._own[None].held
         return namespace in self._own and self._own[namespace].held
@@ -137,6 +140,7 @@ class OneLease:
         self._where = where
         self._title = title
         self._changed = changed
+        self._loop = asyncio.get_running_loop()
         self._sight: Sight | None = None
         self._until = float("-inf")
         self._end: asyncio.TimerHandle | None = None
@@ -146,7 +150,7 @@ class OneLease:
     @property
     def held(self) -> bool:
         """True from when it was won until some time before others may take it, whatever the API server does."""
-        return asyncio.get_running_loop().time() < self._until
+        return self._loop.time() < self._until
 
     async def run(self) -> None:
         """Seek the lease and keep it, until cancelled."""
@@ -175,14 +179,13 @@ class OneLease:
 
     async def _seek(self) -> bool:
         """Look at it, unless it is held anyway, and write it unless it is somebody else's; True where that was done."""
-        loop = asyncio.get_running_loop()
         sight = self._sight if self.held else None
         for last_try in (False, True):
             if sight is None:
                 sight = self._see(await self._records.read_lease(*self._where))
-            if decide(sight, self._me.identity, loop.time(), self._me.seconds) is Move.WAIT:
+            if decide(sight, self._me.identity, self._loop.time(), self._me.seconds) is Move.WAIT:
                 return False
-            asked = loop.time()
+            asked = self._loop.time()
             wanted = renewed(sight, self._me.identity, self._me.seconds, self._me.clock())
             try:
                 self._see(await self._records.write_lease(*self._where, wanted))
@@ -196,7 +199,7 @@ class OneLease:
         raise AssertionError("the last try returns or raises")
 
     def _see(self, lease: Lease | None) -> Sight:
-        self._sight = see(self._sight, lease, asyncio.get_running_loop().time())
+        self._sight = see(self._sight, lease, self._loop.time())
         if lease is not None and lease.holder not in ("", self._me.identity):
             self._hold_until(float("-inf"))
             self._say(logging.INFO, f"Not serving {self._title}: the operator {lease.holder} does")
@@ -214,7 +217,7 @@ class OneLease:
         """Who must know that the lease is not held any more hears so in time, though nothing else happens."""
         if self._end is not None:
             self._end.cancel()
-        self._end = asyncio.get_running_loop().call_at(moment, self._lapse) if moment is not None else None
+        self._end = self._loop.call_at(moment, self._lapse) if moment is not None else None
 
     def _lapse(self) -> None:
         self._say(logging.WARNING, f"Not serving {self._title}: its lease could not be renewed in time")

@@ -150,6 +150,7 @@ class Service:
         return Standing(
             places=controller.store.places,
             overdue=self._overdue,
+            serves=self._leases.serves,
             waiting=controller.queue.depth,
             silent_seconds=max(0.0, silence),
         )

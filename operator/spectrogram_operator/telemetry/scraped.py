@@ -28,6 +28,8 @@ class Standing:
     """Jobs that wait for a look."""
     silent_seconds: float = 0.0
     """Since a watch last told of anything."""
+    serves: Callable[[str], bool] = lambda namespace: True
+    """Whether this operator acts in a namespace: of others it tells nothing of jobs, so that none counts twice."""
 
 
 class Scraped(Collector):
@@ -41,12 +43,14 @@ class Scraped(Collector):
         """The families, without samples."""
         yield GaugeMetricFamily(
             "spectrogram_jobs",
-            f"Jobs that exist now. queue: {', '.join(QueueName)}, {UNROUTED}. phase: {', '.join(Phase)}.",
+            "Jobs that exist now, as told by the operator that acts in their namespace."
+            f" queue: {', '.join(QueueName)}, {UNROUTED}. phase: {', '.join(Phase)}.",
             labels=["namespace", "queue", "phase"],
         )
         yield GaugeMetricFamily(
             "spectrogram_jobs_overdue",
-            "Jobs whose pod has outlived their hard time limit and was not ended, as of the last sweep.",
+            "Jobs whose pod has outlived their hard time limit and was not ended, as of the last sweep of the operator"
+            " that acts in their namespace.",
             labels=["namespace", "queue"],
         )
         yield GaugeMetricFamily("spectrogram_operator_workqueue_depth", "Jobs that wait for the operator to look.")
@@ -59,7 +63,7 @@ class Scraped(Collector):
         """As things stand."""
         standing = self._look()
         jobs, overdue, depth, silence = self.describe()
-        namespaces = self._namespaces()
+        namespaces = [namespace for namespace in self._namespaces() if standing.serves(namespace)]
         for place, count in sorted(_by_place(standing.places, namespaces).items()):
             jobs.add_metric(place, count)
         for namespace in sorted(namespaces):
@@ -76,11 +80,11 @@ def queue_label(queue: str | None) -> str:
 
 
 def _by_place(places: Mapping[JobPlace, int], namespaces: list[str]) -> dict[JobPlace, int]:
-    """The number of jobs by place, with a zero for each place of a known namespace that has none."""
+    """The number of jobs of these namespaces by place, with a zero for each place that has none."""
     tally = {(ns, str(queue), str(phase)): 0 for ns in namespaces for queue in QueueName for phase in Phase}
     # The event loop counts meanwhile: a dict is copied in one piece.
     for (namespace, queue, phase), count in dict(places).items():
         place = (namespace, queue_label(queue), phase or str(Phase.PENDING))
-        if count or place in tally:
+        if namespace in namespaces and (count or place in tally):
             tally[place] = tally.get(place, 0) + count
     return tally

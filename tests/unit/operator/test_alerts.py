@@ -54,12 +54,19 @@ def histogram(name: str, labels: str, below: dict[str, int]) -> Series:
     return {**buckets, f"{name}_count{{{labels}}}" if labels else f"{name}_count": f"0x9 {below['+Inf']}x600"}
 
 
+def of(operator: str, series: str) -> str:
+    """The series as this operator's, of several that are scraped."""
+    name, _, labels = series.rstrip("}").partition("{")
+    return f'{name}{{{labels}{"," if labels else ""}instance="{operator}"}}'
+
+
 def zombies(reason: str, values: str = "0x9 1x100") -> Series:
     return {f'spectrogram_zombie_jobs_total{{namespace="radio",reason="{reason}"}}': values}
 
 
 WAITS, RATIOS = "spectrogram_queue_wait_seconds", "spectrogram_job_memory_estimate_ratio"
 SWEPT = "spectrogram_sweep_last_success_timestamp_seconds"
+LEADER = 'spectrogram_operator_leader{namespace="radio"}'
 ERRORS = 'spectrogram_operator_reconcile_duration_seconds_count{result="error"}'
 SAFEGUARD = 'spectrogram_memory_safeguard_triggers_total{namespace="radio"}'
 OVERDUE = 'spectrogram_jobs_overdue{namespace="radio",queue="default"}'
@@ -74,6 +81,17 @@ CASES = {
             "a restart": {"spectrogram_operator_build_info": "1x9 stale _x5 1x100"},
         },
     ),
+    "SpectrogramNoLeader": Case(
+        minutes=20,
+        fires={of("a", LEADER): "1x9 0x100", of("b", LEADER): "0x100"},
+        labels={"namespace": "radio"},
+        description="Operators run, and none has the Lease. Jobs neither start nor end in status. What runs goes on.",
+        silent={
+            "one of two acts": {of("a", LEADER): "0x100", of("b", LEADER): "1x100"},
+            "another takes over": {of("a", LEADER): "1x15 stale", of("b", LEADER): "0x17 1x100"},
+            "another release acts": {of("a", LEADER): "0x100", of("c", LEADER): "1x100"},
+        },
+    ),
     "SpectrogramReconcileErrors": Case(
         minutes=60,
         fires={ERRORS: "0+1x100"},
@@ -82,11 +100,21 @@ CASES = {
     ),
     "SpectrogramSweepStalled": Case(
         minutes=30,
-        fires={SWEPT: "0+0x100"},
+        fires={
+            of("a", SWEPT): "0+0x100",
+            of("a", LEADER): "1x100",
+            of("b", SWEPT): "0+60x100",
+            of("b", LEADER): "0x100",
+        },
         description="The last success was 30m 0s ago. Pods that vanished are noticed late until the next.",
         silent={
-            "it succeeds": {SWEPT: "0+60x100"},
-            "one operator's does": {SWEPT: "0x100", f'{SWEPT}{{pod="b"}}': "0+60x100"},
+            "it succeeds": {of("a", SWEPT): "0+60x100", of("a", LEADER): "1x100"},
+            "that of the one that acts does": {
+                of("a", SWEPT): "0x100",
+                of("a", LEADER): "0x100",
+                of("b", SWEPT): "0+60x100",
+                of("b", LEADER): "1x100",
+            },
         },
     ),
     "SpectrogramJobFailureRateHigh": Case(
@@ -174,7 +202,7 @@ def judge(promtool: Path, folder: Path, alert: str, minutes: int, series: Series
 
 def test_promtool_accepts_the_rules(promtool: Path) -> None:
     done = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True)
-    assert (done.returncode, "11 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "12 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_each_alert_has_its_cases() -> None:
@@ -243,7 +271,7 @@ def test_without_other_values_the_rules_are_those_of_the_file() -> None:
     assert rules_of(alerts=None) == ALERTS
 
 
-@pytest.mark.parametrize("alert", [alert for alert in ALERTS if alert != "SpectrogramOperatorDown"])
+@pytest.mark.parametrize("alert", ALERTS.keys() - {"SpectrogramOperatorDown", "SpectrogramNoLeader"})
 @pytest.mark.parametrize("threshold", [0, 0.5, 7, 12500000])
 def test_a_threshold_is_a_value(alert: str, threshold: float) -> None:
     found = rules_of(alerts={alert: {"threshold": threshold}})[alert]["expr"]
@@ -267,6 +295,7 @@ def test_duration_severity_and_whether_there_is_an_alert_are_values() -> None:
     [
         ({"SpectrogramJobsOOM": {}}, "SpectrogramJobsOOM"),
         ({"SpectrogramOperatorDown": {"threshold": 1}}, "threshold"),
+        ({"SpectrogramNoLeader": {"threshold": 1}}, "threshold"),
         ({"SpectrogramQueueBacklog": {"threshold": "many"}}, "SpectrogramQueueBacklog"),
         ({"SpectrogramQueueBacklog": {"threshold": -1}}, "SpectrogramQueueBacklog"),
         ({"SpectrogramQueueBacklog": {"for": "10 minutes"}}, "SpectrogramQueueBacklog"),

@@ -63,7 +63,7 @@ class Controller:
         if deleted:
             self.store.lose_job(key, metadata["uid"])
         elif self.store.see_job(body):
-            self.queue.add(key)
+            self._look_at(metadata["namespace"], key)
 
     def pod_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a pod."""
@@ -75,7 +75,7 @@ class Controller:
     def look_at_owner(self, pod: Pod) -> None:
         """Look at the job that says it owns the pod."""
         if pod.owner_name:
-            self.queue.add(f"{pod.namespace}/{pod.owner_name}")
+            self._look_at(pod.namespace, f"{pod.namespace}/{pod.owner_name}")
 
     def look_again(self, namespace: str | None) -> None:
         """This namespace (None: each) is served from now on, or no more."""
@@ -84,14 +84,19 @@ class Controller:
         self.look_at_all(namespace)
 
     def look_at_all(self, namespace: str | None) -> None:
-        """Look at each job of this namespace (None: of all) that is not over, and at those that have pods."""
+        """Look at each job of this namespace (None: of all) of which there may be something to do."""
         for pod in self.store.pods():
             if namespace in (None, pod.namespace):
                 self.look_at_owner(pod)
-        for job in self.store.unfinished():
+        for job in self.store.unsettled():
             if namespace in (None, job.namespace):
-                self.queue.add(job.key)
+                self._look_at(job.namespace, job.key)
 
     async def reconcile(self, key: str) -> float | None:
         """One look at the job of this namespace/name; seconds until the next."""
         return await self._reconciler.reconcile(key)
+
+    def _look_at(self, namespace: str, key: str) -> None:
+        """Where another operator acts nothing is looked at; once this one does, everything is."""
+        if self.serves(namespace):
+            self.queue.add(key)

@@ -85,6 +85,10 @@ class Store:
         """Every job that is not over."""
         return (job for _, job in self._jobs.values() if isinstance(job, Job))
 
+    def unsettled(self) -> Iterator[Job | FinishedJob]:
+        """Every job that is not over, or whose status speaks of an older generation of its spec."""
+        return (job for _, job in self._jobs.values() if isinstance(job, Job) or not job.said)
+
     def pods_of(self, job_uid: str) -> tuple[Pod, ...]:
         """The pods that exist and whose controller has this UID."""
         return tuple(self._pods_of.get(job_uid, {}).values())

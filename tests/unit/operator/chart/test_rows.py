@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from harness.chart_readme import readme, rows
+from spectrogram_operator.api.names import LEASE
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings
 from unit.operator.chart.rendering import (
@@ -36,9 +37,10 @@ SHOWN_BY = {
     10: "test_row_10_dashboard_that_the_sidecar_finds",
     11: "test_row_11_network_policy_of_the_operator",
     12: "test_row_12_pod_disruption_budget",
+    13: "test_row_13_replicas_of_which_one_acts",
     14: "test_row_14_priority_class",
     15: "test_the_operator_runs_restricted",
-    16: "test_one_operator_with_its_ports_probed_and_served",
+    16: "test_an_operator_s_ports_are_probed_and_served",
     17: "test_row_17_environment_from_elsewhere",
     18: "test_row_18_volumes",
     19: "test_row_19_arguments_and_sidecars",
@@ -56,8 +58,6 @@ SHOWN_BY = {
     31: "test_an_old_kubernetes_is_refused",
     32: "test_the_notes_tell_where_to_put_the_first_job",
 }
-# 13, leader election and replicas, is the operator's.
-TO_COME = {13}
 BEYOND = {
     "default alerts": "test_row_9_rules_are_those_of_the_file",
     "helm test from end to end": "test_row_25_helm_test_runs_a_job_from_end_to_end",
@@ -74,7 +74,7 @@ PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name
 def test_every_row_has_its_test() -> None:
     tests = (*Path(__file__).parents[1].rglob("test_*.py"), *(ROOT / "tests/node").glob("test_*.py"))
     sources = "".join(path.read_text() for path in tests)
-    assert set(SHOWN_BY) | TO_COME == set(range(1, 33))
+    assert set(SHOWN_BY) == set(range(1, 33))
     assert [name for name in (*SHOWN_BY.values(), *BEYOND.values()) if f"def {name}(" not in sources] == []
 
 
@@ -176,9 +176,25 @@ def test_workers_of_chosen_namespaces_are_shielded_with_scope_cluster() -> None:
 
 @pytest.mark.parametrize("most", [1, "50%"])
 def test_row_12_pod_disruption_budget(most: Any) -> None:
-    budget = the(render({"podDisruptionBudget": {"enabled": True, "maxUnavailable": most}}), "PodDisruptionBudget")
+    budget = the(render({"podDisruptionBudget": {"maxUnavailable": most}}), "PodDisruptionBudget")
     assert budget["spec"] == {"maxUnavailable": most, "selector": {"matchLabels": SELECTOR}}
-    assert not of_kind(render({}), "PodDisruptionBudget")
+    assert not of_kind(render({"podDisruptionBudget": {"enabled": False}}), "PodDisruptionBudget")
+
+
+def test_row_13_replicas_of_which_one_acts() -> None:
+    """Two that go to different nodes where they can; one more starts before an old one goes."""
+    objects = render({})
+    deployment = the(objects, "Deployment")["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    (spread,) = deployment["template"]["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    assert spread["labelSelector"]["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+    leases = [rule for rule in the(objects, "Role")["rules"] if rule["resources"] == ["leases"]]
+    assert [rule.get("resourceNames") for rule in leases] == [None, [LEASE]]
+    own = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    chosen = the(render({"replicas": 1, "topologySpreadConstraints": own}), "Deployment")["spec"]
+    assert (chosen["replicas"], chosen["template"]["spec"]["topologySpreadConstraints"]) == (1, own)
 
 
 def test_row_14_priority_class() -> None:
@@ -320,7 +336,7 @@ def test_row_27_values_of_ci_are_linted_and_rendered(file: Path) -> None:
 
 def test_row_27_every_value_is_in_a_file_of_ci() -> None:
     used = {name for file in (CHART / "ci").iterdir() for name in yaml.safe_load(file.read_text())}
-    plain = {"serviceAccount", "rbac", "ports", "nameOverride", "fullnameOverride", "extraArgs"}
+    plain = {"serviceAccount", "rbac", "ports", "nameOverride", "fullnameOverride", "extraArgs", "replicas"}
     assert used | plain == set(yaml.safe_load((CHART / "values.yaml").read_text()))
 
 

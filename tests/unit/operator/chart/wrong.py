@@ -470,6 +470,9 @@ NEIGHBOURS: dict[str, Wrong] = {
     "shielded namespaces": Wrong(
         {"networkPolicy": {"workerNamespaces": ["a"]}}, "networkPolicy.workerNamespaces is for scope Cluster"
     ),
+    "replicas -1": Wrong({"replicas": -1}, "at '/replicas': minimum: got -1, want 0"),
+    "replicas half": Wrong({"replicas": 1.5}, "at '/replicas': got number, want integer"),
+    "replicas none": Wrong({"replicas": None}, "replicas: null"),
     "budget none": Wrong({"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable: 0 is no number of pods"),
     "budget share": Wrong(
         {"podDisruptionBudget": {"maxUnavailable": "150%"}}, 'maxUnavailable: "150%" is no number of'

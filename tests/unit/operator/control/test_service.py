@@ -286,6 +286,43 @@ async def test_metrics_tell_of_the_lease_of_the_queue_and_of_namespaces_that_are
 
 
 @in_virtual_time
+async def test_of_jobs_only_the_operator_tells_that_acts_and_the_other_looks_at_none() -> None:
+    """Until it takes over: then it looks at everything, at a job that is over and was changed meanwhile too."""
+    desk, registries = Desk(), (CollectorRegistry(), CollectorRegistry())
+    settings = read_settings({"SPECTROGRAM_NAMESPACES": "radio"})
+    acting, waiting = (
+        Service(settings, lambda: _connected(desk), registry, version="1", identity=identity, clock=virtual_time.now)
+        for identity, registry in zip("ab", registries, strict=True)
+    )
+    await acting.start()
+    await acting.listed.wait()
+    await waiting.start()
+    await asyncio.sleep(1)
+
+    def told() -> list[list[float]]:
+        found = [[sample for family in one.collect() for sample in family.samples] for one in registries]
+        return [[one.value for one in samples if one.name == "spectrogram_jobs" and one.value] for samples in found]
+
+    async def change(*heard_by: Service, **spec: Any) -> None:
+        desk.put(PLURAL, "fm-band", spec=job_body(**spec)["spec"])
+        for service in heard_by:
+            service.controller.job_event(desk.store.get(PLURAL, "radio", "fm-band"))
+        assert waiting.controller.queue.depth == 0
+        await asyncio.sleep(1)
+
+    await change(acting, waiting, suspend=True)
+    assert told() == [[1], []]
+    await change(acting, cancelled=True)
+    await change(waiting, cancelled=True, priority=3)
+    await acting.stop()
+    await asyncio.sleep(10)
+    now = desk.store.get(PLURAL, "radio", "fm-band")
+    assert now["status"]["observedGeneration"] == now["metadata"]["generation"]
+    assert told() == [[], [1]]
+    await waiting.stop()
+
+
+@in_virtual_time
 async def test_what_a_failed_reconcile_left_undone_is_done_later() -> None:
     desk = Desk()
     patient = await started(desk)
