@@ -17,7 +17,7 @@ RIGHTS = {
     f"leases.coordination.k8s.io {LEASE}": ["get", "update"],
     "persistentvolumeclaims": ["get"],
     "pods": ["get", "list", "watch", "create", "delete"],
-    "spectrogramjobs.spectrogram.dev": ["get", "list", "watch"],
+    "spectrogramjobs.spectrogram.dev": ["get", "list", "watch", "delete"],
     "spectrogramjobs.spectrogram.dev/finalizers": ["update"],
     "spectrogramjobs.spectrogram.dev/status": ["update"],
 }

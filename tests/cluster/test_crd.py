@@ -53,7 +53,9 @@ COLORMAP = "is no colour map: write a name of matplotlib's, as in magma or virid
 TWICE = "names an entry twice: remove one of them"
 SLOW = "is too small: write at least 1e-06 Hz"
 NARROW = "is too small: write at least 0.1 samples"
-IMMUTABLE = "spec cannot be changed except suspend, cancelled and priority: create a new job instead"
+IMMUTABLE = (
+    "spec cannot be changed except suspend, cancelled, priority and ttlSecondsAfterFinished: create a new job instead"
+)
 ONE_WAY = "cancelled cannot be set back to false: create a new job instead"
 
 CRD_SCHEMA: Body = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -101,6 +103,8 @@ chunking: {mode: always, thresholdMegabytes: 1}
 queue: large_jobs
 retry: {limit: 0, zombies: Retry}
 {priority: 1000, suspend: true, cancelled: true}
+ttlSecondsAfterFinished: 0
+ttlSecondsAfterFinished: 2147483647
 """
 REFUSED: dict[str, str] = {
     "input: null": "spec.input: Required value",
@@ -238,6 +242,9 @@ REFUSED: dict[str, str] = {
     "queue: large": 'supported values: "auto", "default", "large_jobs"',
     "priority: 1001": "less than or equal to 1000",
     "priority: -1": "greater than or equal to 0",
+    "ttlSecondsAfterFinished: -1": "greater than or equal to 0",
+    "ttlSecondsAfterFinished: 2147483648": "less than or equal to 2147483647",
+    "ttlSecondsAfterFinished: 1h": "must be of type integer",
     "retry: {limit: 11}": "less than or equal to 10",
     "retry: {zombies: retry}": 'supported values: "Fail", "Retry"',
     "suspend: 'yes'": "must be of type boolean",
@@ -438,11 +445,14 @@ def test_what_decides_the_result_cannot_be_changed_added_or_removed(api: Api) ->
     }
     for field, change in deep.items():
         assert f"spec.{field}: " in refusal_of_change(api, "full", change)
-    assert set(CHANGES) == set(CRD_SPEC["properties"]) - {"suspend", "cancelled", "priority"}
+    may_change = {"suspend", "cancelled", "priority", "ttlSecondsAfterFinished"}
+    assert set(CHANGES) == set(CRD_SPEC["properties"]) - may_change
 
 
 def test_what_may_be_changed_can_be_changed_and_cancelled_only_once(api: Api) -> None:
     api.create("spectrogramjobs", yaml.safe_load(SIX_LINES))
+    for ttl in (60, 0, None):
+        api.patch("spectrogramjobs", "fm-band", {"spec": {"ttlSecondsAfterFinished": ttl}})
     for change in ({"priority": 5}, {"suspend": True}, {"suspend": False}, {"cancelled": False}, {"cancelled": True}):
         api.patch("spectrogramjobs", "fm-band", {"spec": change})
     for back in (False, None):

@@ -138,7 +138,7 @@ app.kubernetes.io/managed-by: spectrogram-operator
 {{- define "spectrogram-operator.rules" -}}
 - apiGroups: [spectrogram.dev]
   resources: [spectrogramjobs]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, delete]
 - apiGroups: [spectrogram.dev]
   resources: [spectrogramjobs/status]
   verbs: [update]

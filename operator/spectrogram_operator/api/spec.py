@@ -46,6 +46,10 @@ Address = Annotated[
 ]
 
 
+MOST_TTL_SECONDS = 2_147_483_647
+"""As of Kubernetes' own Jobs."""
+
+
 class QueueName(StrEnum):
     """The queues; each has its own node pool."""
 
@@ -204,9 +208,13 @@ class SpectrogramJobSpec(Model):
     """true: run no pod; a running one is ended and the attempt does not count. May be changed later. Default: false."""
     cancelled: bool = False
     """true: end the job for good and keep its record. It cannot be set back. Default: false."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MOST_TTL_SECONDS)] | None = None
+    """Seconds after its end at which the job is deleted, and its pods with it; 0: at once. Results stay. May be changed later. Default: the operator's setting; as installed, never."""
 
 
-UNCHANGED = "spec cannot be changed except suspend, cancelled and priority: create a new job instead"
+UNCHANGED = (
+    "spec cannot be changed except suspend, cancelled, priority and ttlSecondsAfterFinished: create a new job instead"
+)
 """What the API server says of a change to one of IMMUTABLE_FIELDS."""
 TRANSITION_RULES = {
     "cancelled": [

@@ -17,6 +17,7 @@ from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterErro
 from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.reconciling.controller import Controller
 from spectrogram_operator.control.reconciling.event_posts import EventPosts
+from spectrogram_operator.control.reconciling.expiry import Expiry
 from spectrogram_operator.control.reconciling.slots import POSITION_SECONDS
 from spectrogram_operator.control.reconciling.sweep import list_all, sweep
 from spectrogram_operator.control.reconciling.workqueue import cancelled
@@ -61,6 +62,7 @@ class Service:
         self._identity = identity
         self._cluster: ApiServer
         self._leases: Leases
+        self._expiry: Expiry
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
         self._zombies = 0
@@ -100,12 +102,16 @@ class Service:
             measure=self.metrics.reconciled,
             serves=self._leases.serves,
         )
+        self._expiry = Expiry(
+            self.controller.store, self._cluster, self._settings.policy, self._clock, self._leases.serves
+        )
         tasks: dict[str, Coroutine[Any, Any, None]] = {
             "leases": self._leases.run(),
             "lists": self._list_before_serving(),
             "work queue": self.controller.queue.run(),
             "sweep": self._sweep_for_ever(),
             "events": posts.run(),
+            "expiry": self._expiry.run(),
             "positions": self._tell_positions_for_ever(),
         }
         self._tasks = [asyncio.create_task(task, name=name) for name, task in tasks.items()]
@@ -169,6 +175,7 @@ class Service:
             self.metrics.leads(namespace, self._leases.holds(namespace))
         self.controller.slots.close(namespace)
         self.controller.look_again(namespace)
+        self._expiry.look_again(namespace)
         if self._leases.serves(namespace or ""):
             self._to_list.add(namespace)
             self._more_to_list.set()

@@ -100,3 +100,5 @@ class Policy:
 
     keep_succeeded_seconds: float = 3600.0
     keep_failed_seconds: float = 86_400.0
+    default_ttl_seconds: int | None = None
+    """Of jobs that do not say when they go after their end; None: they stay."""

@@ -4,9 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from spectrogram_operator.api.spec import MOST_TTL_SECONDS
 from spectrogram_operator.settings.pools import parse_pools
 from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores
-from spectrogram_operator.settings.values import choice, megabytes, namespaces, number, quantity, secrets, text, whole
+from spectrogram_operator.settings.values import (
+    choice,
+    megabytes,
+    namespaces,
+    number,
+    quantity,
+    secrets,
+    text,
+    whole,
+    whole_or_never,
+)
 
 _LONGEST_SECONDS = 31_536_000
 
@@ -298,5 +309,13 @@ SETTINGS: tuple[Setting, ...] = (
         "86400",
         "time for which pods that failed are kept, for their logs",
         least=0,
+    ),
+    Setting(
+        field="default_ttl_seconds",
+        name="SPECTROGRAM_DEFAULT_TTL_SECONDS_AFTER_FINISHED",
+        default="never",
+        unit="s",
+        description="after this time a job that is over is deleted, unless it says; never: it stays",
+        parse=whole_or_never(0, MOST_TTL_SECONDS),
     ),
 )

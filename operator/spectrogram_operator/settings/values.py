@@ -28,6 +28,20 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def whole_or_never(minimum: int, maximum: int) -> Callable[[str], int | None]:
+    """The same, and None for the word never."""
+
+    def parse(value: str) -> int | None:
+        if value == "never":
+            return None
+        try:
+            return whole(minimum, maximum)(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or never") from None
+
+    return parse
+
+
 def number(minimum: float, maximum: float) -> Callable[[str], float]:
     """A parser of decimal numbers from `minimum` to `maximum`."""
 

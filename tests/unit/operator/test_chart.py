@@ -59,7 +59,7 @@ def test_the_crd_can_be_left_out(chart: Chart) -> None:
 
 LEASES = "coordination.k8s.io"
 OPERATOR_RULES = {
-    ("spectrogram.dev", "spectrogramjobs", ""): {"get", "list", "watch"},
+    ("spectrogram.dev", "spectrogramjobs", ""): {"get", "list", "watch", "delete"},
     ("spectrogram.dev", "spectrogramjobs/status", ""): {"update"},
     ("spectrogram.dev", "spectrogramjobs/finalizers", ""): {"update"},
     ("", "pods", ""): {"get", "list", "watch", "create", "delete"},

@@ -48,6 +48,20 @@ class KubernetesCluster:
         """See Cluster. A replacement of the status subresource: fields that are no longer true disappear."""
         return await self._request("PUT", f"{_job_path(job.namespace, job.name)}/status", status_write(job, status))
 
+    async def delete_job(self, namespace: str, name: str, *, uid: str, version: str) -> None:
+        """See JobRecords."""
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": uid, "resourceVersion": version},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._request("DELETE", _job_path(namespace, name), body)
+        except ClusterError as error:
+            if error.code != 404:
+                raise
+
     async def create_pod(self, manifest: Body) -> Body:
         """See Cluster."""
         return await self._request(

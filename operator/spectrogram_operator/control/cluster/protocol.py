@@ -138,5 +138,17 @@ class LeaseRecords(Protocol):
         ...
 
 
-class ApiServer(Cluster, Lists, LeaseRecords, Protocol):
+class JobRecords(Protocol):
+    """Jobs as objects. Every method may raise ClusterError."""
+
+    async def read_job(self, namespace: str, name: str) -> Body | None:
+        """See Cluster."""
+        ...
+
+    async def delete_job(self, namespace: str, name: str, *, uid: str, version: str) -> None:
+        """Delete this job, if nobody changed it since it had this version (409 otherwise). One that is gone is fine."""
+        ...
+
+
+class ApiServer(Cluster, Lists, LeaseRecords, JobRecords, Protocol):
     """A cluster that others change too: what its watches miss, its lists tell."""

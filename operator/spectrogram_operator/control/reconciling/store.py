@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.spec import MOST_TTL_SECONDS
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 
 Body = Mapping[str, Any]
@@ -32,6 +33,7 @@ class FinishedJob:
     phase: str
     succeeded: bool
     completion_time: datetime | None
+    ttl_seconds: int | None
     said: bool
 
     @property
@@ -250,6 +252,7 @@ def _read_finished(body: Body) -> FinishedJob | None:
         phase=sys.intern(str(status.get("phase") or "")),
         succeeded="Complete" in ended,
         completion_time=_read_time(status.get("completionTime")),
+        ttl_seconds=_read_ttl(body.get("spec") or {}),
         said=status.get("observedGeneration") == metadata.get("generation", 1),
     )
 
@@ -260,6 +263,12 @@ def _read_time(text: Any) -> datetime | None:
         return _optional_time.validate_python(text)
     except ValidationError:
         return None
+
+
+def _read_ttl(spec: Mapping[str, Any]) -> int | None:
+    """What a spec says, which may be of another version's schema."""
+    ttl = spec.get("ttlSecondsAfterFinished")
+    return ttl if type(ttl) is int and 0 <= ttl <= MOST_TTL_SECONDS else None
 
 
 def _version(metadata: Mapping[str, Any]) -> int:

@@ -37,6 +37,13 @@ CASTS = {
     "two that both act": ("everybody", "everybody"),
 }
 
+WISHES: dict[str, dict[str, Any]] = {
+    "suspend": {"suspend": True},
+    "resume": {"suspend": False},
+    "cancel": {"cancelled": True},
+    "go soon": {"ttlSecondsAfterFinished": 30},
+    "stay": {"ttlSecondsAfterFinished": 86_400},
+}
 numbers = st.integers(0, 5)
 pauses = st.sampled_from([0.1, 1.0, 5.0, 11.0, 35.0, 130.0, 600.0])
 operators = st.sampled_from(["operator-1", "operator-2"])
@@ -48,6 +55,7 @@ requests = st.sampled_from(
         ("GET", PODS, False),
         ("GET", PLURAL, True),
         ("DELETE", PODS, True),
+        ("DELETE", PLURAL, True),
         ("GET", "persistentvolumeclaims", True),
         ("PUT", "leases", True),
     ]
@@ -90,15 +98,22 @@ class Life(RuleBasedStateMachine):
     # People
 
     @precondition(lambda self: len(self._stage.rules.jobs) < MOST_JOBS)
-    @rule(limit=st.integers(0, 3), zombies=st.sampled_from(["Fail", "Retry"]), priority=st.integers(0, 2))
-    def submit(self, limit: int, zombies: str, priority: int) -> None:
+    @rule(
+        limit=st.integers(0, 3),
+        zombies=st.sampled_from(["Fail", "Retry"]),
+        priority=st.integers(0, 2),
+        ttl=st.sampled_from([None, None, 0, 60]),
+    )
+    def submit(self, limit: int, zombies: str, priority: int, ttl: int | None) -> None:
         """A person submits a job under the first name that is free."""
         taken = {job.name for job in self._stage.rules.jobs.values()}
         name = next(name for name in (f"job-{number}" for number in range(MOST_JOBS)) if name not in taken)
-        self._do(lambda: self._stage.world.submit(name, retry={"limit": limit, "zombies": zombies}, priority=priority))
+        spec: dict[str, Any] = {"retry": {"limit": limit, "zombies": zombies}, "priority": priority}
+        spec |= {} if ttl is None else {"ttlSecondsAfterFinished": ttl}
+        self._do(lambda: self._stage.world.submit(name, **spec))
 
     @precondition(lambda self: self._stage.rules.jobs)
-    @rule(number=numbers, wish=st.sampled_from(["suspend", "resume", "cancel", "prefer", "delete", "make anew"]))
+    @rule(number=numbers, wish=st.sampled_from([*WISHES, "prefer", "delete", "make anew"]))
     def change(self, number: int, wish: str) -> None:
         """A person wants something of a job."""
         jobs = sorted(self._stage.rules.jobs.values(), key=lambda job: job.name)
@@ -108,8 +123,7 @@ class Life(RuleBasedStateMachine):
             if wish == "make anew":
                 self._do(lambda: world.submit(job.name))
         elif isinstance(job, ValidJob):
-            spec = {"suspend": {"suspend": True}, "resume": {"suspend": False}, "cancel": {"cancelled": True}}
-            self._do(lambda: world.wish(job.name, **spec.get(wish, {"priority": job.spec.priority + 1})))
+            self._do(lambda: world.wish(job.name, **WISHES.get(wish, {"priority": job.spec.priority + 1})))
 
     # Nodes
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from harness.api_store import PODS, ApiStore, Body, Change
 from harness.memory_cluster import Heard
@@ -90,6 +91,8 @@ class Rules:
             self._creation(process, heard)
         elif request.plural == PODS and request.method == "DELETE":
             self._deletion(heard)
+        elif request.plural == PLURAL and request.method == "DELETE" and heard.code == 200:
+            self._expiry(heard)
         if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
             self._reserved.pop((process.name, request.name), None)
             pod_name = request.body["status"].get("podName", "")
@@ -176,6 +179,15 @@ class Rules:
         why = attempt is not None and (ended_by_operator(attempt) or attempt.reason == "NodeLost")
         if attempt is None or not (attempt.state is AttemptState.FINISHED or why):
             self.fail(f"an operator ends the pod {pod.name}, and nothing on record says why")
+
+    def _expiry(self, heard: Heard) -> None:
+        """An operator deletes a job only as it was read, and when its time after its end is over."""
+        job, now = read_job(heard.document), self.store.now()
+        if not {"uid", "resourceVersion"} <= ((heard.request.body or {}).get("preconditions") or {}).keys():
+            self.fail(f"an operator deletes the job {job.name}, whatever has become of it")
+        ttl, ended = job.raw_spec.get("ttlSecondsAfterFinished"), job.status.completion_time
+        if not is_over(job.status) or ttl is None or ended is None or now < ended + timedelta(seconds=ttl):
+            self.fail(f"an operator deletes the job {job.name}, whose time is not over")
 
     def _status(self, old_job: Job, new_job: Job, body: Body) -> None:
         """From one version of a status to the next."""

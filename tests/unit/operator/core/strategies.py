@@ -98,6 +98,7 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
             ),
             "suspend": st.booleans(),
             "cancelled": st.booleans(),
+            "ttlSecondsAfterFinished": st.sampled_from([0, 3600, 2**31 - 1]),
         },
     )
 
