@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.extras import what_is_missing
 from spectrogram_worker.contract.report import OutputFile, clean_text
 
 _MAXIMUM_LENGTH = 1024
@@ -70,6 +71,8 @@ def ending_of(error: Exception) -> Ending:
             return Ending(ExitCode.OUTPUT_NO_SPACE, f"no space left: {error}")
         case OSError():
             return Ending(ExitCode.IO_ERROR, str(error))
+        case ModuleNotFoundError(name=str(name)):
+            return Ending(ExitCode.WORKER_CONFIG_ERROR, what_is_missing(name, "worker"))
         case _:
             log.error("Unexpected error", exc_info=error)
             return Ending(ExitCode.INTERNAL_ERROR, f"internal error: {type(error).__name__}: {error}")
