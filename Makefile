@@ -8,6 +8,9 @@ DEMO_SECONDS ?= 10
 BENCH ?=
 ONLY ?=
 LIVES ?= 10000
+# Of `make images REGISTRY=…`: the images' tag, and the first of docker, podman and buildah that is there.
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILDER ?= $(notdir $(firstword $(foreach one,docker podman buildah,$(shell command -v $(one)))))
 
 .DEFAULT_GOAL := help
 
@@ -38,8 +41,16 @@ bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, libros
 bench-operator: $(VENV)/installed ## the operator with many jobs, beside native Jobs; ONLY=ROW for one row, BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench_operator $(BENCH) $(ONLY)
 
-images: $(VENV)/installed ## build both images, as archives that docker, podman and containerd load
+ifdef REGISTRY
+images: ## build both images and push them to REGISTRY=…; without it, as archives that docker, podman and containerd load
+	$(BUILDER) build --file Dockerfile.operator --tag "$(REGISTRY)/spectrogram-operator:$(TAG)" .
+	$(BUILDER) build --file Dockerfile.worker --tag "$(REGISTRY)/spectrogram-worker:$(TAG)" .
+	$(BUILDER) push "$(REGISTRY)/spectrogram-operator:$(TAG)"
+	$(BUILDER) push "$(REGISTRY)/spectrogram-worker:$(TAG)"
+else
+images: $(VENV)/installed
 	@PYTHONPATH=tests $(BIN)/python -m harness.installation
+endif
 
 cluster: $(VENV)/installed ## start a real Kubernetes to try the operator in (Debian, as root)
 	@PYTHONPATH=tests $(BIN)/python -m harness.trial up
@@ -60,6 +71,9 @@ metrics: $(VENV)/installed ## write docs/metrics.md from the metrics
 	@PYTHONPATH=tests $(BIN)/python -m harness.metrics_page > docs/metrics.md.new
 	@mv docs/metrics.md.new docs/metrics.md
 
+reference: $(VENV)/installed ## write docs/reference.md, and the table of reasons in docs/troubleshooting.md
+	@PYTHONPATH=tests $(BIN)/python -m harness.reference_page
+
 lock: ## write the lock files anew: names, versions and hashes (needs uv)
 	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt
 	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK) -o operator/requirements.txt
@@ -76,4 +90,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model bench bench-operator images cluster cluster-down crds chart metrics lock
+.PHONY: help demo test lint planted model bench bench-operator images cluster cluster-down crds chart metrics reference lock

@@ -1,4 +1,4 @@
-"""Why an attempt or a job ended: the one table of reasons. Retries, metrics, docs/status.md and the CLI go by it."""
+"""Why an attempt or a job ended: the one table of reasons. Retries, metrics, docs/troubleshooting.md and the CLI go by it."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,9 @@ from spectrogram_operator.api.status import RetryClass
 class Reason:
     """One reason. `rows` are its faults in docs/faults.md; empty: no fault.
 
-    `advice` says what to do, where the message of an attempt does not say it already. `out_of_memory`: another attempt
-    gets more memory. `by_operator`: the operator itself ends a pod for it.
+    `advice` says what to do, where the message of an attempt does not say it already; without it `remedy` says it to
+    those who look the reason up. `out_of_memory`: another attempt gets more memory. `by_operator`: the operator itself
+    ends a pod for it.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Reason:
     retry_class: RetryClass
     meaning: str
     advice: str = ""
+    remedy: str = ""
     out_of_memory: bool = False
     by_operator: bool = False
 
@@ -72,6 +74,7 @@ _ALL = (
         rows=(13, 15),
         retry_class=RetryClass.ZOMBIE,
         meaning="the pod is gone, and nothing on record explains it",
+        remedy="run it again; where it happens again, look for what deletes the pods of this namespace",
     ),
     # What the worker reports.
     Reason(
@@ -106,32 +109,77 @@ _ALL = (
         meaning="the worker exited 0 without a manifest",
         advice=_SEE_LOG,
     ),
-    Reason(name="Interrupted", rows=(9,), retry_class=RetryClass.USER, meaning="the worker was asked to stop"),
-    Reason(name="PodDeleted", rows=(9,), retry_class=RetryClass.USER, meaning="somebody deleted the pod"),
-    Reason(name="InitFailed", rows=(24,), retry_class=RetryClass.USER, meaning="an init container failed"),
+    Reason(
+        name="Interrupted",
+        rows=(9,),
+        retry_class=RetryClass.USER,
+        meaning="the worker was asked to stop",
+        remedy="nothing; where it goes on, look for who stops the pods of this namespace",
+    ),
+    Reason(
+        name="PodDeleted",
+        rows=(9,),
+        retry_class=RetryClass.USER,
+        meaning="somebody deleted the pod",
+        remedy="nothing; where it goes on, look for who deletes the pods of this namespace",
+    ),
+    Reason(
+        name="InitFailed",
+        rows=(24,),
+        retry_class=RetryClass.USER,
+        meaning="an init container failed",
+        remedy="look at the log of the init container, and ask whoever injects it",
+    ),
     # Disruptions, and what only the platform can mend.
     Reason(
         name="Drained",
         rows=(11,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the pod was evicted through the API, as a drain does",
+        remedy="nothing",
     ),
     Reason(
         name="Preempted",
         rows=(12,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="another pod needed the room",
+        remedy="nothing; where it goes on, give the pool a higher priorityClassName",
     ),
     Reason(
         name="Evicted",
         rows=(10,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the node was low on a resource",
+        remedy="nothing; where it goes on, the nodes are short of memory or disk",
     ),
-    Reason(name="Disrupted", rows=(10,), retry_class=RetryClass.INFRASTRUCTURE, meaning="a disruption of another kind"),
-    Reason(name="NodeShutdown", rows=(28,), retry_class=RetryClass.INFRASTRUCTURE, meaning="the node is shutting down"),
-    Reason(name="NodeTainted", rows=(16,), retry_class=RetryClass.INFRASTRUCTURE, meaning="the node was tainted"),
-    Reason(name="NodeLost", rows=(16, 17), retry_class=RetryClass.INFRASTRUCTURE, meaning="the node is lost"),
+    Reason(
+        name="Disrupted",
+        rows=(10,),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="a disruption of another kind",
+        remedy="nothing",
+    ),
+    Reason(
+        name="NodeShutdown",
+        rows=(28,),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="the node is shutting down",
+        remedy="nothing",
+    ),
+    Reason(
+        name="NodeTainted",
+        rows=(16,),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="the node was tainted",
+        remedy="nothing",
+    ),
+    Reason(
+        name="NodeLost",
+        rows=(16, 17),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="the node is lost",
+        remedy="look at the node; nothing is wrong with the job: run it again, if it has failed",
+    ),
     Reason(
         name="Killed",
         rows=(3,),
@@ -144,24 +192,28 @@ _ALL = (
         rows=(29,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the node lost track of the container",
+        remedy="nothing; where it goes on, look at the node's container runtime",
     ),
     Reason(
         name="PodFailedNoStatus",
         rows=(29,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the pod failed and says nothing about its container",
+        remedy="nothing; where it goes on, look at the node's kubelet",
     ),
     Reason(
         name="AdmissionRejected",
         rows=(27,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the node refused the pod",
+        remedy="nothing; where it goes on, the message says what the node lacks",
     ),
     Reason(
         name="StartupTimeout",
         rows=(26,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the node did not start the pod in time",
+        remedy="look at the pod's events: a volume, the network, an injected container",
         by_operator=True,
     ),
     Reason(
@@ -169,6 +221,7 @@ _ALL = (
         rows=(22,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the node could not create the container",
+        remedy="look at the node's container runtime, whose words the message has",
         by_operator=True,
     ),
     Reason(
@@ -176,6 +229,7 @@ _ALL = (
         rows=(22,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="a Secret or ConfigMap that the pod needs was not there in time",
+        remedy="create what the message names in the namespace of the job",
         by_operator=True,
     ),
     Reason(
@@ -183,6 +237,7 @@ _ALL = (
         rows=(21,),
         retry_class=RetryClass.INFRASTRUCTURE,
         meaning="the registry could not be reached, or did not hand out the image",
+        remedy="look at the registry, and whether its limits are used up",
         by_operator=True,
     ),
     # What another attempt would not mend.
@@ -191,25 +246,35 @@ _ALL = (
         rows=(45,),
         retry_class=RetryClass.FATAL,
         meaning="the job can never run as it is written",
+        remedy="correct the field that the message names, in a new job",
     ),
-    Reason(name="InputInvalid", rows=(46,), retry_class=RetryClass.FATAL, meaning="the recording cannot be used"),
+    Reason(
+        name="InputInvalid",
+        rows=(46,),
+        retry_class=RetryClass.FATAL,
+        meaning="the recording cannot be used",
+        remedy="the message says what is wrong: mend the recording, or the field that describes it",
+    ),
     Reason(
         name="InputNotFound",
         rows=(46,),
         retry_class=RetryClass.FATAL,
         meaning="there is no recording at spec.input.path",
+        remedy="correct spec.input.path: it is relative to the claim, or to the store and its prefix",
     ),
     Reason(
         name="OutputNotWritable",
         rows=(46,),
         retry_class=RetryClass.FATAL,
         meaning="the output folder cannot be written",
+        remedy="let the group worker.fsGroup (65532) write there, or choose another spec.output.path",
     ),
     Reason(
         name="OutputNoSpace",
         rows=(46,),
         retry_class=RetryClass.FATAL,
         meaning="there is no space left for the outputs",
+        remedy="make room there, or write to another claim",
     ),
     Reason(
         name="SoftTimeLimitExceeded",
@@ -238,12 +303,14 @@ _ALL = (
         rows=(22,),
         retry_class=RetryClass.FATAL,
         meaning="the worker's configuration is wrong",
+        remedy="ask the platform team: the worker's image may be of another version than the operator",
     ),
     Reason(
         name="ImagePullFailed",
         rows=(21,),
         retry_class=RetryClass.FATAL,
         meaning="the image cannot be pulled",
+        remedy="ask the platform team: worker.image names what is not there, or a pull secret is missing",
         by_operator=True,
     ),
     Reason(
@@ -251,6 +318,7 @@ _ALL = (
         rows=(22,),
         retry_class=RetryClass.FATAL,
         meaning="the container cannot be configured",
+        remedy="create what the message names, or ask the platform team",
         by_operator=True,
     ),
     Reason(
@@ -265,12 +333,14 @@ _ALL = (
         rows=(47,),
         retry_class=RetryClass.FATAL,
         meaning="the pod used more temporary disk space than it may",
+        remedy="ask the platform team for a larger worker.scratchSize",
     ),
     Reason(
         name="PendingTimeout",
         rows=(19, 25),
         retry_class=RetryClass.FATAL,
         meaning="no node took the pod in time",
+        remedy="the message is the scheduler's: ask for less memory or CPU, or the platform team for nodes",
         by_operator=True,
     ),
     Reason(
@@ -278,12 +348,14 @@ _ALL = (
         rows=(25,),
         retry_class=RetryClass.FATAL,
         meaning="a claim that the job names did not exist in time",
+        remedy="create the claim that the message names, or correct its name",
     ),
     Reason(
         name="PodNameCollision",
         rows=(30,),
         retry_class=RetryClass.FATAL,
         meaning="somebody else's pod has the name of the attempt's",
+        remedy="delete the pod that the message names, and run the job again",
     ),
     Reason(
         name="PodVanishing",
@@ -297,6 +369,7 @@ _ALL = (
         rows=(42, 43),
         retry_class=RetryClass.FATAL,
         meaning="a policy of the namespace refuses the worker's pod",
+        remedy="the message is the policy's: ask the platform team",
     ),
     Reason(
         name="Stale",
@@ -310,9 +383,22 @@ _ALL = (
         name="RerouteLarge",
         retry_class=RetryClass.HOLD,
         meaning="the recording belongs on the large queue",
+        remedy="nothing: it starts anew on that queue",
     ),
-    Reason(name="JobSuspended", retry_class=RetryClass.HOLD, meaning="spec.suspend is true", by_operator=True),
-    Reason(name="Cancelled", retry_class=RetryClass.HOLD, meaning="spec.cancelled is true", by_operator=True),
+    Reason(
+        name="JobSuspended",
+        retry_class=RetryClass.HOLD,
+        meaning="spec.suspend is true",
+        remedy="set spec.suspend to false",
+        by_operator=True,
+    ),
+    Reason(
+        name="Cancelled",
+        retry_class=RetryClass.HOLD,
+        meaning="spec.cancelled is true",
+        remedy="run it again, if it was a mistake",
+        by_operator=True,
+    ),
 )
 REASONS = {reason.name: reason for reason in _ALL}
 

@@ -180,7 +180,7 @@ class SpectrogramJobStatus(StatusModel):
     start_time: datetime | None = None
     """When the first attempt was reserved."""
     completion_time: datetime | None = None
-    """When the job ended, successfully or not: `kubectl wait --for=jsonpath='{.status.completionTime}'` serves both."""
+    """When the job ended, successfully or not: to wait for it serves both."""
     next_attempt_at: datetime | None = None
     """Not before this time does the next attempt start."""
     pod_name: Name | None = None

@@ -14,7 +14,8 @@ from spectrogram_operator.api.job import Job, ValidJob, read_job
 from spectrogram_operator.settings.stores import parse_stores
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+KIND = "kind: SpectrogramJob"
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.yaml")) if KIND in path.read_text()]
 
 
 def read(path: Path) -> Job:

@@ -1,4 +1,4 @@
-"""The table of reasons is the planner's, and docs/status.md says the same."""
+"""The table of reasons is the planner's, and docs/troubleshooting.md says the same."""
 
 import ast
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import spectrogram_operator.core
+from harness.reference_page import TROUBLESHOOTING, with_reasons
 from spectrogram_operator.api.reasons import REASONS, Reason, reasons_of
 from spectrogram_operator.api.status import RetryClass
 from spectrogram_operator.core.judging.outcome import DISRUPTIONS, NODE_REASONS
 from spectrogram_operator.telemetry.metrics import FAILURE_REASONS, OTHER, RETRY_REASONS, ZOMBIE_REASONS
 from spectrogram_worker.contract import ExitCode
 
-ROOT = Path(__file__).parents[3]
 CORE = Path(spectrogram_operator.core.__path__[0])
 
 
@@ -47,14 +47,11 @@ def test_metrics_know_the_reasons_of_the_table() -> None:
     assert {*FAILURE_REASONS} == set(REASONS) - unfailed | {OTHER}
 
 
-def _line(reason: Reason) -> str:
-    advice = reason.advice.format(memory="it had", log="`kubectl logs`")
-    return f"| {reason.name} | {reason.retry_class.lower()} | {reason.meaning} | {advice or '–'} |"
-
-
 def test_the_documentation_has_the_table() -> None:
-    text = (ROOT / "docs" / "status.md").read_text()
-    expected = [_line(reason) for reason in REASONS.values()]
-    head = "| reason | class | means | what to do |\n|---|---|---|---|\n"
-    found = text[text.index(head) + len(head) :].split("\n\n")[0].splitlines()
-    assert found == expected, "put these lines there:\n" + "\n".join(expected)
+    text = TROUBLESHOOTING.read_text()
+    assert text == with_reasons(text), "make reference"
+
+
+@pytest.mark.parametrize("reason", [reason for reason in REASONS.values() if reason.name != "Completed"])
+def test_every_reason_says_what_to_do_in_one_place(reason: Reason) -> None:
+    assert bool(reason.advice) != bool(reason.remedy)
