@@ -3,22 +3,20 @@
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from cluster.conftest import ROOT
 from cluster.operator_process import Operator
 from cluster.workspace import Workspace
 from harness import binaries
+from harness.documentation import blocks, pages
 from pods.statuses import oom_killed
 
-PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
-BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [page for page in pages() if page.startswith("docs/runbooks/")]
 
 
-def commands(page: Path) -> list[str]:
-    return [line for block in BLOCK.findall(page.read_text()) for line in block.splitlines()]
+def commands(page: str) -> list[str]:
+    return [command for block in blocks(page) for command in block.commands]
 
 
 def test_the_commands_of_every_page_work(workspace: Workspace, operator: Operator) -> None:
@@ -46,7 +44,8 @@ def test_the_commands_of_every_page_work(workspace: Workspace, operator: Operato
     assert any(re.search(r"OOMKilled .* 1073741824 ", output) for output in columns)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_has_commands(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_commands(page: str) -> None:
+    assert {block.language for block in blocks(page)} == {"sh"}
     assert len(commands(page)) >= 2
     assert all(command.startswith("kubectl ") for command in commands(page))

@@ -28,7 +28,7 @@ helm install spectrogram helm/spectrogram-operator --namespace radio --create-na
 
 A value that cannot be used is refused by `helm install` and `helm template`, with its name and what to write instead,
 before anything is changed. How to operate what is installed stands in
-[docs/operating.md](../../docs/operating.md).
+[docs/operating/](../../docs/operating/install.md).
 
 ## Values
 

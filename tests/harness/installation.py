@@ -24,6 +24,7 @@ EXAMPLE = ROOT / "examples" / "spectrogramjob.yaml"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 _REGISTRY, _TAG = "localhost", "test"
+_SHARED = {"accessModes": ["ReadWriteMany", "ReadWriteOnce"], "storageClassName": ""}
 
 
 def image_archives() -> list[Path]:
@@ -62,29 +63,27 @@ def install(client: Client, release: str, values: Mapping[str, Any]) -> None:
 
 
 def create_claim(client: Client, name: str, folder: Path, node: str) -> None:
-    """A claim of the client's namespace, and the volume behind it: a folder of this machine, on this node.
+    """A claim of the client's namespace, and the volume behind it: a folder of this machine, on this node."""
+    create_volume(client, f"{client.namespace}-{name}", folder, node, claim=name)
+    spec = {**_SHARED, "resources": {"requests": {"storage": "10Gi"}}}
+    client.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec})
+
+
+def create_volume(client: Client, name: str, folder: Path, node: str, *, claim: str | None = None) -> None:
+    """A volume for a claim of the client's namespace, or for the first that fits: a folder of this machine.
 
     A `local` volume and not a `hostPath`: only there does the kubelet honour fsGroup.
     """
     terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]
-    common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    volume = {
-        **common,
+    volume: dict[str, Any] = {
+        **_SHARED,
         "capacity": {"storage": "10Gi"},
-        "claimRef": {"namespace": client.namespace, "name": name},
         "local": {"path": str(folder)},
         "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
     }
-    claim = {**common, "resources": {"requests": {"storage": "10Gi"}}}
-    client.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"{client.namespace}-{name}"},
-            "spec": volume,
-        },
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": claim},
-    )
+    if claim is not None:
+        volume["claimRef"] = {"namespace": client.namespace, "name": claim}
+    client.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": volume})
 
 
 def write_recording(folder: Path) -> None:

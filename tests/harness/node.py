@@ -119,6 +119,12 @@ class Node:
         if done.returncode:
             raise HarnessError(f"cannot import {archive}: {done.stderr}")
 
+    def tag_image(self, tag: str, other: str) -> None:
+        """Make an image that was imported available by another tag too."""
+        done = self._run("ctr", "--namespace=k8s.io", "images", "tag", "--force", tag, other)
+        if done.returncode:
+            raise HarnessError(f"cannot tag {tag}: {done.stderr}")
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -105,18 +105,18 @@ def _number(value: float) -> str:
 
 def _rules(schema: dict[str, Any], *, of_changes: bool) -> str:
     """What the rules of the object and of its fields say; those between an old and a new state where it is wanted."""
-    fields = {
-        name: one
+    fields = [
+        (name, one)
         for name, field in schema["properties"].items()
         for one in (field, field.get("items", {}))
         if "properties" not in one
-    }
-    messages = [message for message, change in _messages(schema) if not change]
-    messages += [
-        f"`{name}` {text}" for name, field in fields.items() for text, change in _messages(field) if not change
     ]
+    messages = [message for message, change in _messages(schema) if not change]
+    messages += [f"`{name}` {text}" for name, field in fields for text, change in _messages(field) if not change]
     if of_changes:
-        messages += [text for one in (schema, *fields.values()) for text, change in _messages(one) if change]
+        messages += [
+            text for one in (schema, *(field for _, field in fields)) for text, change in _messages(one) if change
+        ]
     return "\n" + "".join(f"- {message}\n" for message in dict.fromkeys(messages)) if messages else ""
 
 

@@ -99,7 +99,7 @@ def test_by_default_the_operator_may_only_what_it_needs_and_only_in_its_namespac
 
 
 def test_the_table_of_rights_is_what_the_operator_has() -> None:
-    table = (ROOT / "docs/operating.md").read_text().partition("The operator's rights")[2]
+    table = (ROOT / "docs/operating/security.md").read_text().partition("The operator's rights")[2]
     rows = re.findall(r"^\| `([\w/]+)` \| ([\w, ]+) \|", table, re.MULTILINE)
     told = {resource: set(verbs.split(", ")) for resource, verbs in rows}
     granted: dict[str, set[str]] = {}

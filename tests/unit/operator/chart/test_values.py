@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import binaries
+from harness import binaries, documentation
 from spectrogram_operator.settings import SETTINGS, Settings, read_settings
-from unit.operator.chart.rendering import CHART, ROOT, RefusedError, environment, refusal, render, run_helm
+from unit.operator.chart.rendering import CHART, RefusedError, environment, refusal, render, run_helm
 from unit.operator.chart.wrong import NEIGHBOURS, WRONG, Wrong
 
+REGISTRY = '"$REGISTRY"'
 DEPLOYMENT = "--show-only=templates/deployment.yaml"
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -132,26 +134,26 @@ def test_names_of_releases_that_are_taken(release: str, values: dict[str, Any]) 
     assert {item["metadata"]["labels"]["app.kubernetes.io/instance"] for item in objects} == {release}
 
 
-def examples(file: str) -> list[dict[str, Any]]:
-    """What pages show as values: code blocks of YAML that are no Kubernetes object."""
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
-    return [block for block in map(yaml.safe_load, blocks) if "kind" not in block]
+def shown_as_values() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The blocks of YAML on the pages that are neither objects nor fields of a job."""
+    for block in (block for page in documentation.pages() for block in documentation.blocks(page)):
+        for document in yaml.safe_load_all(block.text) if block.language == "yaml" else ():
+            if not documentation.is_object(document) and not documentation.is_of_a_spec(document):
+                yield str(block), document
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/operating.md"])
-def test_the_values_that_pages_show_are_right(file: str) -> None:
-    found = examples(file)
-    assert found or file == "README.md"
-    for values in found:
-        read(values)
+@pytest.mark.parametrize("values", [pytest.param(values, id=where) for where, values in shown_as_values()])
+def test_the_values_that_pages_show_are_right(values: dict[str, Any]) -> None:
+    read(values, "--api-versions=monitoring.coreos.com/v1")
 
 
-def test_what_readme_sets_on_the_command_line_is_right() -> None:
-    command = re.search(r"helm install [^`]*?\n\n|helm install [^`]*?```", (ROOT / "README.md").read_text())
-    assert command
-    options = re.findall(r"--set (\S+)", command[0])
-    assert options
-    read({}, *(f"--set={option.replace('REGISTRY', 'registry.example.org')}" for option in options))
+@pytest.mark.parametrize("page", documentation.pages())
+def test_what_pages_set_on_the_command_line_is_right(page: str) -> None:
+    commands = [command for block in documentation.blocks(page) for command in block.commands]
+    options = [option for command in commands for option in re.findall(r"--set (\S+)", command)]
+    assert options or page != "README.md"
+    if options:
+        read({}, *(f"--set={option.replace(REGISTRY, 'registry.example.org')}" for option in options))
 
 
 def test_the_table_of_replaced_names_is_the_operator_s() -> None:
