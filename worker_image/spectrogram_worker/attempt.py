@@ -44,7 +44,7 @@ from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import is_missing, load_kernel, widest_lanes
+from spectrogram_worker.spectrum.power import is_missing, load_kernel, widest_vector
 from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
 
@@ -182,7 +182,7 @@ class Attempt:
             is_complex=description.is_complex,
             is_compressed=description.is_compressed,
             kept_bins=len(bins.order),
-            lanes=widest_lanes(),
+            vector=widest_vector(),
             process=process.own,
             metadata=self._gauge.peak - process.own,
             read_ahead=read_ahead_bytes,

@@ -15,7 +15,7 @@ from unit.worker.recordings import open_raw
 from unit.worker.signals import stream
 from spectrogram_worker.contract.memory import Known, plan_memory
 from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Transform
-from spectrogram_worker.spectrum.power import widest_lanes
+from spectrogram_worker.spectrum.power import widest_vector
 import numpy, scipy.fft
 
 def status(key):
@@ -29,7 +29,7 @@ found = stream(recording, transform, Reduce(columns=500), threads=2, read_bytes=
 before = status("VmRSS")
 for _ in found.columns():
     pass
-known = Known(samples=recording.description.length, is_complex=True, lanes=widest_lanes(), read_ahead=0)
+known = Known(samples=recording.description.length, is_complex=True, vector=widest_vector(), read_ahead=0)
 output = OutputSelection(formats=("npz",))
 plan = plan_memory(transform, Reduce(columns=500), output, known, threads=2, read_bytes=options["read"])
 print(json.dumps({"grew": status("VmHWM") - before, "estimate": plan.transform}))

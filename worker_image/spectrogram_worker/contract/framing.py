@@ -114,11 +114,8 @@ class Framing:
         """Values that a block gives for each bin: where it has one frame, all reductions agree."""
         return reductions if self.block_frames > 1 else 1
 
-    def item_blocks(self, shape: FrameShape, reductions: int, *, read_bytes: int, least_frames: int) -> int:
-        """Blocks of an item, at most: whole batches that read about `read_bytes`.
-
-        An item gives at most 1 MiB, or what `least_frames` frames give, as many as a kernel takes at a time.
-        """
+    def item_blocks(self, shape: FrameShape, reductions: int, *, read_bytes: int) -> int:
+        """Blocks of an item, at most: whole batches, one or more, that read about `read_bytes` and give 1 MiB at most."""
         batch_frames = self.batch_blocks * self.block_frames
         wanted = read_bytes // shape.sample_bytes
         if self.skips:
@@ -126,8 +123,7 @@ class Framing:
         else:
             batches = (wanted - self.window_length + self.hop) // (batch_frames * self.hop)
         room = _RESULT_BYTES // (self.batch_blocks * self.results_of(reductions) * shape.bins * shape.power_bytes)
-        least = -(-least_frames // batch_frames)
-        return min(self.blocks, max(1, min(batches, max(least, room))) * self.batch_blocks)
+        return min(self.blocks, max(1, min(batches, room)) * self.batch_blocks)
 
     def item_frames(self, blocks: int) -> int:
         """Frames of an item of so many blocks, at most."""

@@ -7,7 +7,13 @@ worker asks with what it has found. Every part is bounded by the parameters: non
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, FrameShape, frame_shape, framing_of
+from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, frame_shape, framing_of
+from spectrogram_worker.contract.kernels import (
+    LARGEST_VECTOR,
+    compiled_kernel_bytes,
+    compiled_points,
+    scipy_kernel_bytes,
+)
 from spectrogram_worker.contract.parameters import (
     InputFormat,
     OutputFormat,
@@ -36,12 +42,7 @@ ITEMS_PER_THREAD = 2
 CHUNK_BYTES = 4 * 2**20
 FILE_BUFFER_BYTES = 256 * 1024
 """What a file collects before it writes."""
-LARGEST_LANES = 16
-"""Frames that the widest processors' vectors take at a time."""
 
-_SMALLEST_POINTS, _LARGEST_POINTS = 16, 65_536
-_MANY_POINTS = 8192  # from here on wide lanes cost more, in the cache, than they gain
-_FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as many
 _FRAME_BYTES = 16
 _BLOCK_BYTES = 72
 """For each frame and each block of an item: where it begins, and to which block it belongs, in 64-bit numbers."""
@@ -67,8 +68,8 @@ Workers whose jobs wrote .npz had 35 to 45 MB before their transform."""
 class Known:
     """What is known beside the job's parameters; None where it is not.
 
-    samples: of the selected range. kept_bins: of a column. lanes: frames that the processor's vectors take at a time, 0
-    where there is no compiled kernel. process, metadata: what the worker takes before the transform, and what reading
+    samples: of the selected range. kept_bins: of a column. vector: bytes of the processor's vectors, 0 where
+    there is no compiled kernel. process, metadata: what the worker takes before the transform, and what reading
     the recording's metadata took beside it. read_ahead: bytes that the cache of a remote file takes.
     """
 
@@ -78,7 +79,7 @@ class Known:
     is_compressed: bool | None = None
     is_remote: bool = False
     kept_bins: int | None = None
-    lanes: int | None = None
+    vector: int | None = None
     process: int | None = None
     metadata: int | None = None
     read_ahead: int | None = None
@@ -146,20 +147,21 @@ def plan_memory(
         return max(plans, key=lambda plan: plan.total)
     shape = frame_shape(transform, is_complex=known.is_complex)
     framing = framing_of(_samples(transform, reduce, known.samples), transform, reduce)
-    lanes = compiled_lanes(shape, LARGEST_LANES if known.lanes is None else known.lanes)
+    vector = LARGEST_VECTOR if known.vector is None else known.vector
+    is_compiled = bool(vector and compiled_points(shape))
     reductions = len(reduce.time)
-    blocks = framing.item_blocks(shape, reductions, read_bytes=read_bytes, least_frames=max(1, lanes))
+    blocks = framing.item_blocks(shape, reductions, read_bytes=read_bytes)
     threads = min(threads, -(-framing.blocks // blocks))
     kernel, shared = (
-        (compiled_kernel_bytes(shape, lanes), 0) if lanes else scipy_kernel_bytes(shape, framing.batch_frames)
+        compiled_kernel_bytes(shape, vector) if is_compiled else scipy_kernel_bytes(shape, framing.batch_frames)
     )
     buffer = shape.sample_bytes * framing.item_samples(blocks) + _BLOCK_BYTES * blocks
-    buffer += _FRAME_BYTES * framing.item_frames(blocks) if lanes else 0
+    buffer += _FRAME_BYTES * framing.item_frames(blocks) if is_compiled else 0
     result = shape.power_bytes * blocks * framing.results_of(reductions) * shape.bins
     made = 2 * shape.power_bytes * blocks * reductions * shape.bins + _AXIS_BYTES * framing.columns
     bins = shape.bins if known.kept_bins is None else known.kept_bins
     return MemoryPlan(
-        process=_process(known, output, uses_scipy=lanes == 0) if known.process is None else known.process,
+        process=_process(known, output, uses_scipy=not is_compiled) if known.process is None else known.process,
         metadata=known.metadata or 0,
         reader=threads * _reader(known),
         read_ahead=_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead,
@@ -246,61 +248,3 @@ def _collected(output: OutputSelection, bins: int, columns: int, reductions: int
     chunked = OutputFormat.ZARR in formats or OutputFormat.HDF5 in formats
     chunks = 4 * reductions * bins * chunk_columns(bins, columns) if chunked else 0
     return cells + chunks + FILE_BUFFER_BYTES * reductions
-
-
-def compiled_points(shape: FrameShape) -> int:
-    """Points of the compiled kernel's complex transform, half as many as a real frame has; 0 where it is not for it."""
-    points = shape.fft_size if shape.is_complex else shape.fft_size // 2
-    power_of_two = points & (points - 1) == 0 and shape.fft_size % 2 == 0
-    fits = power_of_two and _SMALLEST_POINTS <= points <= _LARGEST_POINTS and not (shape.double or shape.detrend)
-    return points if fits else 0
-
-
-def compiled_lanes(shape: FrameShape, most: int) -> int:
-    """Frames that the compiled kernel takes at a time: as many as the vectors have lanes, or fewer, so that their points
-    stay cached; 0 where it is not for them."""
-    points = compiled_points(shape)
-    return min(most, 8 if points >= _MANY_POINTS else LARGEST_LANES) if points else 0
-
-
-def compiled_rows(points: int) -> int:
-    """The points are seen as a matrix: rows, as many as columns or fewer.
-
-    An odd power of two where there is a choice: it takes one step less.
-    """
-    exponent = points.bit_length() - 1
-    return 1 << (exponent // 2 if exponent < 6 else (exponent // 2 - 1) | 1)
-
-
-def compiled_work_bytes(shape: FrameShape, lanes: int) -> int:
-    """The compiled kernel's work space; `work_bytes` in kernel.c."""
-    points = compiled_points(shape)
-    rows = compiled_rows(points)
-    columns = points // rows
-    kept = rows * (columns + 1) + 2 * columns + (0 if shape.is_complex else points)
-    return 4 * lanes * (2 * kept + shape.bins)
-
-
-def compiled_kernel_bytes(shape: FrameShape, lanes: int) -> int:
-    """The compiled kernel of one thread: work space, window, roots, and what computing those takes."""
-    return compiled_work_bytes(shape, lanes) + shape.sample_bytes * shape.window_length + 40 * shape.fft_size
-
-
-def scipy_kernel_bytes(shape: FrameShape, frames: int) -> tuple[int, int]:
-    """scipy's kernel of one thread for batches of `frames` frames, and what all threads share.
-
-    A thread has frames, the FFT's output or work space, power twice, and sums; all share the FFT's roots. Sizes with
-    large prime factors go through Bluestein's algorithm, which pads to more than twice the size.
-    """
-    size, sample, real, bins = shape.fft_size, shape.sample_bytes, shape.power_bytes, shape.bins
-    padded = not _has_small_factors(size, (2, 3, 5, 7, 11) if shape.is_complex else (2, 3, 5))
-    work = sample * size * (4 if padded else 2 * _FFT_LANES if frames >= _FFT_LANES else 1)
-    thread = sample * frames * size + 2 * real * (frames + 1) * bins + max(work, 2 * real * frames * bins)
-    return thread, 2 * real * size * (6 if padded else 2)
-
-
-def _has_small_factors(size: int, primes: tuple[int, ...]) -> bool:
-    for prime in primes:
-        while size % prime == 0:
-            size //= prime
-    return size == 1

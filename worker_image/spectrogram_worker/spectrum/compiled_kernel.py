@@ -1,8 +1,7 @@
-"""The kernel in C (kernel/kernel.c) for what most jobs want: single precision, no detrending, an fft size of 2^n.
+"""The kernel in C (kernel/kernel.c): in both precisions, with or without detrending, for fft sizes of factors up to 7.
 
-It transforms as many frames at a time as the processor's vectors have lanes, and releases Python's lock meanwhile.
-Where the library was not built (build_kernel.py), and for other plans, scipy_kernel.py does the same two or three times
-slower.
+It releases Python's lock. Where the library was not built (build_kernel.py), and for other plans (large prime factors;
+an odd number of real samples), scipy_kernel.py does the same some times slower.
 """
 
 import ctypes
@@ -10,31 +9,49 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from spectrogram_worker.contract.memory import compiled_lanes, compiled_points, compiled_rows
+from spectrogram_worker.contract.kernels import column_stride, compiled_points, matrix, radices
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.spectrum.power import PowerPlan, overflow
 
 LIBRARY = Path(__file__).with_name("kernel") / "kernel.so"
+VECTORS = (16, 32, 64)
+"""Bytes of the vectors that it is compiled for."""
 _OPERATIONS = {Reduction.MEAN: 0, Reduction.NONE: 0, Reduction.MAX: 1, Reduction.MIN: 2}
 
 
-class _Plan(ctypes.Structure):
-    """`struct plan` in kernel.c."""
+class _Line(ctypes.Structure):
+    """`struct line` in kernel/plan.h."""
 
     _fields_ = (
-        ("window", ctypes.c_void_p),
-        ("roots", ctypes.c_void_p),
-        ("operations", ctypes.c_void_p),
-        ("covered", ctypes.c_int64),
         ("points", ctypes.c_int64),
-        ("rows", ctypes.c_int64),
+        ("steps", ctypes.c_int64),
+        ("radices", ctypes.c_void_p),
+        ("twiddles", ctypes.c_void_p),
+    )
+
+
+class _Plan(ctypes.Structure):
+    """`struct plan` in kernel/plan.h."""
+
+    _fields_ = (
+        ("window", 2 * ctypes.c_void_p),
+        ("twiddles", ctypes.c_void_p),
+        ("halves", ctypes.c_void_p),
+        ("operations", ctypes.c_void_p),
+        ("column", _Line),
+        ("row", _Line),
+        ("covered", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
         ("reductions", ctypes.c_int64),
         ("is_real", ctypes.c_int32),
+        ("detrend", ctypes.c_int32),
+        ("is_double", ctypes.c_int32),
     )
 
 
@@ -51,8 +68,8 @@ def load_library() -> ctypes.CDLL | None:
     return library
 
 
-def widest_lanes() -> int:
-    """Frames that this processor's vectors take at a time; 0 where the library was not built."""
+def widest_vector() -> int:
+    """Bytes of this processor's widest vectors; 0 where the library was not built."""
     library = load_library()
     return 0 if library is None else int(library.widest())
 
@@ -62,28 +79,86 @@ def can_compute(plan: PowerPlan) -> bool:
     return compiled_points(plan.shape) > 0
 
 
-class CompiledKernel:
-    """See `PowerKernel`. lanes: frames at a time, 4, 8 or 16, as the processor has; which of them changes no bit."""
+class _Tables:
+    """What the kernel looks up, for all threads: window, twiddles, radices."""
 
-    def __init__(self, plan: PowerPlan, library: ctypes.CDLL, lanes: int | None = None) -> None:
+    def __init__(self, plan: PowerPlan) -> None:
+        self._real = plan.power_dtype
+        self._kept: list[NDArray[Any]] = []
+        points = compiled_points(plan.shape)
+        rows, columns = matrix(points)
+        window = np.zeros(plan.fft_size, self._real)
+        window[: len(plan.window)] = plan.window
+        windows = [window, window] if plan.is_complex else [window[0::2], window[1::2]]
+        self.c_plan = _Plan(
+            window=(2 * ctypes.c_void_p)(*(self._keep(part) for part in windows)),
+            column=self._line(rows),
+            row=self._line(columns),
+            covered=len(plan.window) * (2 if plan.is_complex else 1),
+            stride=column_stride(rows),
+            is_real=not plan.is_complex,
+            detrend=plan.detrend,
+            is_double=plan.double,
+        )
+        if rows > 1:
+            self.c_plan.twiddles = self._planes(rows, columns, points)
+        if not plan.is_complex:
+            self.c_plan.halves = self._planes(2, points, 2 * points, first=1)
+
+    def _keep(self, table: NDArray[Any], dtype: DTypeLike | None = None) -> int:
+        """The address of a table, which lives as long as these."""
+        self._kept.append(np.ascontiguousarray(table, dtype or self._real))
+        return int(self._kept[-1].ctypes.data)
+
+    def _planes(self, rows: int, columns: int, whole: int, *, first: int = 0) -> int:
+        """exp(−2πi · row · column / whole) for rows from `first` on, real parts and then imaginary ones."""
+        planes = np.empty((2, rows - first, columns), self._real)
+        for row in range(first, rows):
+            turned = _root(row * np.arange(columns), whole)
+            planes[:, row - first] = turned.real, turned.imag
+        return self._keep(planes)
+
+    def _line(self, points: int) -> _Line:
+        steps = radices(points)
+        left, twiddles = points, []
+        for radix in steps[:-1]:
+            pairs = np.outer(np.arange(left // radix), np.arange(1, radix))
+            twiddles.append(_root(pairs, left).ravel().view(np.float64))
+            left //= radix
+        return _Line(
+            points=points,
+            steps=len(steps),
+            radices=self._keep(np.array(steps), np.int32),
+            twiddles=self._keep(np.concatenate(twiddles) if twiddles else np.empty(0)),
+        )
+
+
+def _root(turns: NDArray[np.int64], whole: int) -> NDArray[np.complex128]:
+    found: NDArray[np.complex128] = np.exp(turns % whole * (-2j * np.pi / whole))
+    return found
+
+
+_tables: WeakValueDictionary[PowerPlan, _Tables] = WeakValueDictionary()
+
+
+class CompiledKernel:
+    """See `PowerKernel`. vector: bytes of a vector, of `VECTORS` one that the processor has; which, changes no bit.
+
+    Kernels of one plan share tables, which live as long as one of them does.
+    """
+
+    def __init__(self, plan: PowerPlan, library: ctypes.CDLL, vector: int | None = None) -> None:
         self._plan = plan
         self._library = library
-        self._lanes = compiled_lanes(plan.shape, widest_lanes()) if lanes is None else lanes
-        if self._lanes not in (4, 8, 16) or self._lanes > library.widest():
-            raise ValueError(f"{lanes} lanes: this processor has 4 to {library.widest()}, a power of two")
-        points = compiled_points(plan.shape)
-        self._window = np.repeat(plan.window, 2 if plan.is_complex else 1).astype(np.float32)
-        self._roots = np.exp(-2j * np.pi / plan.fft_size * np.arange(plan.fft_size)).astype(np.complex64)
-        self._c_plan = _Plan(
-            window=self._window.ctypes.data,
-            roots=self._roots.ctypes.data,
-            covered=len(self._window),
-            points=points,
-            rows=compiled_rows(points),
-            is_real=not plan.is_complex,
-        )
+        self._vector = widest_vector() if vector is None else vector
+        if self._vector not in VECTORS or self._vector > library.widest():
+            raise ValueError(f"vectors of {vector} bytes: this processor has 16 to {library.widest()}, a power of two")
+        if (tables := _tables.get(plan)) is None:
+            tables = _tables[plan] = _Tables(plan)
+        self._tables = tables
+        self._c_plan = _Plan.from_buffer_copy(tables.c_plan)
         # Vectors must be aligned to their size, of which a page is a multiple.
-        self._work = page_aligned(library.work_bytes(ctypes.byref(self._c_plan), self._lanes), np.uint8)
+        self._work = page_aligned(library.work_bytes(ctypes.byref(self._c_plan), self._vector), np.uint8)
 
     def reduce(
         self,
@@ -104,7 +179,7 @@ class CompiledKernel:
         self._c_plan.operations, self._c_plan.reductions = operations.ctypes.data, len(operations)
         fine = self._library.reduce(
             ctypes.byref(self._c_plan),
-            self._lanes,
+            self._vector,
             frames.ctypes.data,
             offsets.ctypes.data,
             numbers.ctypes.data,

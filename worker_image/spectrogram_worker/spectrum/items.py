@@ -9,13 +9,12 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.framing import Framing
-from spectrogram_worker.contract.memory import compiled_lanes
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
 from spectrogram_worker.sources.samples import runs
 from spectrogram_worker.spectrum.framing import frames_of
-from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, require_large_enough, widest_lanes
+from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, require_large_enough
 from spectrogram_worker.spectrum.windows import window_values
 
 _NOTHING = np.empty((0, 2), np.int64)
@@ -79,8 +78,7 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
         double=transform.precision == "double",
         detrend=transform.detrend == "constant",
     )
-    least = max(1, compiled_lanes(plan.shape, widest_lanes()))
-    blocks = framing.item_blocks(plan.shape, reductions, read_bytes=read_bytes, least_frames=least)
+    blocks = framing.item_blocks(plan.shape, reductions, read_bytes=read_bytes)
     return Items(framing, plan, blocks, (blocks, framing.results_of(reductions), plan.bins))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.framing import FrameShape, Framing, frame_shape
-from spectrogram_worker.contract.memory import compiled_points
+from spectrogram_worker.contract.kernels import compiled_points
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
 
@@ -25,9 +25,9 @@ OPERATIONS: dict[Reduction, np.ufunc] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PowerPlan:
-    """What a kernel computes of a frame of m samples: window, Fourier transform, |X|².
+    """What a kernel computes of a frame of m samples: window, Fourier transform, |X|². A plan equals only itself.
 
     window: (m,), m ≤ fft_size. double: complex128 and float64 throughout instead of complex64 and float32. detrend:
     subtract each frame's mean before the window.
@@ -126,11 +126,11 @@ def require_large_enough(
             )
 
 
-def widest_lanes() -> int:
-    """Frames that the compiled kernel takes at a time, at most; 0 where it was not built."""
+def widest_vector() -> int:
+    """Bytes of the widest vectors that the compiled kernel can use here; 0 where it was not built."""
     from spectrogram_worker.spectrum import compiled_kernel
 
-    return compiled_kernel.widest_lanes()
+    return compiled_kernel.widest_vector()
 
 
 def _library_for(plan: PowerPlan) -> ctypes.CDLL | None:
@@ -153,7 +153,7 @@ def is_missing(plan: PowerPlan) -> bool:
 
 def load_kernel(transform: Transform, *, is_complex: bool) -> None:
     """Load the library that a transform's kernel needs, so that it is there when the use of memory is looked at."""
-    if not (compiled_points(frame_shape(transform, is_complex=is_complex)) and widest_lanes()):
+    if not (compiled_points(frame_shape(transform, is_complex=is_complex)) and widest_vector()):
         from spectrogram_worker.spectrum import scipy_kernel  # noqa: F401 - 0.1 s and 40 MB, which few jobs need
 
 

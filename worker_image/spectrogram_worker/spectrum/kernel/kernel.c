@@ -1,90 +1,80 @@
-/* The compiled kernel: window, Fourier transform, |X|² and reduction of frames of single precision in one go.
+/* The compiled kernel: window, Fourier transform, |X|² and reduction of frames in one go.
 
    compiled_kernel.py says what it computes, scipy_kernel.py is its reference. Plain C with GCC's vectors, so that the same
-   text is compiled for AVX-512, AVX2 and whatever else there is. Contraction to fused multiply-add must be off
-   (build_kernel.py): the result is then the same, bit by bit, on every machine. */
+   text is compiled for AVX-512, AVX2, NEON and whatever else there is, in single and in double precision. What is
+   computed, and in which order, never depends on the number of lanes, and contraction to fused multiply-add must be off
+   (build_kernel.py): so the result is the same, bit by bit, on every machine. */
 
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-enum operation { SUM = 0, MAXIMUM = 1, MINIMUM = 2 };
-
-typedef struct {
-    float re, im;
-} root;
-
-/* What is the same for all frames of a job; `Plan` in compiled_kernel.py. */
-struct plan {
-    const float *window;       /* (covered) */
-    const root *roots;         /* (fft size): exp(−2πi k / fft size) */
-    const int32_t *operations; /* (reductions) */
-    int64_t covered;           /* floats of a frame: its samples, or twice as many if they are complex */
-    int64_t points;            /* of the complex transform: the fft size, or half of it if samples are real */
-    int64_t rows;              /* of the points as a matrix: a power of two, 4 or more, no more than it has columns */
-    int64_t reductions;
-    int32_t is_real;
-};
+#include "plan.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define JOIN_AGAIN(name, variant) name##_##variant
+#define JOIN(name, variant) JOIN_AGAIN(name, variant)
+#define NAME(name) JOIN(name, VARIANT)
 
-#define LANES 4
-#include "lanes.h"
-#undef LANES
+#define BYTES 16
+#include "widths.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDER
 #pragma GCC push_options
 #pragma GCC target("avx2")
-#define LANES 8
-#include "lanes.h"
-#undef LANES
+#define BYTES 32
+#include "widths.h"
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")
-#define LANES 16
-#include "lanes.h"
-#undef LANES
+#define BYTES 64
+#include "widths.h"
 #pragma GCC pop_options
 #endif
 
-/* Frames that this processor transforms at a time, at most. */
+/* Bytes of the widest vectors that this processor has. */
 int widest(void)
 {
 #ifdef WIDER
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return 16;
+        return 64;
     if (__builtin_cpu_supports("avx2"))
-        return 8;
+        return 32;
 #endif
-    return 4;
+    return 16;
 }
 
-/* Bytes of work space: the points with room between their rows, two columns of them, of real frames their spectrum, and
-   the power. */
-int64_t work_bytes(const struct plan *plan, int lanes)
+/* Bytes of work space for vectors of so many bytes; one_frame.h and many_frames.h say what for. */
+int64_t work_bytes(const struct plan *plan, int vector)
 {
-    int64_t columns = plan->points / plan->rows;
-    int64_t points = plan->rows * (columns + 1) + 2 * columns + (plan->is_real ? plan->points : 0);
-    int64_t bins = plan->points + (plan->is_real ? 1 : 0);
-    return (2 * points + bins) * lanes * (int64_t)sizeof(float);
+    int64_t rows = plan->column.points, columns = plan->row.points, points = rows * columns;
+    int64_t number = plan->is_double ? sizeof(double) : sizeof(float);
+    int64_t bins = points + (plan->is_real ? 1 : 0), longest = rows > columns ? rows : columns;
+    int64_t kept = prepared_numbers(plan) + (plan->is_real ? 2 * points : 0) + bins;
+    if (rows > 1)
+        return 4 * longest * vector + (2 * columns * plan->stride + kept) * number;
+    return (4 * points + 2 * points + kept + bins) * vector;
 }
 
 /* Reduces `count` frames, which begin at these offsets in bytes from `samples`, each into the block that it belongs to;
-   frames of a block follow each other, and are reduced in this order, in single precision.
+   frames of a block follow each other, and are reduced in this order, in the plan's precision.
 
-   lanes: 4, 8 or 16, no more than `widest`. result: (blocks, reductions, bins). work: `work_bytes`, aligned to the size
-   of a vector of `lanes` floats. Returns 1, or 0 where a power is too large for single precision. */
-int reduce(const struct plan *plan, int lanes, const char *samples, const int64_t *offsets, const int64_t *blocks,
-           int64_t count, float *result, void *work)
+   vector: bytes of a vector: 16, 32 or 64, no more than `widest`. result: (blocks, reductions, bins). work:
+   `work_bytes`, aligned to a vector. Returns 1, or 0 where a power is too large for the precision. */
+int reduce(const struct plan *plan, int vector, const char *samples, const int64_t *offsets, const int64_t *blocks,
+           int64_t count, void *result, void *work)
 {
+    int (*reduce_frames)(const struct plan *, const char *, const int64_t *, const int64_t *, ptrdiff_t, void *, void *) =
+        plan->is_double ? reduce_frames_double_16 : reduce_frames_float_16;
 #ifdef WIDER
-    if (lanes == 16)
-        return reduce_16(plan, samples, offsets, blocks, count, result, work);
-    if (lanes == 8)
-        return reduce_8(plan, samples, offsets, blocks, count, result, work);
+    if (vector == 32)
+        reduce_frames = plan->is_double ? reduce_frames_double_32 : reduce_frames_float_32;
+    if (vector == 64)
+        reduce_frames = plan->is_double ? reduce_frames_double_64 : reduce_frames_float_64;
 #endif
-    return reduce_4(plan, samples, offsets, blocks, count, result, work);
+    (void)vector;
+    return reduce_frames(plan, samples, offsets, blocks, count, result, work);
 }

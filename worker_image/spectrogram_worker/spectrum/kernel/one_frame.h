@@ -1,0 +1,76 @@
+/* One frame as a matrix: transforms of its columns, as many at a time as there are lanes, rotated, then of its rows.
+
+   Point n is in row n / columns and column n % columns. Whatever the size, all but two walks through memory stay near the
+   processor, and vectors are loaded whole: only between the two halves squares are transposed. Where the columns or rows
+   are no multiple of the lanes, the last of them are computed twice. */
+
+/* The columns' transforms to the two planes of the transposed matrix, rotated. */
+static void NAME(transform_columns)(const struct plan *plan, const REAL *samples, REAL *re, REAL *im, point *one,
+                                    point *other)
+{
+    ptrdiff_t rows = plan->column.points, columns = plan->row.points, stride = plan->stride;
+    const REAL *twiddles = plan->twiddles, *even = plan->window[0], *odd = plan->window[1];
+    for (ptrdiff_t column = 0; column < columns; column += LANES) {
+        if (column > columns - LANES)
+            column = columns - LANES;
+        struct NAME(ends) ends = {
+            .columns = columns,
+            .samples = samples + 2 * column,
+            .window = {even + column, odd + column},
+            .twiddle_re = twiddles + column,
+            .twiddle_im = twiddles + rows * columns + column,
+        };
+        const point *found = NAME(transform)(&plan->column, NAME(from_samples), NAME(to_rotated), &ends, one, other);
+        for (ptrdiff_t row = 0; row < rows; row += LANES) {
+            if (row > rows - LANES)
+                row = rows - LANES;
+            ptrdiff_t place = column * stride + row;
+            NAME(put_transposed)((const REAL *)&found[row].re, 2 * LANES, re + place, stride);
+            NAME(put_transposed)((const REAL *)&found[row].im, 2 * LANES, im + place, stride);
+        }
+    }
+}
+
+/* The rows' transforms to where `last` puts them: `out_re` and `out_im` are of point 0 of the whole transform. */
+static void NAME(transform_rows)(const struct plan *plan, const REAL *re, const REAL *im, NAME(any_step) last, REAL *out_re,
+                                 REAL *out_im, point *one, point *other)
+{
+    ptrdiff_t rows = plan->column.points;
+    for (ptrdiff_t row = 0; row < rows; row += LANES) {
+        if (row > rows - LANES)
+            row = rows - LANES;
+        struct NAME(ends) ends = {
+            .in_re = re + row,
+            .in_im = im + row,
+            .in_stride = plan->stride,
+            .out_re = out_re + row,
+            .out_im = out_im + row,
+            .out_stride = rows,
+        };
+        NAME(transform)(&plan->row, NAME(from_planes), last, &ends, one, other);
+    }
+}
+
+/* See `reduce` in kernel.c. */
+static int NAME(reduce_one_by_one)(const struct plan *plan, const char *samples, const int64_t *offsets,
+                                   const int64_t *blocks, ptrdiff_t count, REAL *result, REAL *work)
+{
+    ptrdiff_t rows = plan->column.points, columns = plan->row.points, points = rows * columns;
+    ptrdiff_t bins = points + (plan->is_real ? 1 : 0), longest = rows > columns ? rows : columns;
+    point *one = (point *)work, *other = one + longest;
+    REAL *re = (REAL *)(other + longest), *im = re + columns * plan->stride, *room = im + columns * plan->stride;
+    REAL *spectrum = room + prepared_numbers(plan), *power = spectrum + (plan->is_real ? 2 * points : 0);
+    int fine = 1;
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const REAL *frame = NAME(prepare)(plan, (const REAL *)(samples + offsets[k]), room);
+        NAME(transform_columns)(plan, frame, re, im, one, other);
+        if (plan->is_real) {
+            NAME(transform_rows)(plan, re, im, NAME(to_planes), spectrum, spectrum + points, one, other);
+            NAME(power_of_pairs)(plan, spectrum, spectrum + points, points, power);
+        } else
+            NAME(transform_rows)(plan, re, im, NAME(to_power), power, power, one, other);
+        int continues_block = k > 0 && blocks[k] == blocks[k - 1];
+        fine &= NAME(reduce_power)(plan, power, bins, continues_block, result + blocks[k] * plan->reductions * bins);
+    }
+    return fine;
+}

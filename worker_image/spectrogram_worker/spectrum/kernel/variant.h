@@ -1,0 +1,27 @@
+/* The kernel for vectors of LANES numbers of the type REAL. */
+
+#define vec NAME(vec)
+#define mask NAME(mask)
+#define unaligned NAME(unaligned)
+#define point NAME(point)
+
+#include "vectors.h"
+#include "butterflies.h"
+#include "steps.h"
+#include "prepare.h"
+#include "power.h"
+#include "one_frame.h"
+#include "many_frames.h"
+
+/* See `reduce` in kernel.c. */
+static int NAME(reduce_frames)(const struct plan *plan, const char *samples, const int64_t *offsets, const int64_t *blocks,
+                               ptrdiff_t count, void *result, void *work)
+{
+    return (plan->column.points > 1 ? NAME(reduce_one_by_one) : NAME(reduce_company))(plan, samples, offsets, blocks, count,
+                                                                                     result, work);
+}
+
+#undef vec
+#undef mask
+#undef unaligned
+#undef point
