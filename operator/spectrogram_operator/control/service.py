@@ -90,7 +90,7 @@ class Service:
     async def start(self) -> None:
         """Connect and begin; `listed` says when there is something to watch."""
         self._cluster = await self._connect()
-        posts = EventPosts(self._cluster.post_event)
+        posts = EventPosts(self._cluster.post_event, self._clock)
         candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
         self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._lease_changed)
         self.controller = Controller(

@@ -161,7 +161,7 @@ class LocalCluster:
         here = self._pods.get(pod.name)
         return None if here is None or here.log.port is None else await get_progress(here.log.port)
 
-    async def post_event(self, job: Job, event: Event) -> None:
+    async def post_event(self, job: Job, event: Event, told: datetime) -> None:
         """See control.cluster.Cluster. Nobody lists events here: the status says the same."""
 
     def _store(self, key: str, body: dict[str, Any]) -> Body:

@@ -127,9 +127,9 @@ class KubernetesCluster:
         except (aiohttp.ClientError, asyncio.IncompleteReadError, TimeoutError, ValueError):
             return None
 
-    async def post_event(self, job: Job, event: Event) -> None:
+    async def post_event(self, job: Job, event: Event, told: datetime) -> None:
         """See Cluster."""
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        at = told.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -147,8 +147,8 @@ class KubernetesCluster:
             "message": event.message,
             "source": {"component": "spectrogram-operator"},
             "reportingComponent": "spectrogram-operator",
-            "firstTimestamp": now,
-            "lastTimestamp": now,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
             "count": 1,
         }
         try:

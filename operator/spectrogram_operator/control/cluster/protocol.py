@@ -5,6 +5,7 @@ Two implementations: `kubernetes.py` (an API server) and `local/` (child process
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from spectrogram_operator.api.job import Job
@@ -101,8 +102,8 @@ class Cluster(Protocol):
         """What the pod's worker answers to GET /progress, at most 4096 bytes; None where it cannot be reached."""
         ...
 
-    async def post_event(self, job: Job, event: Event) -> None:
-        """Tell people. Best effort: an event that cannot be posted is dropped."""
+    async def post_event(self, job: Job, event: Event, told: datetime) -> None:
+        """Tell people what was told then. Best effort: an event that cannot be posted is dropped."""
         ...
 
     async def close(self) -> None:

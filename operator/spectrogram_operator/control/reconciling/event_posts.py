@@ -1,41 +1,47 @@
-"""Posts Kubernetes events beside the reconciles: an event is news for people, and no job waits for it."""
+"""Posts Kubernetes events beside the reconciles: an event is news for people, and no job waits for it.
+
+Nor is one held up by it: where a thousand jobs start at once, their events would cost the API server as much as a third
+of all that makes them run. So they are posted at a pace, with the time at which they were told.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.core.planning.observed import Event
 
-MOST_WAITING = 1000
-_AT_ONCE = 4
+MOST_WAITING = 4000
+MOST_AT_ONCE = 100
+PER_SECOND = 10.0
 logger = logging.getLogger(__name__)
 
 
 class EventPosts:
-    """What is to be posted, of each job in the order in which it was told. What is too much is dropped."""
+    """What is to be posted, in the order in which it was told. What is too much is dropped."""
 
-    def __init__(self, post: Callable[[Job, Event], Awaitable[None]]) -> None:
+    def __init__(self, post: Callable[[Job, Event, datetime], Awaitable[None]], clock: Callable[[], datetime]) -> None:
         self._post = post
-        self._waiting: list[asyncio.Queue[tuple[Job, Event]]] = [asyncio.Queue(MOST_WAITING) for _ in range(_AT_ONCE)]
+        self._clock = clock
+        self._waiting: asyncio.Queue[tuple[Job, Event, datetime]] = asyncio.Queue(MOST_WAITING)
 
     def tell(self, job: Job, event: Event) -> None:
         """Post this event about the job, some time."""
         try:
-            self._waiting[hash(job.uid) % _AT_ONCE].put_nowait((job, event))
+            self._waiting.put_nowait((job, event, self._clock()))
         except asyncio.QueueFull:
             logger.info("Job %s: the event %s was dropped: %d others wait", job.key, event.reason, MOST_WAITING)
 
     async def run(self) -> None:
-        """Post until cancelled."""
-        async with asyncio.TaskGroup() as posters:
-            for waiting in self._waiting:
-                posters.create_task(self._work(waiting))
-
-    async def _work(self, waiting: asyncio.Queue[tuple[Job, Event]]) -> None:
+        """Post until cancelled: so many at once, then so many in a second."""
+        loop = asyncio.get_running_loop()
+        spent = 0.0  # the moment from which on as many may be posted at once as at the start
         while True:
-            job, event = await waiting.get()
+            job, event, told = await self._waiting.get()
+            spent = max(spent, loop.time()) + 1 / PER_SECOND
+            await asyncio.sleep(spent - loop.time() - MOST_AT_ONCE / PER_SECOND)
             try:
-                await self._post(job, event)
+                await self._post(job, event, told)
             except Exception:
                 logger.exception("Job %s: the event %s could not be posted", job.key, event.reason)

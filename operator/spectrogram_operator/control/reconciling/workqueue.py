@@ -24,11 +24,14 @@ class WorkQueue:
         self,
         reconcile: Reconcile,
         *,
-        workers: int = 16,
+        workers: int = 8,
         on_error: Callable[[Exception], None] = lambda error: None,
         measure: Callable[[float, bool], None] = lambda seconds, failed: None,
     ) -> None:
-        """`on_error` is told of each error of a reconcile, `measure` how long each took and whether it failed."""
+        """`on_error` is told of each error of a reconcile, `measure` how long each took and whether it failed.
+
+        More workers make nothing faster on a busy API server: then pods wait for it to be started, and jobs for their pods.
+        """
         self._reconcile = reconcile
         self._workers = workers
         self._on_error = on_error

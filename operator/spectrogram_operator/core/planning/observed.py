@@ -12,7 +12,7 @@ from spectrogram_operator.core.judging.refusals import Refusal
 from spectrogram_operator.core.planning.queues import Turn
 from spectrogram_worker.contract import Report
 
-QUICK_START_SECONDS = 3.0
+QUICK_START_SECONDS = 10.0
 """A pod that starts within this time is written down once, as running: its way there is no news, and costs a write."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -127,6 +128,7 @@ def job(name: str = "fm-band") -> Job:
 OK = says({"metadata": {"name": "x"}})
 GONE = refuses(404, "NotFound", "pods")
 DONE = Event(reason="Completed", message="all is well")
+TOLD = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POD = Pod(namespace="radio", name="fm-band-a1", uid="u")
 MANIFEST = {"metadata": {"namespace": "radio", "name": "fm-band-a1"}}
 
@@ -144,7 +146,7 @@ MANIFEST = {"metadata": {"namespace": "radio", "name": "fm-band-a1"}}
         (lambda cluster: cluster.delete_pod("radio", "fm-band-a1", "u"), "DELETE", f"{PODS}/fm-band-a1"),
         (lambda cluster: cluster.claim_exists("radio", "results"), "GET", f"{CLAIMS}/results"),
         (lambda cluster: cluster.pod_warnings(POD), "GET", "/api/v1/namespaces/radio/events"),
-        (lambda cluster: cluster.post_event(job(), DONE), "POST", "/api/v1/namespaces/radio/events"),
+        (lambda cluster: cluster.post_event(job(), DONE, TOLD), "POST", "/api/v1/namespaces/radio/events"),
     ],
 )
 async def test_each_call_is_one_request_with_the_account_s_token(
@@ -356,23 +358,23 @@ async def unreachable(cluster: KubernetesCluster) -> bool:
 
 async def test_an_event_is_about_the_job_and_names_its_time_and_kind(connect: Connect) -> None:
     cluster, site = await connect(OK)
-    await cluster.post_event(job(), Event(reason="Failed", message="no space", warning=True))
+    await cluster.post_event(job(), Event(reason="Failed", message="no space", warning=True), TOLD)
     body = site.asked[0].body
     assert (body["type"], body["reason"], body["message"]) == ("Warning", "Failed", "no space")
     assert (body["involvedObject"]["uid"], body["involvedObject"]["name"]) == (job().uid, "fm-band")
-    assert body["firstTimestamp"] == body["lastTimestamp"]
+    assert body["firstTimestamp"] == body["lastTimestamp"] == "2026-11-23T12:00:00Z"
 
 
 async def test_the_name_of_an_event_of_a_job_with_the_longest_name_fits(connect: Connect) -> None:
     cluster, site = await connect(OK)
-    await cluster.post_event(job(name="x" * 253), DONE)
+    await cluster.post_event(job(name="x" * 253), DONE, TOLD)
     assert len(site.asked[0].body["metadata"]["generateName"]) + 5 <= 253
 
 
 @pytest.mark.parametrize("answer", [refuses(403, "Forbidden", causes=("NamespaceTerminating",)), says("", 500)])
 async def test_an_event_that_is_refused_is_dropped(connect: Connect, answer: Answer) -> None:
     cluster, site = await connect(answer)
-    await cluster.post_event(job(), DONE)
+    await cluster.post_event(job(), DONE, TOLD)
     assert len(site.asked) == 1
 
 

@@ -16,6 +16,7 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.control.reconciling.reconcile import Reconciler
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
 from unit.operator.control.desk import Desk, in_virtual_time
 
 KEY = "radio/fm-band"
@@ -140,7 +141,7 @@ async def test_a_pod_that_the_watch_does_not_show_yet_is_looked_for_before_it_is
     desk.submit()
     desk.fail("POST", "/pods", error=504, stored=True)
     assert await desk.reconcile() == 0.0
-    await asyncio.sleep(5)
+    await asyncio.sleep(QUICK_START_SECONDS)
     await desk.reconcile()
     attempt = desk.status().attempts[0]
     (name,) = desk.pod_names()

@@ -11,6 +11,7 @@ from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.reconciling.notes import QUIET_SECONDS
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import NEVER, STUCK
 from unit.operator.control.scene import Misfortune, Scene, limited, scene
@@ -139,7 +140,7 @@ def test_an_operator_that_dies_at_a_start_goes_on_in_its_next_life(request_of: t
         await process.died.wait()
         await stage.end(process)
         await stage.start()
-        await asyncio.sleep(5)
+        await asyncio.sleep(QUICK_START_SECONDS + 2)
         assert [pod.name for pod in stage.pods()] == [stage.job().status.attempts[0].pod_name]
         assert stage.job().status.attempt == 1
         assert stage.job().status.attempts[0].pod_uid == stage.pods()[0].uid

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spectrogram_operator.control.cluster.kubernetes import MOST_WARNINGS
+from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
 from unit.operator.control.desk import Desk, in_virtual_time
 
 MULTI_ATTACH = 'Multi-Attach error for volume "pvc-1": volume is already used by pod(s) fm-band-a0'
@@ -34,10 +35,10 @@ async def test_row_13_the_event_that_names_a_volume_is_read_and_told() -> None:
     desk = Desk()
     await desk.start(shape="container-creating")
     warn(desk)
-    await asyncio.sleep(3)
-    assert await desk.reconcile() == 117
+    await asyncio.sleep(QUICK_START_SECONDS)
+    assert await desk.reconcile() == 120 - QUICK_START_SECONDS
     assert (desk.requests("GET", "events"), desk.status().message) == (0, "the node is starting the pod")
-    await asyncio.sleep(117)
+    await asyncio.sleep(120 - QUICK_START_SECONDS)
     assert await desk.reconcile() == 300
     assert desk.status().message == f"the pod does not start: {MULTI_ATTACH}"
     written = len(desk.written)
