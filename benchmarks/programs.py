@@ -74,7 +74,7 @@ def run(contender: Contender, source: Recording, fft: int) -> Run:
     if contender.name == "fftw":
         return measure(fftw.command(source, fft))
     if contender.name == "matplotlib":
-        return measure([sys.executable, "-c", "import matplotlib.figure"])
+        return measure([sys.executable, "-c", "import matplotlib.figure"], _font_cache(source))
     if contender.name == "sox":
         # Its transform has 2 · (height − 1) points, and a height of 1200 at most.
         size = ["-y", str(fft // 2 + 1), "-x", str(COLUMNS), "-w", "Hann"]
@@ -113,9 +113,15 @@ def _worker(source: Recording, fft: int) -> Run:
         },
         "port": 0,
     }
-    found = measure(python_module("spectrogram_worker"), {"SPECTROGRAM_JOB": json.dumps(document)})
+    environment = {"SPECTROGRAM_JOB": json.dumps(document), **_font_cache(source)}
+    found = measure(python_module("spectrogram_worker"), environment)
     shutil.rmtree(folder / "results")
     return found
+
+
+def _font_cache(source: Recording) -> dict[str, str]:
+    """Where matplotlib keeps its font cache, which a worker's image brings along: only the first run makes it."""
+    return {"MPLCONFIGDIR": str(source.path.parent / "matplotlib")}
 
 
 def _drf_sti(source: Recording, fft: int, picture: str) -> Run:

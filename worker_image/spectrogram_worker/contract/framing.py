@@ -9,8 +9,8 @@
     batches  │ batch 0                   │ batch 1                             │ …
     items    │ item 0: whole batches, read in one go by one thread             │ item 1 …
 
-- block: clamp(⌊32768 / fft⌋, 1, 64) frames of a column, counted from its first one. They are reduced in the
-  transform's precision; blocks are combined to columns in double precision, in their order.
+- block: clamp(⌊32768 / fft⌋, 4, 64) frames of a column, or one above 65536 bins, counted from its first one. They are
+  reduced in the transform's precision; blocks are combined to columns in double precision, in their order.
 - batch: blocks that scipy transforms together, of about 98304 bins. How it rounds a frame may depend on the others.
 - item: batches that one thread reads in one go and reduces. It may begin and end in the middle of a column; the log
   calls it a chunk.
@@ -26,7 +26,8 @@ from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 
 _BLOCK_BINS = 32_768
 _BATCH_BINS = 98_304
-_MAXIMUM_BLOCK_FRAMES = 64
+_MINIMUM_BLOCK_FRAMES, _MAXIMUM_BLOCK_FRAMES = 4, 64
+_MOST_BINS_OF_MANY = 65_536
 _MAXIMUM_SPAN = 1 << 20
 _RESULT_BYTES = 1 << 20
 MAXIMUM_COLUMNS = 1 << 22
@@ -77,7 +78,8 @@ class Framing:
     @cached_property
     def block_frames(self) -> int:
         """Frames of a block; the last of a column may have fewer."""
-        return min(self.frames_per_column, max(1, min(_MAXIMUM_BLOCK_FRAMES, _BLOCK_BINS // self.fft_size)))
+        least = _MINIMUM_BLOCK_FRAMES if self.fft_size <= _MOST_BINS_OF_MANY else 1
+        return min(self.frames_per_column, max(least, min(_MAXIMUM_BLOCK_FRAMES, _BLOCK_BINS // self.fft_size)))
 
     @cached_property
     def blocks_per_column(self) -> int:

@@ -187,11 +187,9 @@ class CompiledKernel:
             result.ctypes.data,
             self._work.ctypes.data,
         )
-        counts = np.bincount(numbers, minlength=len(blocks))
-        found = result[: len(blocks)] if counts.all() else result[: len(blocks)][counts > 0]
-        if not fine or not np.isfinite(found).all():
+        if not fine:
             raise overflow()
-        return counts
+        return np.bincount(numbers, minlength=len(blocks))
 
     def _require(self, frames: NDArray[Any], blocks: NDArray[np.int64], result: NDArray[Any], reductions: int) -> None:
         """Raise ValueError for arrays that C would read or write beyond their ends."""

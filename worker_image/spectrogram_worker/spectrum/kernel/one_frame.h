@@ -4,9 +4,9 @@
    processor, and vectors are loaded whole: only between the two halves squares are transposed. Where the columns or rows
    are no multiple of the lanes, the last of them are computed twice. */
 
-/* The columns' transforms to the two planes of the transposed matrix, rotated. */
-static void NAME(transform_columns)(const struct plan *plan, const REAL *samples, REAL *re, REAL *im, point *one,
-                                    point *other)
+/* The columns' transforms to the two planes of the transposed matrix, rotated. The next frame is so many numbers on. */
+static void NAME(transform_columns)(const struct plan *plan, const REAL *samples, ptrdiff_t next, REAL *re, REAL *im,
+                                    point *one, point *other)
 {
     ptrdiff_t rows = plan->column.points, columns = plan->row.points, stride = plan->stride;
     const REAL *twiddles = plan->twiddles, *even = plan->window[0], *odd = plan->window[1];
@@ -16,6 +16,7 @@ static void NAME(transform_columns)(const struct plan *plan, const REAL *samples
         struct NAME(ends) ends = {
             .columns = columns,
             .samples = samples + 2 * column,
+            .ahead = column + LANES < columns ? 2 * LANES : next - 2 * column,
             .window = {even + column, odd + column},
             .twiddle_re = twiddles + column,
             .twiddle_im = twiddles + rows * columns + column,
@@ -63,14 +64,16 @@ static int NAME(reduce_one_by_one)(const struct plan *plan, const char *samples,
     int fine = 1;
     for (ptrdiff_t k = 0; k < count; k++) {
         const REAL *frame = NAME(prepare)(plan, (const REAL *)(samples + offsets[k]), room);
-        NAME(transform_columns)(plan, frame, re, im, one, other);
+        ptrdiff_t next = k + 1 < count ? (offsets[k + 1] - offsets[k]) / (ptrdiff_t)sizeof(REAL) : 0;
+        int continues_block = k > 0 && blocks[k] == blocks[k - 1];
+        REAL *block = result + blocks[k] * plan->reductions * bins, *found = continues_block ? power : block;
+        NAME(transform_columns)(plan, frame, next, re, im, one, other);
         if (plan->is_real) {
             NAME(transform_rows)(plan, re, im, NAME(to_planes), spectrum, spectrum + points, one, other);
-            NAME(power_of_pairs)(plan, spectrum, spectrum + points, points, power);
+            NAME(power_of_pairs)(plan, spectrum, spectrum + points, points, found);
         } else
-            NAME(transform_rows)(plan, re, im, NAME(to_power), power, power, one, other);
-        int continues_block = k > 0 && blocks[k] == blocks[k - 1];
-        fine &= NAME(reduce_power)(plan, power, bins, continues_block, result + blocks[k] * plan->reductions * bins);
+            NAME(transform_rows)(plan, re, im, NAME(to_power), found, found, one, other);
+        fine &= NAME(reduce_power)(plan, found, bins, continues_block, block);
     }
     return fine;
 }

@@ -33,26 +33,30 @@ static void NAME(power_of_company)(const struct plan *plan, const REAL *re, cons
                                                   half_im[k]);
 }
 
-/* Adds a frame's power to its block. Returns 0 where a power is not finite, if no sum will show it. */
-static int NAME(reduce_power)(const struct plan *plan, const REAL *restrict power, ptrdiff_t bins, int continues_block,
-                              REAL *restrict result)
+/* Adds a frame's power to its block; that of the block's first frame may be there already. Returns 0
+   where a sum, or without one a power, is not finite. */
+static int NAME(reduce_power)(const struct plan *plan, const REAL *power, ptrdiff_t bins, int continues_block,
+                              REAL *result)
 {
     INTEGER wrong = 0, is_summed = 0;
-    for (ptrdiff_t number = 0; number < plan->reductions; number++)
+    for (ptrdiff_t number = 0; number < plan->reductions; number++, result += bins) {
         is_summed |= plan->operations[number] == SUM;
-    for (ptrdiff_t k = 0; k < bins && !is_summed; k++)
-        wrong |= !(power[k] <= LARGEST);
-    for (ptrdiff_t number = 0; number < plan->reductions; number++, result += bins)
-        if (!continues_block)
-            memcpy(result, power, bins * sizeof(REAL));
-        else if (plan->operations[number] == SUM)
-            for (ptrdiff_t k = 0; k < bins; k++)
+        if (!continues_block) {
+            if (result != power)
+                memcpy(result, power, bins * sizeof(REAL));
+        } else if (plan->operations[number] == SUM)
+            for (ptrdiff_t k = 0; k < bins; k++) {
                 result[k] += power[k];
+                wrong |= !(result[k] <= LARGEST);
+            }
         else if (plan->operations[number] == MAXIMUM)
             for (ptrdiff_t k = 0; k < bins; k++)
                 result[k] = result[k] > power[k] ? result[k] : power[k];
         else
             for (ptrdiff_t k = 0; k < bins; k++)
                 result[k] = result[k] < power[k] ? result[k] : power[k];
+    }
+    for (ptrdiff_t k = 0; k < bins && !(is_summed && continues_block); k++)
+        wrong |= !(power[k] <= LARGEST);
     return !wrong;
 }

@@ -14,6 +14,7 @@ enum NAME(end) {
 struct NAME(ends) {
     ptrdiff_t columns;                   /* from row to row of what follows: all of the column in lane 0 */
     const REAL *samples;                 /* pairs */
+    ptrdiff_t ahead;                     /* so many numbers on are the samples that are wanted next */
     const REAL *window[2];
     const REAL *twiddle_re, *twiddle_im;
     const REAL *in_re, *in_im;           /* planes: the first point of lane 0, */
@@ -27,6 +28,8 @@ ALWAYS_INLINE point NAME(fetch)(const int source, const struct NAME(ends) *ends,
     if (source == NAME(SAMPLES)) {
         ptrdiff_t of_row = place * ends->columns;
         const REAL *samples = ends->samples + 2 * of_row;
+        __builtin_prefetch(samples + ends->ahead, 0, 2);
+        __builtin_prefetch(samples + ends->ahead + LANES, 0, 2);
         point pairs = NAME(apart)(LOAD(samples), LOAD(samples + LANES));
         return (point){pairs.re * LOAD(ends->window[0] + of_row), pairs.im * LOAD(ends->window[1] + of_row)};
     }
