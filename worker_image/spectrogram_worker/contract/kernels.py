@@ -81,11 +81,15 @@ def compiled_work_bytes(shape: FrameShape, vector: int) -> int:
     return 4 * max(rows, columns) * vector + (2 * columns * column_stride(rows) + kept) * shape.power_bytes
 
 
-def compiled_kernel_bytes(shape: FrameShape, vector: int) -> tuple[int, int]:
-    """The compiled kernel of one thread, and what all threads share: its tables, and what computing those takes."""
+def compiled_kernel_bytes(shape: FrameShape, vector: int, block_frames: int) -> tuple[int, int]:
+    """The compiled kernel of one thread, and what all threads share: its tables, and the window in double precision.
+
+    The power of a block's first frame has no room of its own: with one frame in each block that room is not touched.
+    """
     points = compiled_points(shape)
     numbers = 2 * points * ((matrix(points)[0] > 1) + (not shape.is_complex)) + shape.fft_size
-    return compiled_work_bytes(shape, vector), shape.power_bytes * numbers + 16 * shape.fft_size
+    untouched = shape.power_bytes * shape.bins if block_frames == 1 and matrix(points)[0] > 1 else 0
+    return compiled_work_bytes(shape, vector) - untouched, shape.power_bytes * numbers + 8 * shape.fft_size
 
 
 def scipy_kernel_bytes(shape: FrameShape, frames: int) -> tuple[int, int]:

@@ -153,7 +153,9 @@ def plan_memory(
     blocks = framing.item_blocks(shape, reductions, read_bytes=read_bytes)
     threads = min(threads, -(-framing.blocks // blocks))
     kernel, shared = (
-        compiled_kernel_bytes(shape, vector) if is_compiled else scipy_kernel_bytes(shape, framing.batch_frames)
+        compiled_kernel_bytes(shape, vector, framing.block_frames)
+        if is_compiled
+        else scipy_kernel_bytes(shape, framing.batch_frames)
     )
     buffer = shape.sample_bytes * framing.item_samples(blocks) + _BLOCK_BYTES * blocks
     buffer += _FRAME_BYTES * framing.item_frames(blocks) if is_compiled else 0

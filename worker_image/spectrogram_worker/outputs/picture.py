@@ -4,6 +4,7 @@ Never `imshow`: it makes several float copies of the picture (1600 × 900 pixels
 matplotlib is imported when a picture is drawn and not before.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -91,10 +92,16 @@ def draw_picture(
     `cells` is (columns, rows) float32 in dB, rows in ascending frequency; NaN is no data, −inf is zero power. Between
     the steps, and while the file is written, `raise_if_stopped` is asked.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
+    # Modules stay to the end: to look through them for garbage while they load takes a tenth of a second.
+    gc.disable()
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from PIL import Image
+    finally:
+        gc.freeze()
+        gc.enable()
 
     raise_if_stopped()
     limits = color_limits(cells, scene.limits)
