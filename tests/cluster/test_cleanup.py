@@ -19,8 +19,6 @@ from harness.ports import free_port
 from pods.reports import report_of
 from pods.statuses import ended, oom_killed, succeeded
 
-ROLE = "cleaner"
-
 
 @pytest.fixture
 def place(control_plane: ApiServer, operator_rules: list[dict[str, Any]], tmp_path: Path) -> Iterator[Workspace]:
@@ -33,13 +31,7 @@ def a_cleaner(place: Workspace, person: Person, *, without: str = "") -> Person:
     template = place.client.helm("template", "release", str(CHART), "--show-only=templates/user-roles.yaml")
     (role,) = [one for one in yaml.safe_load_all(template) if one["metadata"]["name"].endswith("-admin")]
     rules = [rule for rule in role["rules"] if rule["resources"] != [without]]
-    named = {"metadata": {"name": ROLE}}
-    place.api.create("serviceaccounts", named)
-    place.api.create("roles", {**named, "rules": rules})
-    subject = {"kind": "ServiceAccount", "name": ROLE, "namespace": place.namespace}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE}
-    place.api.create("rolebindings", {**named, "subjects": [subject], "roleRef": reference})
-    person.kubeconfig = place.kubeconfig_of(ROLE)
+    person.kubeconfig = place.kubeconfig_with("cleaner", rules)
     return person
 
 
@@ -93,7 +85,7 @@ def test_a_stale_worker_is_ended_and_one_that_does_not_answer_is_left_alone(
 ) -> None:
     address = own_address()
     port = free_port(address)
-    monkeypatch.setattr("spectrogram_operator.cli.cluster.http_jobs.PROGRESS_PORT", port)
+    monkeypatch.setattr("spectrogram_operator.cli.cluster.http_pods.PROGRESS_PORT", port)
     monkeypatch.setattr("spectrogram_operator.cli.cleanup.stale.APART_SECONDS", 0.0)
     operator = place.operator().start()
     for name in ("hung", "silent"):

@@ -220,16 +220,23 @@ class Workspace:
 
     def admit(self, other: "Workspace") -> None:
         """Give the operators of that workspace their Role in this one."""
-        named = {"metadata": {"name": ACCOUNT}}
-        self.api.create("roles", {**named, "rules": self._rules})
-        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": other.namespace}
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT}
+        self._grant(ACCOUNT, other.namespace, self._rules)
+
+    def _grant(self, account: str, namespace: str, rules: list[Body]) -> None:
+        named = {"metadata": {"name": account}}
+        self.api.create("roles", {**named, "rules": rules})
+        subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
         self.api.create("rolebindings", {**named, "subjects": [subject], "roleRef": reference})
 
+    def kubeconfig_with(self, account: str, rules: list[Body]) -> Path:
+        """For a new account of the namespace that has these rights in it."""
+        self.api.create("serviceaccounts", {"metadata": {"name": account}})
+        self._grant(account, self.namespace, rules)
+        return self.kubeconfig_of(account)
+
     def _create_account(self) -> Path:
-        self.api.create("serviceaccounts", {"metadata": {"name": ACCOUNT}})
-        self.admit(self)
-        return self.kubeconfig_of(ACCOUNT)
+        return self.kubeconfig_with(ACCOUNT, self._rules)
 
     def kubeconfig_of(self, account: str) -> Path:
         """For a program that runs as this account of the namespace."""

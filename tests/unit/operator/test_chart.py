@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
+from spectrogram_operator.api.names import LABEL_PUBLISHES, LEASE, LEASE_OF_ALL
 from spectrogram_operator.api.spec import SpectrogramJobSpec
+from spectrogram_operator.cli.view.reader import WorkerPods, read_published
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import SETTINGS, read_settings
 from unit.operator.chart.rendering import CHART, ROOT, Object, environment, of_kind, render, run_helm, the
@@ -204,6 +205,26 @@ def test_users_roles_are_added_to_those_of_the_cluster(chart: Chart) -> None:
             ("", "pods/proxy", ""): {"get"},
         },
     }
+
+
+def test_what_a_pod_that_reads_must_know_is_published_where_jobs_are(chart: Chart) -> None:
+    image = {"registry": "registry.example.org", "tag": "1.2"}
+    account = {"name": "readers", "imagePullSecrets": [{"name": "one"}]}
+    worker = {"image": image, "serviceAccount": account}
+    objects = render(
+        {"watchNamespaces": ["radio", "survey"], "worker": worker, "global": {"imagePullSecrets": ["two"]}}
+    )
+    published = [one for one in of_kind(objects, "ConfigMap") if one["metadata"]["labels"].get(LABEL_PUBLISHES)]
+    assert [one["metadata"]["namespace"] for one in published] == ["radio", "survey"]
+    assert {read_published(one["data"]) for one in published} == {
+        WorkerPods(
+            image="registry.example.org/spectrogram-worker:1.2",
+            pull_secrets=("one", "two"),
+            service_account="readers",
+        )
+    }
+    (alone,) = (one for one in of_kind(chart.render(scope="Cluster"), "ConfigMap"))
+    assert alone["metadata"]["labels"][LABEL_PUBLISHES] == "worker"
 
 
 def test_the_operator_runs_restricted(chart: Chart) -> None:

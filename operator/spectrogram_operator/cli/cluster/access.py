@@ -15,6 +15,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
 from spectrogram_operator.cli.cluster.http_jobs import HttpJobs
+from spectrogram_operator.cli.cluster.requests import REQUEST_SECONDS
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.report import clean_text
@@ -50,8 +51,13 @@ class Chosen:
     namespace: str | None
 
 
-def connect(target: Target, environ: Mapping[str, str] = os.environ) -> Connection:
-    """The cluster that is meant. Raises CommandError where nothing says which; nothing is asked of it yet."""
+def connect(
+    target: Target, environ: Mapping[str, str] = os.environ, *, patience: float = REQUEST_SECONDS
+) -> Connection:
+    """The cluster that is meant, which has `patience` seconds for each answer; nothing is asked of it yet.
+
+    Raises CommandError where nothing says which.
+    """
     files = kubeconfig_files(target.kubeconfig, environ)
     configuration = Configuration()
     configuration.retries = False  # a command that is typed says at once what is wrong; it follows no redirection
@@ -72,10 +78,16 @@ def connect(target: Target, environ: Mapping[str, str] = os.environ) -> Connecti
             what = "no cluster is named: write --kubeconfig FILE, or set KUBECONFIG, or see `kubectl config view`"
         raise CommandError(what, exit_code=ExitCode.WORKER_CONFIG_ERROR) from None
     return Connection(
-        jobs=HttpJobs(ApiClient(configuration)),
+        jobs=HttpJobs(ApiClient(configuration), patience),
         namespace=target.namespace or namespace or DEFAULT_NAMESPACE,
         is_namespace_given=target.namespace is not None,
     )
+
+
+def known_contexts(kubeconfig: Path | None, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The names of the contexts that there are. Raises CommandError for a kubeconfig that is none."""
+    documents = [_read(file) for file in kubeconfig_files(kubeconfig, environ)]
+    return [str(entry["name"]) for document in documents for entry in document.get("contexts") or ()]
 
 
 def kubeconfig_files(given: Path | None, environ: Mapping[str, str]) -> list[Path]:

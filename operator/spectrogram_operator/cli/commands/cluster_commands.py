@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from spectrogram_operator.cli.formats import Format, NameFormat
-from spectrogram_operator.cli.options import Context, Everywhere, Job, Kubeconfig, Names, Namespace, Selector
+from spectrogram_operator.cli.options import (
+    Context,
+    Everywhere,
+    Job,
+    Kubeconfig,
+    Names,
+    Namespace,
+    Selector,
+    SettingsFile,
+)
 
 commands = typer.Typer()
 cleanup = typer.Typer(no_args_is_help=True)
@@ -140,7 +149,10 @@ def retry(
 
 @commands.command()
 def wait(
-    names: Annotated[list[str] | None, typer.Argument(help="The jobs.", metavar="NAME...", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="The jobs.", metavar="NAME...", show_default=False),
+    ] = None,
     namespace: Namespace = None,
     selector: Selector = None,
     context: Context = None,
@@ -181,6 +193,34 @@ def logs(
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
     show_log(target, name, attempt, follow=follow, raw=raw)
+
+
+@commands.command()
+def view(
+    name: Job,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Save all results in this folder, and show nothing.", metavar="DIR", show_default=False),
+    ] = None,
+    settings: SettingsFile = None,
+    image: Annotated[
+        str | None,
+        typer.Option(help="The workers' image. Default: what the chart says.", metavar="IMAGE", show_default=False),
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show a job's picture: in a terminal that can, else on the desktop, else say where it is.
+
+    From a claim it is fetched by a pod that only reads and lives for a moment, for which one needs the role edit;
+    from a bucket that --settings names, with your own keys, which are found where AWS's programs look.
+    """
+    from spectrogram_operator.cli.cluster.access import Target
+    from spectrogram_operator.cli.view.view import view
+
+    target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    view(target, name, save=save, settings_file=settings, image=image)
 
 
 @commands.command()

@@ -1,0 +1,1 @@
+"""`view`: fetches results from where they are, and shows the picture."""
