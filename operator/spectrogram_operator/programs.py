@@ -11,3 +11,8 @@ def operator() -> object:
 def command_line() -> object:
     """`spectrogram` and `kubectl-spectrogram`."""
     return load("spectrogram_operator.cli.main", program="spectrogram", extra="cli")()
+
+
+def kubectl_completion() -> object:
+    """`kubectl_complete-spectrogram`, which kubectl calls for the words of its plugin."""
+    return load("spectrogram_operator.cli.completion", program="kubectl_complete-spectrogram", extra="cli")()

@@ -74,6 +74,7 @@ ADVICE = "install spectrogram-operator with its extra, as in pip install '.[{}]'
 NEEDS = {
     "spectrogram": "cli",
     "kubectl-spectrogram": "cli",
+    "kubectl_complete-spectrogram": "cli",
     "spectrogram-operator": "operator",
     "spectrogram-worker": "worker",
 }

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spectrogram_operator.cli.commands.cluster_commands import commands
+from spectrogram_operator.cli.completion import HOW
 from spectrogram_operator.cli.errors import CommandError
 from spectrogram_operator.cli.options import ForPrograms, Mounts, SettingsFile
 
@@ -89,13 +90,35 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Options without a command."""
+def _say_how_to_complete(wanted: bool) -> None:
+    if wanted:
+        print(HOW)
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)]
+Completion = Annotated[
+    bool,
+    typer.Option(
+        "--show-completion",
+        "--install-completion",
+        help="Say how the shell completes this.",
+        callback=_say_how_to_complete,
+        is_eager=True,
+    ),
+]
+
+if _IS_PLUGIN:
+
+    @app.callback()
+    def _plugin_options(version: Version = False, completion: Completion = False) -> None:
+        """Options without a command."""
+
+else:
+
+    @app.callback()
+    def _options(version: Version = False) -> None:
+        """Options without a command."""
 
 
 @app.command()

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
+from spectrogram_operator.cli.completion import contexts, job_names, namespaces
 from spectrogram_operator.cli.formats import ProgramFormat
 
 Namespace = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", help="The namespace. Default: the context's.", metavar="NAME", show_default=False
+        "--namespace",
+        "-n",
+        help="The namespace. Default: the context's.",
+        metavar="NAME",
+        show_default=False,
+        autocompletion=namespaces,
     ),
 ]
 Kubeconfig = Annotated[
@@ -19,7 +25,12 @@ Kubeconfig = Annotated[
 ]
 Context = Annotated[
     str | None,
-    typer.Option(help="The context of the kubeconfig. Default: the current one.", metavar="NAME", show_default=False),
+    typer.Option(
+        help="The context of the kubeconfig. Default: the current one.",
+        metavar="NAME",
+        show_default=False,
+        autocompletion=contexts,
+    ),
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")]
 Selector = Annotated[
@@ -28,8 +39,10 @@ Selector = Annotated[
         "--selector", "-l", help="Only jobs with these labels, as in team=radio.", metavar="LABELS", show_default=False
     ),
 ]
-Names = Annotated[list[str], typer.Argument(help="The jobs.", metavar="NAME...", show_default=False)]
-Job = Annotated[str, typer.Argument(help="The job.", metavar="NAME", show_default=False)]
+Names = Annotated[
+    list[str], typer.Argument(help="The jobs.", metavar="NAME...", show_default=False, autocompletion=job_names)
+]
+Job = Annotated[str, typer.Argument(help="The job.", metavar="NAME", show_default=False, autocompletion=job_names)]
 ForPrograms = Annotated[ProgramFormat | None, typer.Option("--output", "-o", help="For programs.", show_default=False)]
 Mounts = Annotated[
     list[str] | None,

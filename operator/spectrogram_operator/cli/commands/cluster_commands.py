@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from spectrogram_operator.cli.completion import job_names
 from spectrogram_operator.cli.formats import Format, NameFormat
 from spectrogram_operator.cli.options import (
     Context,
@@ -151,7 +152,7 @@ def retry(
 def wait(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="The jobs.", metavar="NAME...", show_default=False),
+        typer.Argument(help="The jobs.", metavar="NAME...", show_default=False, autocompletion=job_names),
     ] = None,
     namespace: Namespace = None,
     selector: Selector = None,

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -115,3 +116,40 @@ def test_the_summary_says_what_is_missing_and_what_was_overdriven() -> None:
     dataset = Dataset(samples=1000, gaps=2, missing_samples=30, samples_at_full_scale=1)
     print_summary(Console(file=text), SpectrogramJobStatus(phase=Phase.SUCCEEDED, dataset=dataset), "fm", str)
     assert "1000 samples, 2 gaps (30 samples missing), 1 sample at full scale\n" in text.getvalue()
+
+
+def test_the_plugin_says_how_it_is_completed_and_prints_no_completion_of_its_own() -> None:
+    for option in ("--show-completion", "--install-completion"):
+        done = finish((Path(REAL[0]).parent / "kubectl-spectrogram", option))
+        assert done.returncode == 0
+        assert "kubectl_complete-spectrogram is on the PATH" in done.stdout
+        assert "complete -" not in done.stdout
+
+
+def complete(*words: str, **environment: str) -> list[str]:
+    """What kubectl would be told to offer."""
+    done = finish((Path(REAL[0]).parent / "kubectl_complete-spectrogram", *words), **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["cl"], ["cleanup", ":4"]),
+        (["cleanup", ""], ["zombies", "stale", ":4"]),
+        (["list", "-o", ""], ["wide", "json", "yaml", "name", ":4"]),
+        (["list", "--sel"], ["--selector", ":4"]),
+        (["submit", ""], [":0"]),
+        (["list", "--kubeconfig", ""], [":0"]),
+        (["status", ""], [":4"]),
+        (["status", "it's; $(exit 3)"], [":4"]),
+        (["list", "--context", ""], ["here", "there", ":4"]),
+        (["list", "--context", "t"], ["there", ":4"]),
+        (["list", "--namespace", ""], [":4"]),
+    ],
+)
+def test_what_is_completed_without_a_cluster(tmp_path: Path, words: list[str], offered: list[str]) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("contexts: [{name: there}, {name: here}]\n")
+    assert complete(*words, KUBECONFIG=str(kubeconfig)) == offered
