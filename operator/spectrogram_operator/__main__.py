@@ -10,7 +10,7 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
-from spectrogram_operator.control.cluster.kubernetes import connect
+from spectrogram_operator.control.cluster.kubernetes import NoClusterError, connect
 from spectrogram_operator.control.operate import operate
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import Settings, SettingsError, read_settings, show_settings
@@ -19,7 +19,7 @@ from spectrogram_operator.telemetry.metrics import MetricsServer
 
 
 def main() -> None:
-    """Run the operator until SIGTERM; exit 78 for a setting that cannot be used."""
+    """Run the operator until SIGTERM; exit 78 for a setting that cannot be used, and where no cluster is named."""
     version = importlib.metadata.version("spectrogram-operator")
     parser = argparse.ArgumentParser(prog="spectrogram-operator", description="Runs SpectrogramJobs as pods.")
     parser.add_argument("--show-settings", action="store_true", help="print every setting, its value and its source")
@@ -36,7 +36,12 @@ def main() -> None:
     configure_logging(settings.log_level)
     for warning in settings.warnings:
         logging.getLogger(__name__).warning(warning)
-    asyncio.run(serve(settings, version))
+    try:
+        asyncio.run(serve(settings, version))
+    except NoClusterError as error:
+        advice = "run it in a pod of the cluster, or set KUBECONFIG"
+        print(f"spectrogram-operator: no cluster is named: {advice} ({error})", file=sys.stderr)
+        sys.exit(SettingsError.exit_code)
 
 
 def identity(settings: Settings) -> str:

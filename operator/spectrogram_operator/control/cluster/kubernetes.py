@@ -21,7 +21,7 @@ from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
 from spectrogram_worker.contract.document import PROGRESS_PORT
-from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
+from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES, clean_text
 
 REQUEST_SECONDS = 30.0
 WORKER_SECONDS = 2.0
@@ -230,12 +230,22 @@ class KubernetesCluster:
         raise read_error(answer.status, document, answer.headers.get("Retry-After", ""))
 
 
+class NoClusterError(Exception):
+    """Nothing says which cluster is meant."""
+
+
 async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:
-    """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config)."""
+    """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config).
+
+    Raises NoClusterError where neither says which.
+    """
     try:
         config.load_incluster_config()
     except config.ConfigException:
-        await config.load_kube_config()
+        try:
+            await config.load_kube_config()
+        except (config.ConfigException, OSError, KeyError, TypeError, AttributeError) as error:
+            raise NoClusterError(clean_text(str(error))) from None
     configuration = client.Configuration.get_default_copy()
     # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
     configuration.client_session_kwargs = {"trust_env": False}

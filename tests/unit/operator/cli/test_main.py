@@ -153,3 +153,14 @@ def test_what_is_completed_without_a_cluster(tmp_path: Path, words: list[str], o
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("contexts: [{name: there}, {name: here}]\n")
     assert complete(*words, KUBECONFIG=str(kubeconfig)) == offered
+
+
+@pytest.mark.parametrize("kubeconfig", ["/nonexistent", "/etc/hostname"])
+def test_an_operator_without_a_cluster_says_so_in_one_line(tmp_path: Path, kubeconfig: str) -> None:
+    operator = (REAL[0], "-m", "spectrogram_operator")
+    done = finish(operator, KUBECONFIG=kubeconfig, HOME=str(tmp_path))
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert (done.returncode, len(lines)) == (78, 1)
+    assert lines[0].startswith(
+        "spectrogram-operator: no cluster is named: run it in a pod of the cluster, or set KUBEC"
+    )
