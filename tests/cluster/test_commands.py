@@ -98,7 +98,8 @@ def test_status_explains_a_zombie_and_retry_makes_another_beside_it(place: Works
     )
     assert place.job("zombie-r1")["spec"]["output"]["path"] == "2026/zombie-r1"
     finish(place, "zombie-r1")
-    person.types("retry", "zombie-r1", "--memory", "1Gi")
+    named = person.types("retry", "zombie-r1", "--memory", "1Gi", "-o", "name")
+    assert named.output == "spectrogramjob.spectrogram.dev/zombie-r2\n"
     assert place.job("zombie-r2")["spec"]["resources"] == {"memory": "1Gi"}
     assert place.job("zombie-r2")["spec"]["output"]["path"] == "2026/zombie-r2"
     refused = person.types("retry", "zombie-r2")
@@ -311,6 +312,11 @@ def test_workers_shows_what_runs(place: Workspace, person: Person, capsys: pytes
     assert looks == [7, 7]
     assert capsys.readouterr().out.count("working-") == 2
     assert row[1:4] == [pod["metadata"]["name"], "played-default", "default"]
+    listed = json.loads(person.types("workers", "-o", "json").output)
+    (entry,) = [entry for entry in listed if entry["job"] == "working"]
+    assert (entry["pod"], entry["queue"]) == (pod["metadata"]["name"], "default")
+    body = yaml.safe_load(person.types("status", "working", "-o", "yaml").output)
+    assert (body["kind"], body["status"]["phase"]) == ("SpectrogramJob", "Running")
     place.play(pod, succeeded(pod))
     place.wait_for_end("working")
     assert "working" not in person.types("workers").output

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spectrogram_operator.cli.completion import contexts, job_names, namespaces
-from spectrogram_operator.cli.formats import ProgramFormat
+from spectrogram_operator.cli.formats import NameFormat, ProgramFormat
 
 Namespace = Annotated[
     str | None,
@@ -43,6 +43,10 @@ Names = Annotated[
     list[str], typer.Argument(help="The jobs.", metavar="NAME...", show_default=False, autocompletion=job_names)
 ]
 Job = Annotated[str, typer.Argument(help="The job.", metavar="NAME", show_default=False, autocompletion=job_names)]
+OnlyName = Annotated[
+    NameFormat | None,
+    typer.Option("--output", "-o", help="name: print nothing but the name.", show_default=False),
+]
 ForPrograms = Annotated[ProgramFormat | None, typer.Option("--output", "-o", help="For programs.", show_default=False)]
 Mounts = Annotated[
     list[str] | None,

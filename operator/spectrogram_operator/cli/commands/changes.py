@@ -38,7 +38,7 @@ def cancel(target: Target, names: Sequence[str]) -> None:
             raise no_such_jobs(connection.jobs, connection.namespace, missing)
 
 
-def retry(target: Target, name: str, memory: str | None) -> None:
+def retry(target: Target, name: str, memory: str | None, *, name_only: bool = False) -> None:
     """Submit the job again under a new name, with `memory` where that is said."""
     if memory is not None and not is_quantity(memory):
         message = (
@@ -60,7 +60,7 @@ def retry(target: Target, name: str, memory: str | None) -> None:
                 if error.reason != "AlreadyExists":
                     raise
             else:
-                print(f"{title(created)} created in {connection.namespace}")
+                print(title(created) if name_only else f"{title(created)} created in {connection.namespace}")
                 return
     raise CommandError(f"somebody else retries {name} just now: try again", exit_code=CANNOT_CREATE)
 

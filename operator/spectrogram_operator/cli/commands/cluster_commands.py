@@ -10,10 +10,12 @@ from spectrogram_operator.cli.formats import Format, NameFormat
 from spectrogram_operator.cli.options import (
     Context,
     Everywhere,
+    ForPrograms,
     Job,
     Kubeconfig,
     Names,
     Namespace,
+    OnlyName,
     Selector,
     SettingsFile,
 )
@@ -43,12 +45,18 @@ def list_jobs(
 
 
 @commands.command()
-def status(name: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+def status(
+    name: Job,
+    namespace: Namespace = None,
+    output: ForPrograms = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
     """Explain a job: what it waits for, how far it is, what went wrong and what to do, where the results are."""
     from spectrogram_operator.cli.cluster.access import Target
     from spectrogram_operator.cli.commands.look import print_status
 
-    print_status(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name)
+    print_status(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name, output)
 
 
 @commands.command()
@@ -138,6 +146,7 @@ def retry(
         str | None, typer.Option(help="With this much memory, as in 2Gi.", metavar="QUANTITY", show_default=False)
     ] = None,
     namespace: Namespace = None,
+    output: OnlyName = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
@@ -145,7 +154,9 @@ def retry(
     from spectrogram_operator.cli.cluster.access import Target
     from spectrogram_operator.cli.commands.changes import retry
 
-    retry(Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name, memory)
+    retry(
+        Target(kubeconfig=kubeconfig, context=context, namespace=namespace), name, memory, name_only=output is not None
+    )
 
 
 @commands.command()
@@ -228,6 +239,7 @@ def view(
 def workers(
     namespace: Namespace = None,
     all_namespaces: Everywhere = False,
+    output: ForPrograms = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again and again, until Ctrl-C.")] = False,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -237,7 +249,7 @@ def workers(
     from spectrogram_operator.cli.commands.workers import print_workers
 
     target = Target(kubeconfig=kubeconfig, context=context, namespace=namespace, all_namespaces=all_namespaces)
-    print_workers(target, watch=watch)
+    print_workers(target, watch=watch, output=output)
 
 
 @cleanup.command()

@@ -7,8 +7,9 @@ from spectrogram_operator.api.job import read_job
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
 from spectrogram_operator.cli.commands.explain import explanation
-from spectrogram_operator.cli.commands.listing import listing
-from spectrogram_operator.cli.formats import Format
+from spectrogram_operator.cli.commands.listing import listing, without_bookkeeping
+from spectrogram_operator.cli.formats import Format, ProgramFormat
+from spectrogram_operator.cli.texts import document
 
 
 def print_list(target: Target, selector: str | None, output: Format | None) -> None:
@@ -25,11 +26,14 @@ def print_list(target: Target, selector: str | None, output: Format | None) -> N
     print(listing(bodies, output, datetime.now(UTC), with_namespace=target.all_namespaces))
 
 
-def print_status(target: Target, name: str) -> None:
-    """Print all that a person may want to know about one job."""
+def print_status(target: Target, name: str, output: ProgramFormat | None = None) -> None:
+    """Print all that a person may want to know about one job; with `output` the job as it is, for programs."""
     connection = connect(target)
     with refusals_in_words(connection.jobs.server, connection.namespace):
         body = connection.jobs.read(connection.namespace, name)
         if body is None:
             raise no_such_jobs(connection.jobs, connection.namespace, [name])
+    if output is not None:
+        print(document(without_bookkeeping(body), output))
+        return
     print("\n".join(explanation(read_job(body), datetime.now(UTC))))

@@ -13,8 +13,9 @@ from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import refusals_in_words, require_namespace
 from spectrogram_operator.cli.display import details, stage
+from spectrogram_operator.cli.formats import ProgramFormat
 from spectrogram_operator.cli.settings_file import settings_of
-from spectrogram_operator.cli.texts import table
+from spectrogram_operator.cli.texts import document, table
 from spectrogram_operator.cli.units import age
 from spectrogram_operator.core.status import active_attempt, is_over
 
@@ -25,6 +26,7 @@ def print_workers(
     target: Target,
     *,
     watch: bool,
+    output: ProgramFormat | None = None,
     environ: Mapping[str, str] = os.environ,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -38,7 +40,11 @@ def print_workers(
             bodies = connection.jobs.list(namespace)
             if not bodies:
                 require_namespace(connection.jobs, namespace)
-        text = workers(map(read_job, bodies), datetime.now(UTC), with_namespace=target.all_namespaces)
+        names, rows = workers(map(read_job, bodies), datetime.now(UTC), with_namespace=target.all_namespaces)
+        if output is not None:
+            text = document([dict(zip(map(str.lower, names), row, strict=True)) for row in rows], output)
+        else:
+            text = table(names, rows) if rows else ""
         if watch and screen.is_terminal:
             screen.clear()
         if text:
@@ -50,12 +56,12 @@ def print_workers(
         sleep(seconds)
 
 
-def workers(jobs: Iterable[Job], now: datetime, *, with_namespace: bool) -> str:
-    """A row for each pod that runs or starts, the oldest first; empty where there are none."""
+def workers(jobs: Iterable[Job], now: datetime, *, with_namespace: bool) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns, and a row for each pod that runs or starts, the oldest first."""
     running = [(attempt, job) for job in jobs if (attempt := _worker_of(job)) is not None]
     running.sort(key=lambda pair: (_since(pair[0]) or now, pair[1].key))
     rows = [[*([job.namespace] if with_namespace else []), *_row(attempt, job, now)] for attempt, job in running]
-    return table([*(["NAMESPACE"] if with_namespace else []), *_COLUMNS], rows) if rows else ""
+    return [*(["NAMESPACE"] if with_namespace else []), *_COLUMNS], rows
 
 
 def _worker_of(job: Job) -> Attempt | None:

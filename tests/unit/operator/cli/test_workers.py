@@ -6,6 +6,7 @@ from typing import Any
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.cli.commands.workers import workers
+from spectrogram_operator.cli.texts import table
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(minutes=10)
 
@@ -28,7 +29,7 @@ RUNNING = job(
 
 def test_a_row_for_each_worker_the_oldest_first() -> None:
     young = job("young", "Starting", reserved="2026-11-23T12:09:30Z")
-    lines = workers([young, RUNNING], NOW, with_namespace=True).splitlines()
+    lines = table(*workers([young, RUNNING], NOW, with_namespace=True)).splitlines()
     assert " ".join(lines[0].split()) == "NAMESPACE JOB POD NODE QUEUE SINCE STAGE PROGRESS MEMORY HEARD DETAILS"
     first = " ".join(lines[1].split())
     assert first.startswith("radio fm-band fm-band-a1 node-7 default 10m spectrogram 43% 103Mi/512Mi 5s ago ")
@@ -38,4 +39,4 @@ def test_a_row_for_each_worker_the_oldest_first() -> None:
 
 def test_what_has_no_pod_is_no_worker() -> None:
     over = [job("over", "Failed", state="Finished"), job("asked", "Starting", uid=None), read_job(stored(job_body()))]
-    assert workers(over, NOW, with_namespace=False) == ""
+    assert workers(over, NOW, with_namespace=False)[1] == []
