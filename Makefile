@@ -46,8 +46,8 @@ bench-operator: $(VENV)/installed ## the operator with many jobs, beside native 
 
 ifdef REGISTRY
 images: ## build both images and push them to REGISTRY=…; without it, as archives that docker, podman and containerd load
-	$(BUILDER) build --file Dockerfile.operator --tag "$(REGISTRY)/spectrogram-operator:$(TAG)" .
-	$(BUILDER) build --file Dockerfile.worker --tag "$(REGISTRY)/spectrogram-worker:$(TAG)" .
+	$(BUILDER) build --file Dockerfile.operator --build-arg VERSION=$(TAG) --tag "$(REGISTRY)/spectrogram-operator:$(TAG)" .
+	$(BUILDER) build --file Dockerfile.worker --build-arg VERSION=$(TAG) --tag "$(REGISTRY)/spectrogram-worker:$(TAG)" .
 	$(BUILDER) push "$(REGISTRY)/spectrogram-operator:$(TAG)"
 	$(BUILDER) push "$(REGISTRY)/spectrogram-worker:$(TAG)"
 else

@@ -67,7 +67,7 @@ INSTEAD: Mapping[str, Instead] = {
     ),
     'make images REGISTRY="$REGISTRY"': Instead(_NO_REGISTRY),
     **{
-        f"docker build --file Dockerfile.{name} --tag {image} .": Instead(_NO_REGISTRY)
+        f"docker build --file Dockerfile.{name} --build-arg VERSION=0.1.0 --tag {image} .": Instead(_NO_REGISTRY)
         for name, image in zip(("operator", "worker"), _IMAGES, strict=True)
     },
     **{f"docker push {image}": Instead(_NO_REGISTRY) for image in _IMAGES},

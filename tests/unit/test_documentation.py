@@ -73,7 +73,7 @@ def test_whoever_waits_says_how_long(page: str) -> None:
     assert [line for line in re.findall(r".*kubectl wait .*", text) if "--timeout" not in line] == []
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", [*pages(), "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_links_lead_somewhere(page: str) -> None:
     for target in links(page):
         file, _, anchor = target.partition("#")
