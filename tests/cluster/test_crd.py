@@ -342,10 +342,15 @@ def test_accepted(api: Api) -> None:
         assert (complaint_of_the_server(api, body), complaint_of_python(body)) == ("", ""), snippet
 
 
+def named(field: str, words: str) -> str:
+    """A regular expression: this field, and its words. Some versions write its type or value between them."""
+    return rf"{field}: Invalid value: (?:(?:(?!Invalid value).)*: )?{re.escape(words)}"
+
+
 def test_refused_with_words_that_say_what_to_write(api: Api) -> None:
     """Python refuses the same documents; where a rule is ours, in the same words. The API server names the field."""
     rules = set(rule_messages(CRD_SPEC))
-    named: dict[str, set[str]] = {}
+    fields_of: dict[str, set[str]] = {}
     for snippet, words in REFUSED.items():
         body = document(snippet)
         complaint = complaint_of_the_server(api, body)
@@ -353,10 +358,10 @@ def test_refused_with_words_that_say_what_to_write(api: Api) -> None:
         assert complaint_of_python(body), snippet
         if words in rules:
             assert words in complaint_of_python(body), snippet
-            fields = re.findall(rf'spec\.(\S+): Invalid value: "[^"]*": {re.escape(words)}', complaint)
+            fields = re.findall(named(r"spec\.(\S+)", words), complaint)
             assert len(fields) == 1, complaint
-            named.setdefault(words, set()).update(fields)
-    assert named == NAMED
+            fields_of.setdefault(words, set()).update(fields)
+    assert fields_of == NAMED
 
 
 def test_every_rule_is_in_the_table() -> None:
@@ -431,7 +436,7 @@ def test_what_decides_the_result_cannot_be_changed_added_or_removed(api: Api) ->
             assert IMMUTABLE in refusal, (name, field)
             assert re.search(rf"spec\.{field}[.:]", refusal), (name, field)
     for field in ("frequencyRange", "resources", "timeLimits"):
-        assert f'spec.{field}: Invalid value: "object": {IMMUTABLE}' in refusal_of_change(api, "full", {field: None})
+        assert re.search(named(f"spec.{field}", IMMUTABLE), refusal_of_change(api, "full", {field: None}))
     for change in (
         {"input": {"claimName": None, "store": "archive"}},
         {"input": {"claimName": None, "path": None, "url": "https://a/b"}},
@@ -483,7 +488,7 @@ KEPT = "cannot be removed"
 
 STICKY: list[tuple[Body | None, str]] = [
     ({"phase": "Failed"}, f"{FINAL}: its phase is final"),
-    ({"phase": None}, f'status.phase: Invalid value: "object": phase {KEPT}'),
+    ({"phase": None}, f"phase {KEPT}"),
     ({"completionTime": "2026-11-01T12:00:01Z"}, "completionTime is final"),
     ({"completionTime": None}, f"completionTime {KEPT}"),
     ({"attempt": 1}, "attempt only rises"),
@@ -503,6 +508,7 @@ def test_a_finished_job_stays_as_it_is(api: Api) -> None:
         with pytest.raises(ApiError) as patched:
             api.patch("spectrogramjobs", "fm-band", {"status": change}, subresource="status")
         assert words in patched.value.message, change
+        assert all(f"status.{field}: Invalid value: " in patched.value.message for field in change or ()), change
         status = {name: value for name, value in {**stored["status"], **(change or {})}.items() if value is not None}
         whole = {**stored, "status": status} if change else {k: v for k, v in stored.items() if k != "status"}
         with pytest.raises(ApiError) as replaced:
