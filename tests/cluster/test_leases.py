@@ -15,6 +15,8 @@ from pods.statuses import succeeded
 from spectrogram_operator.api.names import LEASE
 
 SOON = {"SPECTROGRAM_LEASE_DURATION": "3"}
+STEADY = {"SPECTROGRAM_LEASE_DURATION": "9"}
+"""Long enough that nobody loses it who gets no processor for a moment."""
 PATIENCE = 10
 """Seconds for a machine that has much else to do."""
 NEVER = {"SPECTROGRAM_LEASE_DURATION": "3600"}
@@ -69,7 +71,7 @@ def test_an_operator_that_is_killed_and_started_again_waits_for_nothing(workspac
 def test_those_that_act_are_killed_one_after_the_other_and_no_job_is_started_twice(workspace: Workspace) -> None:
     """Without a word, while jobs start, run, end and are tried again; whoever was killed comes back and waits."""
     for _ in range(2):
-        workspace.operator(**SOON).start()
+        workspace.operator(**STEADY).start()
     jobs = [f"job-{number}" for number in range(24)]
     with Player(workspace.api, fail_once) as player:
         for kills in range(4):
@@ -89,9 +91,9 @@ def test_those_that_act_are_killed_one_after_the_other_and_no_job_is_started_twi
 @pytest.mark.parametrize("hours", [-30, 30])
 def test_a_lease_is_judged_by_its_renewals_and_not_by_its_times(workspace: Workspace, hours: int) -> None:
     """By the clock of who waits it has ended long ago, or ends in a day."""
-    first = workspace.operator("cluster.skewed_operator", SKEW_HOURS=str(hours), **SOON).start()
+    first = workspace.operator("cluster.skewed_operator", SKEW_HOURS=str(hours), **STEADY).start()
     first.wait_for_log(f"Serving {workspace.namespace}")
-    second = workspace.operator(**SOON).start()
+    second = workspace.operator(**STEADY).start()
     second.wait_for_log(f"Not serving {workspace.namespace}: the operator {identity(first)} does")
     times = {lease(workspace)["renewTime"]}
     while len(times) < 6:
@@ -136,7 +138,7 @@ def take_over(workspace: Workspace, waiting: Operator) -> Body:
     renewed = datetime.fromisoformat(lease(workspace)["renewTime"])
     wait_until(lambda: holder(workspace) == identity(waiting), what="another that acts")
     seconds = (datetime.fromisoformat(lease(workspace)["acquireTime"]) - renewed).total_seconds()
-    duration = float(SOON["SPECTROGRAM_LEASE_DURATION"])
+    duration = float(STEADY["SPECTROGRAM_LEASE_DURATION"])
     print(f"taken over {seconds:.0f} s after the last renewal, of a lease of {duration:.0f} s")
     assert duration - 1 <= seconds <= duration * 4 / 3 + PATIENCE, "the times are in whole seconds"
     return lease(workspace)
