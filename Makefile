@@ -11,6 +11,7 @@ LIVES ?= 10000
 # Of `make images REGISTRY=…`: the images' tag, and the first of docker, podman and buildah that is there.
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILDER ?= $(notdir $(firstword $(foreach one,docker podman buildah,$(shell command -v $(one)))))
+STORM ?= 1000 20 2
 
 .DEFAULT_GOAL := help
 
@@ -37,6 +38,9 @@ model: $(VENV)/installed ## play ten thousand lives of jobs against the real rec
 
 compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them
 	@PYTHONPATH=tests $(BIN)/python -m harness.compatibility $(ONLY)
+
+storm: $(VENV)/installed ## 1,000 jobs of every fate, two operators killed twenty times, an API server restarted twice (needs Go); STORM='100 4 1' for a look
+	@STORM='$(STORM)' $(BIN)/python -m pytest -q -s tests/cluster/test_storm.py
 
 bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(BENCH)
@@ -93,4 +97,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model compatibility bench bench-operator images cluster cluster-down crds chart metrics reference lock
+.PHONY: help demo test lint planted model storm compatibility bench bench-operator images cluster cluster-down crds chart metrics reference lock
