@@ -81,6 +81,10 @@ metrics: $(VENV)/installed ## write docs/metrics.md from the metrics
 reference: $(VENV)/installed ## write docs/reference.md, and the table of reasons in docs/troubleshooting.md
 	@PYTHONPATH=tests $(BIN)/python -m harness.reference_page
 
+faults: $(VENV)/installed ## write docs/fault-tests.md from docs/faults.md, the table of reasons, and the tests
+	@PYTHONPATH=tests $(BIN)/python -m harness.fault_page > docs/fault-tests.md.new
+	@mv docs/fault-tests.md.new docs/fault-tests.md
+
 lock: ## write the lock files anew: names, versions and hashes (needs uv)
 	echo hatchling | uv pip compile pyproject.toml - --all-extras $(LOCK) -o tests/requirements.txt
 	echo hatchling | uv pip compile pyproject.toml - --extra operator $(LOCK) -o operator/requirements.txt
@@ -97,4 +101,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model storm compatibility bench bench-operator images cluster cluster-down crds chart metrics reference lock
+.PHONY: help demo test lint planted model storm compatibility bench bench-operator images cluster cluster-down crds chart metrics reference faults lock

@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
+from harness.client import CommandError
 from harness.waiting import wait_until
 from pods.shapes import Body, condition
 from pods.statuses import ended, succeeded, waiting
@@ -188,6 +189,50 @@ def test_a_limit_range_that_worker_pods_cannot_meet_is_told(workspace: Workspace
     assert (status.phase, status.reason) == ("Failed", "PodRejected")
     assert "maximum memory usage per Container is 512Mi" in (status.message or "")
     assert workspace.pods() == []
+
+
+def test_a_pod_that_a_gate_holds_waits_at_no_cost(workspace: Workspace) -> None:
+    """Fault 20. Said of a pod that no scheduler looks at: a gate is set when a pod is created, by others than us."""
+    nobody = pools(default={"schedulerName": "nobody"})
+    workspace.operator(SPECTROGRAM_POOLS=nobody, SPECTROGRAM_PENDING_TIMEOUT="1").start()
+    workspace.submit()
+    wait_until(lambda: workspace.pods(), what="the pod")
+    (pod,) = workspace.pods()
+    gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "waits for its queue"}
+    workspace.play(pod, {"phase": "Pending", "conditions": [gate]})
+    workspace.wait_for_status(phase="Queued", reason="SchedulingGated")
+
+
+def test_a_policy_that_refuses_the_pod_ends_the_job_in_its_words(workspace: Workspace, operator: Operator) -> None:
+    """Fault 43: nobody waits for a policy to change."""
+    name = f"no-pods-{workspace.namespace}"
+    here = {"matchLabels": {"kubernetes.io/metadata.name": workspace.namespace}}
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    of_all = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    rule = {"expression": "false", "message": "no pods on a Sunday"}
+    policy = {"matchConstraints": {"resourceRules": [pods]}, "validations": [rule]}
+    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": here}}
+    workspace.client.apply(
+        {**of_all, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+        {**of_all, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    )
+    try:
+        wait_until(lambda: refuses_pods(workspace), what="the policy to be in force")
+        workspace.submit()
+        status = workspace.wait_for_end()
+    finally:
+        for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
+            workspace.client.kubectl("delete", kind, name)
+    assert (status.phase, status.reason, status.attempt) == ("Failed", "PodRejected", 1)
+    assert "no pods on a Sunday" in (status.message or "")
+
+
+def refuses_pods(workspace: Workspace) -> bool:
+    try:
+        workspace.client.kubectl("run", "probe", "--image=none", "--dry-run=server")
+    except CommandError as error:
+        return "no pods on a Sunday" in error.output
+    return False
 
 
 def test_the_worker_pod_is_welcome_where_pod_security_is_restricted(workspace: Workspace, operator: Operator) -> None:

@@ -53,6 +53,15 @@ def worker_with_authority() -> tuple[Path, Path]:
     return images.build_image(dockerfile, tag, authority, base=image_archives()[1]), authority
 
 
+def faulty_workers() -> list[Path]:
+    """Archives of the worker's image with the tags `faulty` and `unstartable`: what Dockerfiles of these names say."""
+    here, worker = Path(__file__).parent, image_archives()[1]
+    return [
+        images.build_image(here / f"Dockerfile.{tag}", f"{_REGISTRY}/spectrogram-worker:{tag}", here, base=worker)
+        for tag in ("faulty", "unstartable")
+    ]
+
+
 def install(client: Client, release: str, values: Mapping[str, Any]) -> None:
     """Install the chart into the client's namespace, or upgrade it; ends when the operator is ready."""
     image = {"registry": _REGISTRY, "tag": _TAG}
@@ -101,7 +110,7 @@ def write_recording(folder: Path) -> None:
 if __name__ == "__main__":
     print(*image_archives(), sep="\n")
     if sys.argv[1:] == ["for-tests"]:
-        print(worker_with_authority()[0])
+        print(worker_with_authority()[0], *faulty_workers(), sep="\n")
         debian.ensure_installed(debian.NODE)
         debian.prometheus()
         debian.alertmanager()

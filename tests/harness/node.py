@@ -135,6 +135,12 @@ class Node:
         # Images and volumes are large; the logs beside them stay.
         shutil.rmtree(self.folder / "disk", ignore_errors=True)
 
+    def mount_disk(self, folder: Path, size: str) -> None:
+        """A file system of its own, no larger than that, at a folder of this machine: for pods alone."""
+        done = self._run("mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "tmpfs", folder)
+        if done.returncode:
+            raise HarnessError(f"cannot mount at {folder}: {done.stderr}")
+
     @property
     def _booted(self) -> Path:
         return self.folder / "booted"
