@@ -30,7 +30,7 @@ class WorkQueue:
     ) -> None:
         """`on_error` is told of each error of a reconcile, `measure` how long each took and whether it failed.
 
-        More workers make nothing faster on a busy API server: then pods wait for it to be started, and jobs for their pods.
+        With more workers pods wait longer for a busy API server to be started, and their jobs are no sooner done.
         """
         self._reconcile = reconcile
         self._workers = workers
