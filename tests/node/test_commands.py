@@ -40,7 +40,7 @@ def test_workers_logs_wait_and_status_of_a_real_worker(radio: Site) -> None:
 
 def test_view_fetches_what_a_worker_has_published(radio: Site, tmp_path: Path) -> None:
     """The picture comes through the log of the pod that reads; all results, too much for a log, through an exec."""
-    radio.submit("seen", output={"formats": ["png", "npz", "zarr"]})
+    radio.submit("seen", output={"formats": ["png", "npz", "zarr"]}, reduce={"columns": 700})
     radio.wait_for_end("seen")
     assert sum(output.bytes for output in radio.status("seen").outputs) > MOST_LOG_BYTES
     picture = kubectl_spectrogram(radio, "view", "seen").removeprefix("The picture is ").strip()

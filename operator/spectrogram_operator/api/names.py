@@ -13,7 +13,7 @@ LABEL_JOB_UID = f"{GROUP}/job-uid"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_QUEUE = f"{GROUP}/queue"
 LABEL_PUBLISHES = f"{GROUP}/publishes"
-"""On what the chart tells people: a ConfigMap with this label, `worker`, says how the workers' pods are."""
+"""On what the chart tells people: a ConfigMap says how the workers' pods are, of its namespace or of all."""
 ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
 
 MAIN_CONTAINER = "worker"

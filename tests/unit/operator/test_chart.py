@@ -224,7 +224,7 @@ def test_what_a_pod_that_reads_must_know_is_published_where_jobs_are(chart: Char
         )
     }
     (alone,) = (one for one in of_kind(chart.render(scope="Cluster"), "ConfigMap"))
-    assert alone["metadata"]["labels"][LABEL_PUBLISHES] == "worker"
+    assert alone["metadata"]["labels"][LABEL_PUBLISHES] == "worker-of-all"
 
 
 def test_the_operator_runs_restricted(chart: Chart) -> None:

@@ -12,7 +12,15 @@ from spectrogram_operator.api.job import ValidJob
 from spectrogram_operator.cli.cluster.jobs import Body, Pods
 from spectrogram_operator.cli.cluster.words import NOT_ALLOWED, UNAVAILABLE
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.view.reader import HAND_OUT, PUBLISHED, WorkerPods, obstacle, read_published, reader_pod
+from spectrogram_operator.cli.view.reader import (
+    HAND_OUT,
+    PUBLISHED,
+    PUBLISHED_OF_ALL,
+    WorkerPods,
+    obstacle,
+    read_published,
+    reader_pod,
+)
 from spectrogram_operator.cli.view.received import receive
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.building.stores import store_of
@@ -76,9 +84,9 @@ def _goes_through_log(pods: Pods, namespace: str, size: int) -> bool:
 def worker_pods(source: Source, namespace: str) -> WorkerPods:
     """How the workers' pods are: what the chart has published, with the person's own image where one is given."""
     found = None
-    for place in (namespace, None):
+    for place, selector in ((namespace, PUBLISHED), (None, PUBLISHED_OF_ALL)):
         try:
-            published = source.pods.config_maps(place, PUBLISHED)
+            published = source.pods.config_maps(place, selector)
         except ClusterError as error:
             if error.code != 403:
                 raise

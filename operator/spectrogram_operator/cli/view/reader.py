@@ -11,7 +11,8 @@ from spectrogram_operator.api.names import LABEL_PUBLISHES, MAIN_CONTAINER
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_worker.contract.handing_out import WANTED_VARIABLE, WantedResults
 
-PUBLISHED = f"{LABEL_PUBLISHES}=worker"
+PUBLISHED, PUBLISHED_OF_ALL = f"{LABEL_PUBLISHES}=worker", f"{LABEL_PUBLISHES}=worker-of-all"
+"""What is published for the namespace that it is in, and for all namespaces."""
 HAND_OUT = ("python", "-m", "spectrogram_worker.hand_out")
 SECONDS = 600
 _NOTHING = ("python", "-c", f"import time; time.sleep({SECONDS})")

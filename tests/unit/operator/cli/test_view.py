@@ -66,6 +66,7 @@ class Cluster:
     def __init__(self, claim: Path, *rights: str, published: Body | None = None, phase: str = "Running") -> None:
         self.claim, self.rights, self.phase = claim, rights, phase
         self.data = PUBLISHED if published is None else published
+        self.of_all: Body | None = None
         self.created: list[Body] = []
         self.deleted: list[str] = []
 
@@ -73,9 +74,12 @@ class Cluster:
         return f"{verb} {resource}/{subresource}" in self.rights
 
     def config_maps(self, namespace: str | None, selector: str) -> Sequence[Body]:
-        assert selector == "spectrogram.dev/publishes=worker"
         if namespace is None:
-            raise ClusterError(403, "Forbidden", "no")
+            assert selector == "spectrogram.dev/publishes=worker-of-all"
+            if self.of_all is None:
+                raise ClusterError(403, "Forbidden", "no")
+            return [{"metadata": {"namespace": "system", "name": "x"}, "data": self.of_all}]
+        assert selector == "spectrogram.dev/publishes=worker"
         return [{"metadata": {"namespace": namespace, "name": "x"}, "data": self.data}] if self.data else []
 
     def create_pod(self, namespace: str, body: Body) -> Body:
@@ -178,6 +182,10 @@ def test_without_an_image(tmp_path: Path) -> None:
     for published, words in ({}, "says which image the workers have: write --image IMAGE"), ({"image": "x"}, "version"):
         with pytest.raises(CommandError, match=words):
             fetch(job(), [], tmp_path, source(Cluster(tmp_path, "get pods/log", published=published)))
+    of_all = Cluster(tmp_path, "get pods/log", published={})
+    of_all.of_all = PUBLISHED
+    fetch(job(), [], tmp_path, source(of_all))
+    assert of_all.created[0]["spec"]["containers"][0]["image"] == PUBLISHED["image"]
     cluster = Cluster(tmp_path, "get pods/log")
     fetch(job(), [], tmp_path, source(cluster, image="mine:2"))
     assert cluster.created[0]["spec"]["containers"][0]["image"] == "mine:2"
