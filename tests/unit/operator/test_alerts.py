@@ -271,7 +271,7 @@ def test_without_other_values_the_rules_are_those_of_the_file() -> None:
     assert rules_of(alerts=None) == ALERTS
 
 
-@pytest.mark.parametrize("alert", ALERTS.keys() - {"SpectrogramOperatorDown", "SpectrogramNoLeader"})
+@pytest.mark.parametrize("alert", sorted(ALERTS.keys() - {"SpectrogramOperatorDown", "SpectrogramNoLeader"}))
 @pytest.mark.parametrize("threshold", [0, 0.5, 7, 12500000])
 def test_a_threshold_is_a_value(alert: str, threshold: float) -> None:
     found = rules_of(alerts={alert: {"threshold": threshold}})[alert]["expr"]
