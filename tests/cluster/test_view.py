@@ -20,6 +20,14 @@ def person(workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch
     return Person(workspace, capsys, monkeypatch)
 
 
+RULES_OF_A_READER = [
+    {"apiGroups": ["spectrogram.dev"], "resources": ["spectrogramjobs"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]},
+]
+"""In the job's namespace alone: what another test publishes for all is not seen."""
+
+
 def finish(workspace: Workspace) -> None:
     workspace.operator().start()
     workspace.submit()
@@ -52,9 +60,11 @@ def test_what_is_missing_is_said(workspace: Workspace, person: Person, tmp_path:
         f"spectrogram: there is no job fm-band in the namespace {workspace.namespace}\n",
     )
     finish(workspace)
+    everywhere, person.kubeconfig = person.kubeconfig, workspace.kubeconfig_with("reader", RULES_OF_A_READER)
     unpublished = person.types("view", "fm-band")
     assert (unpublished.code, unpublished.errors.count("\n")) == (69, 1)
     assert "says which image the workers have: write --image IMAGE" in unpublished.errors
+    person.kubeconfig = everywhere
 
     (tmp_path / "spectrogram.npz").touch()
     there = person.types("view", "fm-band", "--save", str(tmp_path))

@@ -21,5 +21,7 @@ MAIN_CONTAINER = "worker"
 
 LEASE = "spectrogram-operator"
 """The Lease, in each watched namespace, of whoever serves this namespace by name."""
-LEASE_OF_ALL = ("default", "spectrogram-operator-all-namespaces")
+PLACE_OF_ALL = "default"
+"""The namespace, which few may write in, with what is about all namespaces."""
+LEASE_OF_ALL = (PLACE_OF_ALL, "spectrogram-operator-all-namespaces")
 """Namespace and name of the Lease of whoever serves all namespaces."""

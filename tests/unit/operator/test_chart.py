@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spectrogram_operator.api.names import LABEL_PUBLISHES, LEASE, LEASE_OF_ALL
+from spectrogram_operator.api.names import LABEL_PUBLISHES, LEASE, LEASE_OF_ALL, PLACE_OF_ALL
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.cli.view.reader import WorkerPods, read_published
 from spectrogram_operator.core.policy import Policy
@@ -224,6 +224,7 @@ def test_what_a_pod_that_reads_must_know_is_published_where_jobs_are(chart: Char
         )
     }
     (alone,) = (one for one in of_kind(chart.render(scope="Cluster"), "ConfigMap"))
+    assert alone["metadata"]["namespace"] == PLACE_OF_ALL
     assert alone["metadata"]["labels"][LABEL_PUBLISHES] == "worker-of-all"
 
 

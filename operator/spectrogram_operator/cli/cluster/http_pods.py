@@ -103,10 +103,10 @@ class HttpPods(Requests):
         }
         return bool(self.request("POST", _REVIEWS, review)["status"]["allowed"])
 
-    def config_maps(self, namespace: str | None, selector: str) -> Sequence[Body]:
+    def config_maps(self, namespace: str, selector: str) -> Sequence[Body]:
         """See Pods."""
-        below = f"/namespaces/{quote(namespace)}" if namespace is not None else ""
-        found = self.request("GET", f"/api/v1{below}/configmaps", query={"labelSelector": selector})
+        path = f"/api/v1/namespaces/{quote(namespace)}/configmaps"
+        found = self.request("GET", path, query={"labelSelector": selector})
         return found.get("items") or []
 
 

@@ -42,8 +42,8 @@ class Pods(Protocol):
         """Whether one may do this here."""
         ...
 
-    def config_maps(self, namespace: str | None, selector: str) -> Sequence[Body]:
-        """The ConfigMaps of this namespace or of all that the label selector chooses."""
+    def config_maps(self, namespace: str, selector: str) -> Sequence[Body]:
+        """The ConfigMaps of this namespace that the label selector chooses."""
         ...
 
 

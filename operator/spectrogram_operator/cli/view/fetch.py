@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spectrogram_operator.api.job import ValidJob
+from spectrogram_operator.api.names import PLACE_OF_ALL
 from spectrogram_operator.cli.cluster.jobs import Body, Pods
 from spectrogram_operator.cli.cluster.words import NOT_ALLOWED, UNAVAILABLE
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
@@ -84,7 +85,7 @@ def _goes_through_log(pods: Pods, namespace: str, size: int) -> bool:
 def worker_pods(source: Source, namespace: str) -> WorkerPods:
     """How the workers' pods are: what the chart has published, with the person's own image where one is given."""
     found = None
-    for place, selector in ((namespace, PUBLISHED), (None, PUBLISHED_OF_ALL)):
+    for place, selector in ((namespace, PUBLISHED), (PLACE_OF_ALL, PUBLISHED_OF_ALL)):
         try:
             published = source.pods.config_maps(place, selector)
         except ClusterError as error:
