@@ -61,7 +61,7 @@ def test_other_tests_run_pages_that_exist() -> None:
 
 def test_make_images_does_what_the_quick_start_writes_out() -> None:
     written = [command for block in blocks("docs/quick-start.md") for command in block.commands]
-    dry_run = ["make", "--dry-run", "images", "REGISTRY=$REGISTRY", "BUILDER=docker"]
+    dry_run = ["make", "--no-print-directory", "--dry-run", "images", "REGISTRY=$REGISTRY", "BUILDER=docker"]
     done = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.replace("EGISTRY", "$REGISTRY").splitlines() == [c for c in written if c.startswith("docker ")]
 
