@@ -154,7 +154,7 @@ def test_what_cannot_be_is_said_once_and_never_tried_again(radio: Site, case: Re
     [
         ({"transfrom": {"fftSize": 2048}}, 'unknown field "spec.transfrom"'),
         ({"timeLimits": {"softSeconds": 60, "hardSeconds": 60}}, "softSeconds must be less than hardSeconds"),
-        ({"input": {"claimName": "recordings", "path": "../demo.drf"}}, "spec.input: Invalid"),
+        ({"input": {"claimName": "recordings", "path": "../demo.drf"}}, "spec.input.path: Invalid"),
         ({"output": {}}, "output goes to one place: write one of claimName and store"),
     ],
 )
