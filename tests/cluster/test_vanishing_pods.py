@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cluster.api import ApiError
 from cluster.audit import Audit
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
@@ -257,6 +258,17 @@ def reasons(status: SpectrogramJobStatus) -> list[str | None]:
 def priority_class(workspace: Workspace) -> Iterator[str]:
     name = f"important-{workspace.namespace}"
     workspace.client.kubectl("create", "priorityclass", name, "--value=1000000")
+    # Admission reads priority classes from a watch of its own, which may be behind.
+    try_out = f"/api/v1/namespaces/{workspace.namespace}/pods?dryRun=All"
+
+    def is_known() -> bool:
+        try:
+            workspace.api.request("POST", try_out, rival_pod("none", name))
+        except ApiError as error:
+            return "no PriorityClass" not in error.message
+        return True
+
+    wait_until(is_known, what=f"pods of the priority class {name} to be admitted")
     yield name
     workspace.client.kubectl("delete", "priorityclass", name)
 
