@@ -13,9 +13,8 @@ from spectrogram_worker.contract.framing import FrameShape
 LARGEST_VECTOR = 64
 """Bytes of the widest vectors that the compiled kernel is made for: 16 numbers of single precision."""
 _SIDE_BY_SIDE = LARGEST_VECTOR // 4
-_APART = (
-    16  # further than its length a column begins behind another: a power of two would crowd a few places of the cache
-)
+_APART = 16
+"""Numbers between two columns: with a length of a power of two all of them would crowd the same places of the cache."""
 _FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as many
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from spectrogram_operator.api.names import LABEL_PUBLISHES, MAIN_CONTAINER
 from spectrogram_operator.cli.cluster.jobs import Body
+from spectrogram_operator.core.building.restricted import CONTAINER_SECURITY, pod_security
 from spectrogram_worker.contract.handing_out import WANTED_VARIABLE, WantedResults
 
 PUBLISHED, PUBLISHED_OF_ALL = f"{LABEL_PUBLISHES}=worker", f"{LABEL_PUBLISHES}=worker-of-all"
@@ -54,11 +55,7 @@ def reader_pod(job: str, claim: str, wanted: WantedResults, pods: WorkerPods, *,
         "command": list(_NOTHING if waits else HAND_OUT),
         "env": [{"name": WANTED_VARIABLE, "value": wanted.model_dump_json(by_alias=True, exclude_none=True)}],
         "resources": {"requests": resources, "limits": resources},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "results", "mountPath": wanted.folder, "readOnly": True}],
     }
     return {
@@ -76,14 +73,7 @@ def reader_pod(job: str, claim: str, wanted: WantedResults, pods: WorkerPods, *,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "imagePullSecrets": [{"name": name} for name in pods.pull_secrets],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": pods.run_as_user,
-                "runAsGroup": pods.run_as_user,
-                "fsGroup": pods.fs_group,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": pod_security(pods.run_as_user, pods.fs_group),
             "containers": [container],
             "volumes": [{"name": "results", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}],
         },

@@ -1,7 +1,7 @@
 """Posts Kubernetes events beside the reconciles: an event is news for people, and no job waits for it.
 
-Nor is one held up by it: where a thousand jobs start at once, their events would cost the API server as much as a third
-of all that makes them run. So they are posted at a pace, with the time at which they were told.
+Nor is one held up by it: where a thousand jobs start at once, their events would take the API server's time from what
+makes them run. So they are posted at a pace, with the time at which they were told.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class EventPosts:
     async def run(self) -> None:
         """Post until cancelled: so many at once, then so many in a second."""
         loop = asyncio.get_running_loop()
-        spent = 0.0  # the moment from which on as many may be posted at once as at the start
+        spent = 0.0  # from this moment on as many may be posted at once as at the start
         while True:
             job, event, told = await self._waiting.get()
             spent = max(spent, loop.time()) + 1 / PER_SECOND

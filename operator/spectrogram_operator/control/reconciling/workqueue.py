@@ -30,7 +30,7 @@ class WorkQueue:
     ) -> None:
         """`on_error` is told of each error of a reconcile, `measure` how long each took and whether it failed.
 
-        With more workers pods wait longer for a busy API server to be started, and their jobs are no sooner done.
+        More workers would end no job sooner: on a busy API server their requests keep its pod from being started.
         """
         self._reconcile = reconcile
         self._workers = workers

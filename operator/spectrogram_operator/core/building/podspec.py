@@ -18,6 +18,7 @@ from spectrogram_operator.api.names import (
 from spectrogram_operator.api.quantity import bytes_quantity
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
+from spectrogram_operator.core.building.restricted import CONTAINER_SECURITY, pod_security
 from spectrogram_operator.core.building.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
 from spectrogram_operator.core.building.stores import file_path, service_account, store_of, worker_places
 from spectrogram_operator.core.policy import Policy, Pool, Store
@@ -131,14 +132,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
         "enableServiceLinks": False,
         "nodeSelector": dict(pool.node_selector),
         "tolerations": [dict(toleration) for toleration in pool.tolerations],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": policy.run_as_user,
-            "runAsGroup": policy.run_as_user,
-            "fsGroup": policy.fs_group,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(policy.run_as_user, policy.fs_group),
         "containers": [
             {
                 "name": MAIN_CONTAINER,
@@ -152,11 +146,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
                 "ports": [{"name": PROGRESS_PORT_NAME, "containerPort": PROGRESS_PORT}],
                 "resources": {"requests": dict(resources), "limits": dict(resources)},
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONTAINER_SECURITY,
                 "volumeMounts": mounts,
             }
         ],
