@@ -1,4 +1,4 @@
-"""What Pod Security `restricted` asks of a pod, and read-only roots: of a worker's, and of one that reads its results."""
+"""What Pod Security `restricted` asks of a pod, and read-only roots: of workers, and of what reads their results."""
 
 from typing import Any
 
