@@ -20,6 +20,7 @@ from harness import installation, network
 from harness.control_plane import ControlPlane
 from harness.injecting import injecting
 from harness.node import Node
+from harness.standby import standby_node
 from harness.waiting import wait_until
 from node.setup import create_claims
 from node.site import JOB, LONG, MEDIUM, Body, Site, worker_process
@@ -274,12 +275,13 @@ def test_a_node_that_falls_silent_is_given_up_and_the_job_goes_on_when_there_is_
     """Fault 16."""
     bench.submit("silenced", output={"path": "hang"}, timeLimits={"hardSeconds": 900})
     bench.wait("silenced", lambda status: status.phase == "Running", "its worker")
-    node.stop_part("kubelet")
-    try:
-        first = bench.first("silenced")
-    finally:
-        node.start_part("kubelet")
-        bench.client.wait_for_node(node.name)
+    with standby_node(bench.client):
+        node.stop_part("kubelet")
+        try:
+            first = bench.first("silenced")
+        finally:
+            node.start_part("kubelet")
+            bench.client.wait_for_node(node.name)
     assert (first.reason, first.retry_class) == ("NodeTainted", RetryClass.INFRASTRUCTURE)
     bench.wait("silenced", lambda status: status.attempt == 2 and status.phase == "Running", "its next attempt")
     bench.client.kubectl("delete", JOB, "silenced", "--wait=false")
