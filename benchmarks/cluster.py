@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from cluster.api import Api
-from cluster.workspace import Workspace
+from cluster.workspace import Workspace, chart_rules
 from harness import binaries
 from harness.client import Client
 from harness.control_plane import ControlPlane
@@ -28,7 +28,7 @@ from harness.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 KWOK = Path(__file__).parent / "kwok"
-OPERATOR, NATIVE = "spectrogram-operator", "system:serviceaccount:kube-system:job-controller"
+NATIVE = "system:serviceaccount:kube-system:job-controller"
 JOBS = "spectrogramjobs"
 THREADS = 4
 # Flags of the control plane: its own clients are not held back, and nodes without heartbeats stay ready.
@@ -51,7 +51,8 @@ class Bench:
         self._port = free_port()
         self._audit = folder / "audit.log"
         policy = folder / "audit.yaml"
-        writes = {"level": "Metadata", "users": [OPERATOR, NATIVE], "verbs": ["create", "update", "patch", "delete"]}
+        verbs = ["create", "update", "patch", "delete"]
+        writes = {"level": "Metadata", "userGroups": ["system:serviceaccounts"], "verbs": verbs}
         rules = {"rules": [writes, {"level": "None"}], "omitStages": ["RequestReceived"]}
         policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", **rules}))
         flags = {
@@ -60,9 +61,6 @@ class Bench:
             "kube-scheduler": LIFTED,
         }
         self.control_plane = ControlPlane(folder / "control-plane", flags=flags)
-        self.kubeconfig = self.control_plane.certificates.kubeconfig(
-            OPERATOR, self.control_plane.server, group="system:masters"
-        )
         command: list[str | Path] = [
             kwok(),
             f"--kubeconfig={self.control_plane.kubeconfig}",
@@ -82,6 +80,7 @@ class Bench:
                 create_node(client, name, labels={"node": name}, cpu="100000", memory="1000Ti", pods="100000")
                 disk = {"ephemeral-storage": "1000Ti"}
                 client.patch_status("node", name, {"capacity": disk, "allocatable": disk})
+            self._rules = chart_rules(client)
             self._kwok.start()
             try:
                 yield self
@@ -90,8 +89,8 @@ class Bench:
 
     @contextmanager
     def namespace(self) -> Iterator[Workspace]:
-        """A fresh one with the claims that jobs name."""
-        workspace = Workspace(self.control_plane, self.folder, [])
+        """A fresh one with the claims that jobs name, and the account that the operator has there."""
+        workspace = Workspace(self.control_plane, self.folder, self._rules)
         workspace.open()
         try:
             yield workspace
@@ -102,7 +101,7 @@ class Bench:
     def operator(self, workspace: Workspace, *, slots: int = 100_000, node: str = "played") -> Iterator["Operator"]:
         """The operator with its default settings but for the slots, from its start to its end."""
         pool = {"maxConcurrent": slots, "nodeSelector": {"node": node}}
-        operator = Operator(self.kubeconfig, workspace.namespace, self.folder, {"default": pool}, self._port)
+        operator = Operator(workspace.kubeconfig, workspace.namespace, self.folder, {"default": pool}, self._port)
         operator.program.start()
         try:
             yield operator
@@ -112,7 +111,7 @@ class Bench:
     @contextmanager
     def bare_kopf(self, workspace: Workspace) -> Iterator[Program]:
         """kopf alone, beside the operator."""
-        command = ["env", f"KUBECONFIG={self.kubeconfig}", sys.executable, "-m", "benchmarks.bare_kopf"]
+        command = ["env", f"KUBECONFIG={workspace.kubeconfig}", sys.executable, "-m", "benchmarks.bare_kopf"]
         program = Program("kopf", [*command, workspace.namespace], self.folder / f"kopf-{workspace.namespace}.log")
         program.start()
         try:

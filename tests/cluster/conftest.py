@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.audit import Audit
 from cluster.operator_process import Operator
-from cluster.workspace import POOL_LABEL, Workspace
+from cluster.workspace import POOL_LABEL, Workspace, chart_rules
 from harness.certificates import Certificates
 from harness.client import Client
 from harness.control_plane import ApiServer, ControlPlane
@@ -21,7 +20,6 @@ from harness.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "spectrogramjobs.yaml"
-CHART = ROOT / "helm" / "spectrogram-operator"
 
 
 OWN_CONTROL_PLANE = pytest.mark.xdist_group("own control plane")
@@ -128,11 +126,7 @@ def namespace(control_plane: ApiServer) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def operator_rules(control_plane: ApiServer) -> list[dict[str, Any]]:
-    """What the chart lets the operator do in a namespace that it watches."""
-    template = control_plane.client().helm("template", "release", str(CHART), "--show-only=templates/rbac.yaml")
-    role = next(manifest for manifest in yaml.safe_load_all(template) if manifest["kind"] == "Role")
-    rules: list[dict[str, Any]] = role["rules"]
-    return rules
+    return chart_rules(control_plane.client())
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import yaml
 
 from cluster.audit import Audit
-from cluster.conftest import CHART, OWN_CONTROL_PLANE
+from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
-from cluster.workspace import ACCOUNT, Workspace
+from cluster.workspace import ACCOUNT, CHART, Workspace
 from harness.client import Client
 from pods.shapes import Body
 from pods.statuses import succeeded

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.conftest import CHART
+from cluster.workspace import CHART
 from harness.client import Client
 
 # The cluster of the tests has no Prometheus Operator.

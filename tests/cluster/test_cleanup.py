@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.conftest import CHART, opened
+from cluster.conftest import opened
 from cluster.person import Person
 from cluster.worker import serving
-from cluster.workspace import Workspace
+from cluster.workspace import CHART, Workspace
 from harness.control_plane import ApiServer
 from harness.ports import free_port
 from pods.reports import report_of

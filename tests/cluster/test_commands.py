@@ -124,6 +124,16 @@ def test_status_says_how_many_are_ahead(place: Workspace, person: Person) -> Non
     assert again.errors == f"spectrogram: there is no job nobody in the namespace {place.namespace}\n"
 
 
+def test_the_api_server_tells_which_program_wrote_what(place: Workspace, person: Person, tmp_path: Path) -> None:
+    person.types("submit", write(tmp_path, job_body("signed")))
+    place.start("signed")
+    job, (pod,) = place.job("signed"), place.pods("signed")
+    writers = {entry["manager"] for one in (job, pod) for entry in one["metadata"]["managedFields"]}
+    assert {"spectrogram", "spectrogram-operator"} <= writers
+    assert not any(writer.startswith(("Python", "OpenAPI")) for writer in writers)
+    finish(place, "signed")
+
+
 def test_status_without_an_operator_says_so(place: Workspace, person: Person) -> None:
     with place.control_plane.client().fresh_namespace() as other:
         other.create(job_body("alone"))

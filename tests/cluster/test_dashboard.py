@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from cluster.conftest import CHART
 from cluster.operator_process import Operator
 from cluster.worker import Worker, serving
-from cluster.workspace import Workspace
+from cluster.workspace import CHART, Workspace
 from harness.prometheus import ON_DEBIAN, Prometheus, Target
 from harness.waiting import HarnessError, wait_until
 from pods.reports import report_of

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.conftest import CHART, CRD, OWN_CONTROL_PLANE, conditions
+from cluster.conftest import CRD, OWN_CONTROL_PLANE, conditions
 from cluster.operator_process import Operator
-from cluster.workspace import Workspace, pools
+from cluster.workspace import CHART, Workspace, pools
 from harness import binaries
 from harness.client import Client, CommandError
 from harness.waiting import wait_until

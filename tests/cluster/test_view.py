@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.conftest import CHART
 from cluster.person import Person
-from cluster.workspace import Workspace
+from cluster.workspace import CHART, Workspace
 from harness.installation import RESTRICTED
 from pods.statuses import succeeded
 from spectrogram_operator.cli.view import fetch

@@ -11,6 +11,7 @@ import yaml
 
 from cluster.api import Api
 from cluster.operator_process import Operator
+from harness.client import Client
 from harness.control_plane import ApiServer
 from harness.waiting import wait_until
 from pods.jobs import job_body
@@ -19,6 +20,7 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 
 Body = dict[str, Any]
 
+CHART = Path(__file__).parents[2] / "helm" / "spectrogram-operator"
 ACCOUNT = "spectrogram-operator"
 POOL_LABEL = "spectrogram.test/pool"
 # Seconds. It bounds how long a broken test hangs: an operator that is killed thirty times starts thirty times.
@@ -35,6 +37,14 @@ def pool(node: str, **settings: Any) -> Body:
 def pools(default: Mapping[str, Any] | None = None, large: Mapping[str, Any] | None = None) -> str:
     """SPECTROGRAM_POOLS for the played nodes, with additions to each pool."""
     return json.dumps({"default": pool("default", **(default or {})), "large_jobs": pool("large", **(large or {}))})
+
+
+def chart_rules(client: Client) -> list[Body]:
+    """What the chart lets the operator do in a namespace that it watches."""
+    template = client.helm("template", "release", str(CHART), "--show-only=templates/rbac.yaml")
+    role = next(manifest for manifest in yaml.safe_load_all(template) if manifest["kind"] == "Role")
+    rules: list[Body] = role["rules"]
+    return rules
 
 
 class Workspace:
@@ -237,6 +247,11 @@ class Workspace:
 
     def _create_account(self) -> Path:
         return self.kubeconfig_with(ACCOUNT, self._rules)
+
+    @property
+    def user(self) -> str:
+        """How the API server names the operator."""
+        return f"system:serviceaccount:{self.namespace}:{ACCOUNT}"
 
     def kubeconfig_of(self, account: str) -> Path:
         """For a program that runs as this account of the namespace."""

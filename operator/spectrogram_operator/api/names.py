@@ -16,6 +16,10 @@ LABEL_PUBLISHES = f"{GROUP}/publishes"
 """On what the chart tells people: a ConfigMap says how the workers' pods are, of its namespace or of all."""
 ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
 
+OPERATOR = "spectrogram-operator"
+COMMANDS = "spectrogram"
+"""The two programs, as they name themselves to the API server: by these it tells who wrote which field."""
+
 MAIN_CONTAINER = "worker"
 """The container of a pod that runs the worker; others are injected."""
 

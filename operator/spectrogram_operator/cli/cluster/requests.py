@@ -13,7 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 from kubernetes.config import ConfigException
 
-from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.names import COMMANDS, PLURAL
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.control.cluster.protocol import ClusterError, read_error
 
@@ -79,7 +79,8 @@ class Requests:
         follow: bool = False,
     ) -> RESTResponse:
         """The answer, whatever it is, unread; with `follow` one that may take for ever."""
-        headers = {"Accept": "application/json", "Content-Type": _MERGE if method == "PATCH" else "application/json"}
+        content_type = _MERGE if method == "PATCH" else "application/json"
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": COMMANDS}
         try:
             self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             timeout = (min(CONNECT_SECONDS, self._patience), None if follow else self._patience)

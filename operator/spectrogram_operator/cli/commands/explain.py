@@ -121,8 +121,8 @@ def _phase(job: Job, now: datetime) -> str:
 
 
 def _why(status: SpectrogramJobStatus) -> str:
-    """The reason, what it means, and what exactly happened."""
-    known = REASONS.get(status.reason or "")
+    """The reason, what it means for an attempt that ended, and what exactly happened."""
+    known = REASONS.get(status.reason or "") if status.phase is not Phase.PENDING else None
     message = plain(_clean(status.message or ""))
     meaning = known.meaning if known is not None and known.meaning not in message else ""
     sentence = ": ".join(part for part in (status.reason or "", meaning or message) if part)

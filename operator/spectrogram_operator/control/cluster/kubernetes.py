@@ -15,7 +15,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, PLURAL, VERSION
+from spectrogram_operator.api.names import API_VERSION, GROUP, KIND, LABEL_JOB_UID, OPERATOR, PLURAL, VERSION
 from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Page, read_error, status_write
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
@@ -207,7 +207,7 @@ class KubernetesCluster:
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": OPERATOR}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:

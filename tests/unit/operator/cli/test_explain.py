@@ -66,6 +66,11 @@ def test_every_phase_that_is_not_clear_has_a_step(status: dict[str, Any], words:
     assert words in what_to_do(**status)
 
 
+def test_what_a_job_still_waits_for_did_not_fail_to_come() -> None:
+    lines = explained(phase="Pending", reason="PVCNotFound", message="no PersistentVolumeClaim recodings")
+    assert "Why          PVCNotFound: no PersistentVolumeClaim recodings" in lines
+
+
 @pytest.mark.parametrize("phase", ["Starting", "Running", "Succeeded"])
 def test_where_all_is_well_nothing_is_to_be_done(phase: str) -> None:
     assert what_to_do(phase=phase) == ""
