@@ -4,6 +4,7 @@ With no C compiler the package installs without it and transforms some times slo
 """
 
 import os
+import runpy
 import shlex
 import subprocess
 import sysconfig
@@ -25,7 +26,14 @@ class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
         folder = Path(self.root, FOLDER)
         library = folder / "kernel.so"
         library.unlink(missing_ok=True)  # one from elsewhere may be for another machine
-        compiler = (*shlex.split(os.environ.get("CC", "cc")), *FLAGS, *shlex.split(os.environ.get("CFLAGS", "")))
+        source_hash = runpy.run_path(str(folder.with_name("kernel_sources.py")))["source_hash"]
+        sources = f'-DSOURCE_HASH="{source_hash(folder)}"'
+        compiler = (
+            *shlex.split(os.environ.get("CC", "cc")),
+            *FLAGS,
+            *shlex.split(os.environ.get("CFLAGS", "")),
+            sources,
+        )
         try:
             subprocess.run([*compiler, "-o", str(library), str(folder / "kernel.c")], check=True)
         except (OSError, subprocess.CalledProcessError) as error:

@@ -44,7 +44,7 @@ from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import is_missing, load_kernel, widest_vector
+from spectrogram_worker.spectrum.power import load_kernel, why_missing, widest_vector
 from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
 
@@ -157,11 +157,11 @@ class Attempt:
         log.info("Job %s: Outputs take up to %s", self._job, megabytes(needed))
         self._raise_if_stopped()
         self._destination.require_space(needed)
-        if is_missing(stream.plan):
-            self._state.warn("No compiled kernel is installed: scipy.fft takes some times longer")
+        if (reason := why_missing(stream.plan)) is not None:
+            self._state.warn(f"{reason}: scipy.fft takes some times longer")
         if chunked:
             log.info("Using chunked processing for dataset of %s", megabytes(files))
-            log.info("Processing %d samples in chunks of %d", selection.count, stream.item_samples)
+            log.info("Processing %d samples in chunks of %d", selection.count, stream.read_samples)
         return stream, output
 
     def _plan_memory(

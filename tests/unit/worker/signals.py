@@ -75,6 +75,9 @@ class MemoryReader:
         samples[...] = np.where(missing, 0, wanted)
         return missing if missing.any() else None
 
+    def in_files(self, start: int, count: int) -> None:
+        pass
+
     def close(self) -> None:
         self.recording.open_readers -= 1
 

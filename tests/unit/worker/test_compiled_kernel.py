@@ -1,6 +1,7 @@
 """The compiled kernel: as precise as single precision can be, the same bits on every processor, safe, and optional."""
 
 import ctypes
+import shutil
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from spectrogram_worker.spectrum.compiled_kernel import (
     VECTORS,
     CompiledKernel,
     can_compute,
+    is_stale,
     load_library,
     widest_vector,
 )
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import PowerPlan, new_kernel
+from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, why_missing
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
 from unit.worker.signals import MemoryRecording, stream, taken
 
@@ -270,3 +272,17 @@ def test_a_library_that_is_not_there_or_none_is_left_out(monkeypatch: pytest.Mon
     for name in ("kernel.so", "missing.so"):
         monkeypatch.setattr(compiled_kernel, "LIBRARY", tmp_path / name)
         assert load_library.__wrapped__() is None
+
+
+def test_a_library_of_other_sources_is_refused_with_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """It may understand other calls: after a change of the sources in a checkout it ended the process."""
+    folder = shutil.copytree(compiled_kernel.LIBRARY.parent, tmp_path / "kernel")
+    monkeypatch.setattr(compiled_kernel, "LIBRARY", folder / "kernel.so")
+    for found in (load_library, is_stale):
+        monkeypatch.setattr(compiled_kernel, found.__name__, found.__wrapped__)
+    plan = plan_of(64, is_complex=True)
+    assert why_missing(plan) is None
+    with (folder / "plan.h").open("a") as file:
+        file.write("/* changed */\n")
+    assert compiled_kernel.load_library() is None
+    assert why_missing(plan) == "The compiled kernel was built from other sources, install the worker again"

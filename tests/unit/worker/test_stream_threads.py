@@ -152,14 +152,13 @@ def test_threads_run_only_a_little_ahead(columns: int | None) -> None:
     reads: list[int] = []
     recording = MemoryRecording(np.zeros(2_000_000, np.float32), before_read=reads.append)
     reduce = EVERY_FRAME if columns is None else Reduce(columns=columns)
-    found = stream(recording, Transform(fft_size=64, hop_size=32), reduce, threads=2, read_bytes=40_000)
+    found = stream(recording, Transform(fft_size=64, hop_size=32), reduce, threads=2, read_bytes=8000)
     ahead = 0
     for column in found.columns():
         if columns is None:
             ahead = max(ahead, max(reads) - column.index * 32)
-    item = found.item_samples
-    assert len(reads) >= 2_000_000 // item
-    assert ahead <= 5 * item
+    assert len(reads) >= 2_000_000 // found.read_samples
+    assert ahead <= 5 * 16 * found.read_samples, "an item has 16 reads"
 
 
 def test_a_huge_column_is_shared_by_all_threads() -> None:
@@ -173,7 +172,7 @@ def test_a_huge_column_is_shared_by_all_threads() -> None:
             together.wait()
 
     recording = MemoryRecording(np.zeros(1_000_000, np.float32), before_read=meet)
-    found = stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2, read_bytes=2**20)
+    found = stream(recording, Transform(fft_size=64, hop_size=10), Reduce(columns=1), threads=2, read_bytes=2**17)
     taken(found)
     assert len(set(first)) == 2
 
@@ -206,4 +205,4 @@ def test_reads_stay_below_16_mib(read_bytes: int) -> None:
     for fft_size, hop in ((8, 1), (1024, 500), (65_536, 100), (1_048_576, 1_000_000), (64, 2**30)):
         transform = Transform(fft_size=fft_size, hop_size=hop)
         found = stream(recording, transform, count=2**40, read_bytes=read_bytes)
-        assert found.item_samples * 8 <= max(16 * 2**20, (fft_size + hop) * 8 if hop <= fft_size else 0)
+        assert found.read_samples * 8 <= max(16 * 2**20, (fft_size + hop) * 8 if hop <= fft_size else 0)

@@ -178,7 +178,7 @@ def test_every_chunking_mode_and_thread_count_gives_the_same_files(tmp_path: Pat
     assert len(sums) == 1
     (chunk,) = chunks
     assert re.fullmatch(r"Processing 1500000 samples in chunks of \d+", chunk)
-    assert int(chunk.rpartition(" ")[2]) <= 4 * 2**20 // 8
+    assert int(chunk.rpartition(" ")[2]) <= 512 * 1024 // 8
     buffers = [float(re.findall(r"buffers ([\d.]+)MB", estimate)[0]) for estimate in estimates]
     assert buffers[2] / 3 < 0.6 * buffers[0]
 

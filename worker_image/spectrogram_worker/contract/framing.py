@@ -7,16 +7,16 @@
     columns  │ column 0: r = ⌈frames / columns⌉ frames     │ column 1                            │ …
     blocks   │ block 0     │ block 1     │ block 2 (rest)  │ block 3     │ block 4     │ …
     batches  │ batch 0                   │ batch 1                             │ …
-    items    │ item 0: whole batches, read in one go by one thread             │ item 1 …
+    items    │ item 0: whole batches, reduced in one go by one thread          │ item 1 …
 
 - block: clamp(⌊32768 / fft⌋, 4, 64) frames of a column, or one above 65536 bins, counted from its first one. They are
   reduced in the transform's precision; blocks are combined to columns in double precision, in their order.
 - batch: blocks that scipy transforms together, of about 98304 bins. How it rounds a frame may depend on the others.
-- item: batches that one thread reads in one go and reduces. It may begin and end in the middle of a column; the log
-  calls it a chunk.
+- item: batches that one thread reduces in one go. It may begin and end in the middle of a column.
+- read: batches of an item, so few that their samples stay near the processor; the log calls it a chunk.
 
 Frames, blocks and batches follow from job and recording alone, so that no bit of a result depends on the number of
-threads or on how much is read at a time. Only items do.
+threads or on how much is read at a time. Only items and reads do.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ _MINIMUM_BLOCK_FRAMES, _MAXIMUM_BLOCK_FRAMES = 4, 64
 _MOST_BINS_OF_MANY = 65_536
 _MAXIMUM_SPAN = 1 << 20
 _RESULT_BYTES = 1 << 20
+_ITEM_READS, _MAXIMUM_ITEM_BYTES = 16, 8 << 20
 MAXIMUM_COLUMNS = 1 << 22
 
 
@@ -117,23 +118,30 @@ class Framing:
         return reductions if self.block_frames > 1 else 1
 
     def item_blocks(self, shape: FrameShape, reductions: int, *, read_bytes: int) -> int:
-        """Blocks of an item, at most: whole batches, one or more, that read about `read_bytes` and give 1 MiB at most."""
-        batch_frames = self.batch_blocks * self.block_frames
-        wanted = read_bytes // shape.sample_bytes
-        if self.skips:
-            batches = wanted // (batch_frames * self.window_length)
-        else:
-            batches = (wanted - self.window_length + self.hop) // (batch_frames * self.hop)
+        """Blocks of an item, at most: whole batches of 16 reads or 8 MiB, that give 1 MiB at most; one or more."""
         room = _RESULT_BYTES // (self.batch_blocks * self.results_of(reductions) * shape.bins * shape.power_bytes)
-        return min(self.blocks, max(1, min(batches, room)) * self.batch_blocks)
+        wanted = min(_ITEM_READS * read_bytes, _MAXIMUM_ITEM_BYTES)
+        batches = min(self._batches_in(wanted // shape.sample_bytes), room)
+        return min(self.blocks, max(1, batches) * self.batch_blocks)
 
-    def item_frames(self, blocks: int) -> int:
-        """Frames of an item of so many blocks, at most."""
+    def read_blocks(self, shape: FrameShape, *, read_bytes: int) -> int:
+        """Blocks of a read, at most: whole batches, one or more, that have about `read_bytes`."""
+        batches = self._batches_in(read_bytes // shape.sample_bytes)
+        return min(self.blocks, max(1, batches) * self.batch_blocks)
+
+    def _batches_in(self, samples: int) -> int:
+        batch_frames = self.batch_blocks * self.block_frames
+        if self.skips:
+            return samples // (batch_frames * self.window_length)
+        return (samples - self.window_length + self.hop) // (batch_frames * self.hop)
+
+    def frames_in(self, blocks: int) -> int:
+        """Frames of so many blocks, at most."""
         return min(blocks * self.block_frames, self.frames)
 
-    def item_samples(self, blocks: int) -> int:
-        """Samples of the longest item of so many blocks, with what the last one has beyond its last frame."""
-        frames = self.item_frames(blocks)
+    def samples_in(self, blocks: int) -> int:
+        """Samples of so many blocks, at most, with what the last ones have beyond the last frame."""
+        frames = self.frames_in(blocks)
         if self.skips:
             return frames * self.window_length
         return min(self.samples, frames * self.hop + self.window_length)

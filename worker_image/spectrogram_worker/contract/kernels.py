@@ -15,6 +15,9 @@ LARGEST_VECTOR = 64
 _SIDE_BY_SIDE = LARGEST_VECTOR // 4
 _APART = 16
 """Numbers between two columns: with a length of a power of two all of them would crowd the same places of the cache."""
+PAGE_BYTES = 4096
+PIECE_BYTES = 128 * 1024
+"""What the compiled kernel reads from files at a time, as it transforms them: all of it stays in the second-level cache."""
 _FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as many
 
 
@@ -78,6 +81,16 @@ def compiled_work_bytes(shape: FrameShape, vector: int) -> int:
     if rows == 1:
         return (6 * points + kept + shape.bins) * vector
     return 4 * max(rows, columns) * vector + (2 * columns * column_stride(rows) + kept) * shape.power_bytes
+
+
+def file_piece_bytes(shape: FrameShape, stored_bytes: int) -> int:
+    """What it reads at a time of samples that take so many bytes in files: some pages."""
+    return max(1, PIECE_BYTES // shape.sample_bytes * stored_bytes // PAGE_BYTES) * PAGE_BYTES
+
+
+def file_room_bytes(shape: FrameShape) -> int:
+    """Where it reads samples to: a frame, two pieces, and one before it is converted; see `reduce_files` in kernel.c."""
+    return shape.sample_bytes * shape.window_length + 4 * PIECE_BYTES + 4 * PAGE_BYTES
 
 
 def compiled_kernel_bytes(shape: FrameShape, vector: int, block_frames: int) -> tuple[int, int]:

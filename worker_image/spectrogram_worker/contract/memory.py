@@ -12,6 +12,7 @@ from spectrogram_worker.contract.kernels import (
     LARGEST_VECTOR,
     compiled_kernel_bytes,
     compiled_points,
+    file_room_bytes,
     scipy_kernel_bytes,
 )
 from spectrogram_worker.contract.parameters import (
@@ -25,10 +26,10 @@ from spectrogram_worker.contract.parameters import (
 
 Level = Literal["low", "moderate", "high"]
 MODERATE_SHARE, HIGH_SHARE = 0.6, 0.8
-READ_BYTES = 8 * 2**20
+READ_BYTES = 2 * 2**20
 """What a thread reads at a time, as converted samples, at most."""
-CHUNKED_READ_BYTES = 4 * 2**20
-"""The same in chunked processing: less memory at the same speed. Half as much again takes up to a third more time."""
+CHUNKED_READ_BYTES = 512 * 1024
+"""The same in chunked processing, which takes less memory."""
 READER_BUFFER_BYTES = 512 * 1024
 WIDENED_BYTES = 128 * 1024
 """What a reader of integers of an odd width (24 bits) turns into ordinary ones at once."""
@@ -157,8 +158,10 @@ def plan_memory(
         if is_compiled
         else scipy_kernel_bytes(shape, framing.batch_frames)
     )
-    buffer = shape.sample_bytes * framing.item_samples(blocks) + _BLOCK_BYTES * blocks
-    buffer += _FRAME_BYTES * framing.item_frames(blocks) if is_compiled else 0
+    buffer = shape.sample_bytes * framing.samples_in(framing.read_blocks(shape, read_bytes=read_bytes))
+    if is_compiled:
+        buffer = max(buffer, file_room_bytes(shape)) + _FRAME_BYTES * framing.frames_in(blocks)
+    buffer += _BLOCK_BYTES * blocks
     result = shape.power_bytes * blocks * framing.results_of(reductions) * shape.bins
     made = 2 * shape.power_bytes * blocks * reductions * shape.bins + _AXIS_BYTES * framing.columns
     bins = shape.bins if known.kept_bins is None else known.kept_bins

@@ -73,7 +73,13 @@ class FileReader(SegmentReader):
         self._offsets = [segment.byte_offset for segment in segments]
 
     def _fetch(self, segment: int, first: int, content: NDArray[np.uint8]) -> None:
-        self._file.read(self._offsets[segment] + first * self._type.stride, content)
+        self._file.read(self._offset(segment, first), content)
+
+    def _place(self, segment: int, first: int) -> tuple[SampleFile, int]:
+        return self._file, self._offset(segment, first)
+
+    def _offset(self, segment: int, first: int) -> int:
+        return self._offsets[segment] + first * self._type.stride
 
     def close(self) -> None:
         """Close the file."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import InputFormat
+from spectrogram_worker.sources.file_samples import FileSamples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,14 @@ class Reader(Protocol):
         Returns None when every sample is there, else a boolean array (n,), True where a sample is missing; missing
         samples are 0 in `samples`. Of the first `counted` samples those at full scale are counted: reads overlap, and
         no sample is to be counted twice. Raises WorkerError (65, 74) for data that cannot be read.
+        """
+        ...
+
+    def in_files(self, start: int, count: int) -> FileSamples | None:
+        """Where samples lie in files, for a kernel that reads them there; its files stay open until the next call.
+
+        None where they do not lie there one behind the other: some are missing, compressed, of several channels, in a
+        file that has no descriptor, or in too many files. `read` gives the same samples.
         """
         ...
 

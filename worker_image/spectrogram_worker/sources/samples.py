@@ -90,10 +90,20 @@ class SampleType:
         """How many minima in a row are padding, and not clipped samples; 0 where none are."""
         return MINIMUM_PADDING_RUN if self.padded and self.component.kind != "f" else 0
 
+    @property
+    def is_plain(self) -> bool:
+        """True when nothing lies between one sample and the next, and numbers are as this machine has them."""
+        alone = self.channels == 1 if self.iq_channels is None else (self.channels, self.iq_channels) == (2, (0, 1))
+        return alone and self.stored is None and self.component.isnative
+
+    @property
+    def shift(self) -> float:
+        """What is added to integers that were scaled to −1 … 1, so that zero is where it should be."""
+        return 2.0 ** -(8 * self.component.itemsize) if self.component.kind == "u" and not self.zero_on_code else 0.0
+
     def fits(self, samples: NDArray[Any]) -> bool:
         """True when the bytes of the file are those of `samples`: nothing to convert."""
-        alone = self.channels == 1 if self.iq_channels is None else (self.channels, self.iq_channels) == (2, (0, 1))
-        return alone and self.stored is None and self.component == _real(samples).dtype
+        return self.is_plain and self.component == _real(samples).dtype
 
     def decode(self, content: NDArray[np.uint8], samples: NDArray[Any], *, counted: int = 0) -> Decoded:
         """Fill `samples` (n,) from `content` (n · stride bytes), full scale = 1; counts in the first `counted` only."""
@@ -120,8 +130,8 @@ class SampleType:
             # Turning the top bit over subtracts half the range exactly, where float32 would round first.
             parts = (parts ^ (1 << (8 * self.component.itemsize - 1))).view(f"i{self.component.itemsize}")
         self._scale(parts, target)
-        if self.component.kind == "u" and not self.zero_on_code:
-            target += self._step(target.dtype) / 2
+        if self.shift:
+            target += target.dtype.type(self.shift)
         return Decoded(suspect, at_full_scale)
 
     def _count(self, parts: NDArray[Any]) -> int:

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.memory import READER_BUFFER_BYTES
 from spectrogram_worker.sources.buffers import page_aligned
+from spectrogram_worker.sources.file_samples import FileRange, FileSamples
 from spectrogram_worker.sources.samples import Decoded, SampleType, long_runs
+from spectrogram_worker.sources.store import SampleFile
 
 MAXIMUM_LISTED_GAPS = 1000
+MOST_RANGES = 16
+"""Ranges of files that samples may lie in, for a kernel that reads them there."""
 
 
 class SegmentReader(ABC):
@@ -36,6 +40,10 @@ class SegmentReader(ABC):
     def _fetch(self, segment: int, first: int, content: NDArray[np.uint8]) -> None:
         """Fill `content` with the stored bytes of the segment's samples from `first` on, all channels."""
 
+    def _place(self, segment: int, first: int) -> tuple[SampleFile, int] | None:
+        """The file, and the byte in it, where the segment's samples from `first` on lie one behind the other, if so."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Release files."""
@@ -53,6 +61,22 @@ class SegmentReader(ABC):
             return None
         samples[missing] = 0
         return missing
+
+    def in_files(self, start: int, count: int) -> FileSamples | None:
+        """See `Reader.in_files`."""
+        ranges: list[FileRange] = []
+        position, stop = start, start + count
+        segment = int(np.searchsorted(self._stops, start, side="right"))
+        while self._type.is_plain and position < stop and len(ranges) < MOST_RANGES:
+            if segment == len(self._starts) or self._starts[segment] > position:
+                return None
+            place = self._place(segment, position - int(self._starts[segment]))
+            if place is None or place[0].descriptor is None:
+                return None
+            some = min(stop, int(self._stops[segment])) - position
+            ranges.append(FileRange(*place, some))
+            position, segment = position + some, segment + 1
+        return FileSamples(self._type, tuple(ranges)) if position == stop else None
 
     def _padding(self, start: int, suspect: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which suspects are of a run that is long enough, wherever a read happens to cut it.

@@ -1,7 +1,7 @@
 """The kernel in C (kernel/kernel.c): in both precisions, with or without detrending, for fft sizes of factors up to 7.
 
-It releases Python's lock. Where the library was not built (build_kernel.py), and for other plans (large prime factors;
-an odd number of real samples), scipy_kernel.py does the same some times slower.
+It releases Python's lock. Where the library was not built (build_kernel.py) or is stale, and for other plans (large
+prime factors; an odd number of real samples), scipy_kernel.py does the same some times slower.
 """
 
 import ctypes
@@ -14,10 +14,20 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from spectrogram_worker.contract.kernels import column_stride, compiled_points, matrix, radices
+from spectrogram_worker.contract.kernels import (
+    PAGE_BYTES,
+    column_stride,
+    compiled_points,
+    file_piece_bytes,
+    file_room_bytes,
+    matrix,
+    radices,
+)
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.sources.buffers import page_aligned
-from spectrogram_worker.spectrum.power import PowerPlan, overflow
+from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.spectrum.kernel_sources import source_hash
+from spectrogram_worker.spectrum.power import PowerPlan, faint_blocks, overflow
 
 LIBRARY = Path(__file__).with_name("kernel") / "kernel.so"
 VECTORS = (16, 32, 64)
@@ -55,17 +65,60 @@ class _Plan(ctypes.Structure):
     )
 
 
+class _FileRange(ctypes.Structure):
+    """`struct file_range` in kernel/plan.h."""
+
+    _fields_ = (("file", ctypes.c_int64), ("offset", ctypes.c_int64), ("samples", ctypes.c_int64))
+
+
+class _FileSamples(ctypes.Structure):
+    """`struct file_samples` in kernel/plan.h."""
+
+    _fields_ = (
+        ("ranges", ctypes.POINTER(_FileRange)),
+        ("count", ctypes.c_int64),
+        ("counted", ctypes.c_int64),
+        ("piece", ctypes.c_int64),
+        ("shift", ctypes.c_double),
+        ("number", ctypes.c_int32),
+        ("padded", ctypes.c_int32),
+    )
+
+
+_NUMBERS = {"i1": 0, "u1": 1, "i2": 2, "f4": 3, "f8": 4}
+"""`enum number` in kernel/plan.h."""
+
+
 @cache
 def load_library() -> ctypes.CDLL | None:
-    """The compiled library, or None where it was not built."""
+    """The compiled library, or None where it was not built, or is stale."""
+    if is_stale():
+        return None
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError:
         return None
     pointer = ctypes.c_void_p
     library.work_bytes.argtypes, library.work_bytes.restype = [pointer, ctypes.c_int], ctypes.c_int64
-    library.reduce.argtypes = [pointer, ctypes.c_int, *3 * [pointer], ctypes.c_int64, pointer, pointer]
+    plan = (pointer, ctypes.c_int)
+    frames = (pointer, pointer, ctypes.c_int64, pointer, pointer)  # where they begin, their blocks; result, work
+    library.reduce.argtypes = [*plan, pointer, *frames]
+    library.reduce_files.argtypes = [*plan, pointer, *frames, pointer, ctypes.c_int64]
+    library.reduce_files.restype = ctypes.c_int64
     return library
+
+
+@cache
+def is_stale() -> bool:
+    """Whether the library was built from other sources than those beside it, whose calls it does not understand."""
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+        library.source_hash.restype = ctypes.c_char_p
+        return bool(library.source_hash() != source_hash(LIBRARY.parent).encode())
+    except OSError:
+        return False
+    except AttributeError:
+        return True
 
 
 def widest_vector() -> int:
@@ -114,8 +167,8 @@ class _Tables:
         """exp(−2πi · row · column / whole) for rows from `first` on, real parts and then imaginary ones."""
         planes = np.empty((2, rows - first, columns), self._real)
         for row in range(first, rows):
-            turned = _root(row * np.arange(columns), whole)
-            planes[:, row - first] = turned.real, turned.imag
+            twiddles = _twiddles(row * np.arange(columns), whole)
+            planes[:, row - first] = twiddles.real, twiddles.imag
         return self._keep(planes)
 
     def _line(self, points: int) -> _Line:
@@ -123,7 +176,7 @@ class _Tables:
         left, twiddles = points, []
         for radix in steps[:-1]:
             pairs = np.outer(np.arange(left // radix), np.arange(1, radix))
-            twiddles.append(_root(pairs, left).ravel().view(np.float64))
+            twiddles.append(_twiddles(pairs, left).ravel().view(np.float64))
             left //= radix
         return _Line(
             points=points,
@@ -133,8 +186,9 @@ class _Tables:
         )
 
 
-def _root(turns: NDArray[np.int64], whole: int) -> NDArray[np.complex128]:
-    found: NDArray[np.complex128] = np.exp(turns % whole * (-2j * np.pi / whole))
+def _twiddles(exponents: NDArray[np.int64], whole: int) -> NDArray[np.complex128]:
+    """exp(−2πi / whole) to these powers."""
+    found: NDArray[np.complex128] = np.exp(exponents % whole * (-2j * np.pi / whole))
     return found
 
 
@@ -169,14 +223,12 @@ class CompiledKernel:
         result: NDArray[Any],
     ) -> NDArray[np.int64]:
         """See `PowerKernel.reduce`."""
-        count = len(frames)
-        self._require(frames, blocks, result, len(reductions))
-        offsets = np.arange(count) * frames.strides[0]
-        numbers = np.repeat(np.arange(len(blocks)), blocks[:, 1] - blocks[:, 0])
+        self._require_frames(frames)
+        self._require(blocks, len(frames), len(reductions), result)
+        offsets, numbers = _places(blocks, frames.strides[0])
         if valid is not None:
             offsets, numbers = offsets[valid], numbers[valid]
-        operations = np.array([_OPERATIONS[reduction] for reduction in reductions], np.int32)
-        self._c_plan.operations, self._c_plan.reductions = operations.ctypes.data, len(operations)
+        self._choose(reductions)
         fine = self._library.reduce(
             ctypes.byref(self._c_plan),
             self._vector,
@@ -191,8 +243,63 @@ class CompiledKernel:
             raise overflow()
         return np.bincount(numbers, minlength=len(blocks))
 
-    def _require(self, frames: NDArray[Any], blocks: NDArray[np.int64], result: NDArray[Any], reductions: int) -> None:
-        """Raise ValueError for arrays that C would read or write beyond their ends."""
+    def reduce_files(
+        self,
+        samples: FileSamples,
+        hop: int,
+        blocks: NDArray[np.int64],
+        reductions: Sequence[Reduction],
+        result: NDArray[Any],
+        room: NDArray[np.uint8],
+        *,
+        counted: int = 0,
+    ) -> int | None:
+        """See `PowerKernel.reduce_files`."""
+        plan, component = self._plan, samples.sample_type.component
+        number = _NUMBERS.get(f"{component.kind}{component.itemsize}")
+        if number is None or hop > len(plan.window) or samples.sample_type.is_complex is not plan.is_complex:
+            return None
+        frames = int(blocks[-1, 1])
+        self._require(blocks, frames, len(reductions), result)
+        if sum(each.count for each in samples.ranges) < (frames - 1) * hop + len(plan.window):
+            raise ValueError("there are more frames than samples")
+        if len(room) < file_room_bytes(plan.shape) or room.ctypes.data % PAGE_BYTES:
+            raise ValueError(f"the room must have {file_room_bytes(plan.shape)} bytes, and begin where a page does")
+        ranges = (_FileRange * len(samples.ranges))(
+            *(_FileRange(each.file.descriptor, each.offset, each.count) for each in samples.ranges)
+        )
+        c_samples = _FileSamples(
+            ranges=ranges,
+            count=len(ranges),
+            counted=counted,
+            piece=file_piece_bytes(plan.shape, samples.sample_type.sample_bytes),
+            shift=samples.sample_type.shift,
+            number=number,
+            padded=samples.sample_type.padded,
+        )
+        offsets, numbers = _places(blocks, hop * plan.sample_dtype.itemsize)
+        self._choose(reductions)
+        at_full_scale = self._library.reduce_files(
+            ctypes.byref(self._c_plan),
+            self._vector,
+            ctypes.byref(c_samples),
+            offsets.ctypes.data,
+            numbers.ctypes.data,
+            len(offsets),
+            result.ctypes.data,
+            self._work.ctypes.data,
+            room.ctypes.data,
+            len(room),
+        )
+        return None if at_full_scale < 0 or len(faint_blocks(result[: len(blocks)])) else int(at_full_scale)
+
+    def _choose(self, reductions: Sequence[Reduction]) -> None:
+        """Say which reductions to make; their numbers live as long as the kernel."""
+        self._operations = np.array([_OPERATIONS[reduction] for reduction in reductions], np.int32)
+        self._c_plan.operations, self._c_plan.reductions = self._operations.ctypes.data, len(self._operations)
+
+    def _require_frames(self, frames: NDArray[Any]) -> None:
+        """Raise ValueError for samples that C would read beyond their ends."""
         plan = self._plan
         if frames.dtype != plan.sample_dtype or frames.shape[1:] != plan.window.shape:
             raise ValueError(
@@ -200,8 +307,16 @@ class CompiledKernel:
             )
         if frames.strides[1] != frames.itemsize or frames.strides[0] < 0:
             raise ValueError(f"frames have strides {frames.strides}: samples must follow each other")
-        if blocks[0, 0] != 0 or blocks[-1, 1] != len(frames) or (blocks[1:, 0] != blocks[:-1, 1]).any():
+
+    def _require(self, blocks: NDArray[np.int64], frames: int, reductions: int, result: NDArray[Any]) -> None:
+        """Raise ValueError for blocks and a result that C would write beyond the end of."""
+        if blocks[0, 0] != 0 or blocks[-1, 1] != frames or (blocks[1:, 0] != blocks[:-1, 1]).any():
             raise ValueError("blocks must follow each other from the first frame to the last")
-        shape, power = (reductions, plan.bins), plan.power_dtype
+        shape, power = (reductions, self._plan.bins), self._plan.power_dtype
         if result.dtype != power or result.shape[1:] != shape or len(result) < len(blocks) or not result.flags.carray:
             raise ValueError(f"the result is {result.dtype} {result.shape}, not {power} ({len(blocks)}, {shape})")
+
+
+def _places(blocks: NDArray[np.int64], step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where frames begin that are `step` bytes apart, and the block of each, (frames,) both."""
+    return np.arange(blocks[-1, 1]) * step, np.repeat(np.arange(len(blocks)), blocks[:, 1] - blocks[:, 0])

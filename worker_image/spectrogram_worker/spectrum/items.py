@@ -1,6 +1,6 @@
-"""Items: batches that one thread reads in one go and reduces; contract/framing.py draws them."""
+"""Items: batches that one thread reduces in one go, read by read; contract/framing.py draws them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.framing import Framing
+from spectrogram_worker.contract.kernels import file_room_bytes
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
@@ -26,14 +27,16 @@ class Stopped(Exception):  # noqa: N818 - not an error
 
 @dataclass(frozen=True)
 class Items:
-    """How the blocks of a framing are cut into items of `blocks` blocks; the last item may have fewer.
+    """How the blocks of a framing are cut into items of `blocks` blocks, and an item into reads of `read_blocks`.
 
-    result_shape: (blocks, reductions or 1, bins) of an item's result: where blocks have one frame, reductions agree.
+    The last one may have fewer. result_shape: (blocks, reductions or 1, bins) of an item's result: where blocks have
+    one frame, reductions agree.
     """
 
     framing: Framing
     plan: PowerPlan
     blocks: int
+    read_blocks: int
     result_shape: tuple[int, int, int]
 
     @property
@@ -42,9 +45,9 @@ class Items:
         return -(-self.framing.blocks // self.blocks)
 
     @property
-    def buffer_samples(self) -> int:
-        """Samples of the longest item, with what the last one has beyond its last frame."""
-        return self.framing.item_samples(self.blocks)
+    def read_samples(self) -> int:
+        """Samples of the longest read, with what the last one has beyond its last frame."""
+        return self.framing.samples_in(self.read_blocks)
 
     def blocks_of(self, item: int) -> tuple[int, int]:
         """The blocks of an item, half-open."""
@@ -69,8 +72,16 @@ def _untouched(gaps: NDArray[np.int64], count: int, length: int, hop: int) -> ND
     return valid
 
 
+def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Gaps, (n, 2) half-open, in order; those that touch become one."""
+    gaps = np.concatenate(parts)
+    apart = gaps[1:, 0] != gaps[:-1, 1]
+    edge = np.ones(min(1, len(gaps)), np.bool_)
+    return np.stack((gaps[np.concatenate((edge, apart)), 0], gaps[np.concatenate((apart, edge)), 1]), axis=1)
+
+
 def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions: int, read_bytes: int) -> Items:
-    """Cut into items of whole batches; see `Framing.item_blocks`."""
+    """Cut into items and reads of whole batches; see `Framing.item_blocks` and `Framing.read_blocks`."""
     plan = PowerPlan(
         window=window_values(transform.window, framing.window_length),
         fft_size=framing.fft_size,
@@ -79,17 +90,27 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
         detrend=transform.detrend == "constant",
     )
     blocks = framing.item_blocks(plan.shape, reductions, read_bytes=read_bytes)
-    return Items(framing, plan, blocks, (blocks, framing.results_of(reductions), plan.bins))
+    read_blocks = min(blocks, framing.read_blocks(plan.shape, read_bytes=read_bytes))
+    return Items(framing, plan, blocks, read_blocks, (blocks, framing.results_of(reductions), plan.bins))
 
 
 class _Found(NamedTuple):
-    """What was read for an item: frames (k, m), which of them are valid, (k,) or None for all, the gaps among the
-    item's own samples, (n, 2), and how many of those there are."""
+    """What was read: frames (k, m), which of them are valid, (k,) or None for all, the gaps among those samples that no
+    other read has, (n, 2), and how many of those there are."""
 
     frames: NDArray[Any]
     valid: NDArray[np.bool_] | None
     missing: NDArray[np.int64]
     samples: int
+
+
+class _Reduced(NamedTuple):
+    """What was reduced, see `Result`: frames of each block, gaps, samples looked at, those at full scale."""
+
+    frames: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    samples: int
+    at_full_scale: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,52 +145,86 @@ class ItemWorker:
         self._items = items
         self._framing = items.framing
         self._reductions = reductions[: items.result_shape[1]]
-        self._samples = page_aligned(items.buffer_samples, items.plan.sample_dtype)
+        sample_bytes = items.plan.sample_dtype.itemsize
+        self._room = page_aligned(max(items.read_samples * sample_bytes, file_room_bytes(items.plan.shape)), np.uint8)
+        self._samples = self._room[: items.read_samples * sample_bytes].view(items.plan.sample_dtype)
         self._kernel = new_kernel(items.plan, items.framing)
 
     def process(self, item: int, room: NDArray[Any], give_up: Callable[[], bool]) -> Result:
         """Read and reduce one item into `room`. Raises Stopped where `give_up` says so, WorkerError as reading does."""
         first, last = self._items.blocks_of(item)
         blocks = frames_of(self._framing, first, last)
-        begin, stop = int(blocks[0, 0]), int(blocks[-1, 1])
-        counted = self._reader.at_full_scale
-        found = (self._read_apart if self._framing.skips else self._read)(begin, stop)
-        at_full_scale = self._reader.at_full_scale
+        power = room[: last - first]
+        whole = self._reduce_in_files(blocks, power)
         if give_up():
             raise Stopped
-        power = room[: last - first]
-        counts = self._kernel.reduce(found.frames, blocks - begin, found.valid, self._reductions, power)
-        require_large_enough(self._items.plan, found.frames, blocks - begin, found.valid, power)
+        parts = [whole] if whole else list(self._reduce_reads(blocks, power, give_up))
+        frames = np.concatenate([part.frames for part in parts])
         return Result(
             first_block=first,
             power=power,
-            frames=counts,
-            frames_without_data=stop - begin - int(counts.sum()),
-            missing=found.missing,
-            samples=found.samples,
-            at_full_scale=None if at_full_scale is None or counted is None else at_full_scale - counted,
+            frames=frames,
+            frames_without_data=int(blocks[-1, 1] - blocks[0, 0] - frames.sum()),
+            missing=_joined([part.missing for part in parts]),
+            samples=sum(part.samples for part in parts),
+            at_full_scale=None if self._reader.at_full_scale is None else sum(part.at_full_scale for part in parts),
             room=room,
         )
 
-    def _read(self, first: int, stop: int) -> _Found:
-        """Frames first … stop − 1 as overlapping views of samples read in one go.
+    def _reduce_in_files(self, blocks: NDArray[np.int64], power: NDArray[Any]) -> _Reduced | None:
+        """Blocks whose samples the kernel can read by itself, and of which none needs a closer look; else None."""
+        framing, first, stop = self._framing, int(blocks[0, 0]), int(blocks[-1, 1])
+        begin, own, covered = self._samples_of(first, stop)
+        if framing.hop > framing.window_length or (samples := self._reader.in_files(begin, max(own, covered))) is None:
+            return None
+        at_full_scale = self._kernel.reduce_files(
+            samples, framing.hop, blocks - first, self._reductions, power, self._room, counted=own
+        )
+        if at_full_scale is None:
+            return None
+        samples.require_unchanged()
+        return _Reduced(blocks[:, 1] - blocks[:, 0], _NOTHING, own, at_full_scale)
 
-        An item's own samples are those from its first frame's start to the next item's, or to the end of the range: so
-        all items together see each sample once.
+    def _reduce_reads(
+        self, blocks: NDArray[np.int64], power: NDArray[Any], give_up: Callable[[], bool]
+    ) -> Iterator[_Reduced]:
+        """The same, read by read, whatever the samples are."""
+        for place in range(0, len(blocks), self._items.read_blocks):
+            some = slice(place, place + self._items.read_blocks)
+            first, stop = int(blocks[some][0, 0]), int(blocks[some][-1, 1])
+            before = self._reader.at_full_scale or 0
+            found = (self._read_apart if self._framing.skips else self._read)(first, stop)
+            if give_up():
+                raise Stopped
+            counts = self._kernel.reduce(found.frames, blocks[some] - first, found.valid, self._reductions, power[some])
+            require_large_enough(self._items.plan, found.frames, blocks[some] - first, found.valid, power[some])
+            at_full_scale = (self._reader.at_full_scale or 0) - before
+            yield _Reduced(counts, found.missing, found.samples, at_full_scale)
+
+    def _samples_of(self, first: int, stop: int) -> tuple[int, int, int]:
+        """Of frames first … stop − 1: their first sample's index in the recording, how many samples are their own, and
+        how many they cover.
+
+        Their own are those from the first frame's start to that of the next frame, or to the end of the range: so all
+        reads together see each sample once.
         """
-        framing, count = self._framing, stop - first
-        begin, length = first * framing.hop, framing.window_length
-        last = stop == framing.frames
-        own = (framing.samples if last else stop * framing.hop) - begin
-        samples = self._samples[: max(own, (count - 1) * framing.hop + length)]
-        missing = self._reader.read(self._start + begin, samples, counted=own)
+        framing = self._framing
+        own = (framing.samples if stop == framing.frames else stop * framing.hop) - first * framing.hop
+        return self._start + first * framing.hop, own, (stop - first - 1) * framing.hop + framing.window_length
+
+    def _read(self, first: int, stop: int) -> _Found:
+        """Frames first … stop − 1 as overlapping views of samples read in one go."""
+        hop, count, length = self._framing.hop, stop - first, self._framing.window_length
+        begin, own, covered = self._samples_of(first, stop)
+        samples = self._samples[: max(own, covered)]
+        missing = self._reader.read(begin, samples, counted=own)
         step = samples.itemsize
-        frames = as_strided(samples, (count, length), (framing.hop * step, step), writeable=False)
+        frames = as_strided(samples, (count, length), (hop * step, step), writeable=False)
         if missing is None:
             return _Found(frames, None, _NOTHING, own)
         gaps = runs(missing)
-        valid = _untouched(gaps, count, length, framing.hop)
-        return _Found(frames, valid, np.minimum(gaps[gaps[:, 0] < own], own) + (self._start + begin), own)
+        valid = _untouched(gaps, count, length, hop)
+        return _Found(frames, valid, np.minimum(gaps[gaps[:, 0] < own], own) + begin, own)
 
     def _read_apart(self, first: int, stop: int) -> _Found:
         """As `_read`, where frames lie so far apart that each is read by itself."""

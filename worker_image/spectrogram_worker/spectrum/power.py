@@ -16,6 +16,7 @@ from spectrogram_worker.contract.framing import FrameShape, Framing, frame_shape
 from spectrogram_worker.contract.kernels import compiled_points
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
+from spectrogram_worker.sources.file_samples import FileSamples
 
 OPERATIONS: dict[Reduction, np.ufunc] = {
     Reduction.MAX: np.maximum,
@@ -88,6 +89,25 @@ class PowerKernel(Protocol):
         """
         ...
 
+    def reduce_files(
+        self,
+        samples: FileSamples,
+        hop: int,
+        blocks: NDArray[np.int64],
+        reductions: Sequence[Reduction],
+        result: NDArray[Any],
+        room: NDArray[np.uint8],
+        *,
+        counted: int = 0,
+    ) -> int | None:
+        """The same of frames of `samples`, `hop` of them from frame to frame, read here piece by piece into `room`.
+
+        No sample lies between two frames. Returns how many of the first `counted` samples are at full scale. None, with
+        `result` in disorder, where this kernel does not read, or where `reduce` must tell why not: a sample is not
+        finite or may be padding, a file cannot be read to the end, a power is too large or too small.
+        """
+        ...
+
 
 def overflow() -> WorkerError:
     """The error for power that the precision cannot hold."""
@@ -95,6 +115,14 @@ def overflow() -> WorkerError:
         "samples are too large to square in this precision: set transform.precision to double, or scale"
         " the recording so that full scale is 1"
     )
+
+
+def faint_blocks(power: NDArray[Any]) -> NDArray[np.intp]:
+    """The blocks of `power` (blocks, reductions, bins) whose bins are all about zero."""
+    least = np.finfo(power.dtype).tiny
+    # One bin tells of nearly all blocks that they are not, in no time. It is not bin 0, which detrending makes vanish.
+    suspect = np.flatnonzero(power[:, 0, 1] < least)
+    return suspect[(power[suspect] < least).all(axis=(1, 2))] if len(suspect) else suspect
 
 
 def require_large_enough(
@@ -109,11 +137,7 @@ def require_large_enough(
     A frame without a sample but zeros has zero power. What it has else, on the mean of all bins, is Σ|w·x|² (Parseval).
     """
     least = np.finfo(plan.power_dtype).tiny
-    # One bin tells of nearly all blocks that they are not, in no time. It is not bin 0, which detrending makes vanish.
-    suspect = np.flatnonzero(power[:, 0, 1] < least)
-    if not len(suspect):
-        return
-    for number in suspect[(power[suspect] < least).all(axis=(1, 2))].tolist():
+    for number in faint_blocks(power).tolist():
         block = slice(*blocks[number].tolist())
         faint = frames[block] if valid is None else frames[block][valid[block]]
         if not faint.any():
@@ -144,11 +168,15 @@ def kernel_name(plan: PowerPlan) -> str:
     return "scipy.fft" if _library_for(plan) is None else "compiled"
 
 
-def is_missing(plan: PowerPlan) -> bool:
-    """True where the compiled kernel is for this plan, but was not built."""
+def why_missing(plan: PowerPlan) -> str | None:
+    """Why the compiled kernel, although it is for this plan, is not used; None where it is, or is not for it."""
     from spectrogram_worker.spectrum import compiled_kernel
 
-    return compiled_kernel.can_compute(plan) and compiled_kernel.load_library() is None
+    if not compiled_kernel.can_compute(plan) or compiled_kernel.load_library() is not None:
+        return None
+    if compiled_kernel.is_stale():
+        return "The compiled kernel was built from other sources, install the worker again"
+    return "No compiled kernel is installed"
 
 
 def load_kernel(transform: Transform, *, is_complex: bool) -> None:

@@ -8,6 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
+from spectrogram_worker.sources.file_samples import FileSamples
 from spectrogram_worker.spectrum.power import OPERATIONS, PowerPlan, overflow
 
 _BUFFER_ELEMENTS = 512
@@ -57,6 +58,20 @@ class ScipyKernel:
                     result[batch],
                 )
         return counts
+
+    def reduce_files(
+        self,
+        samples: FileSamples,
+        hop: int,
+        blocks: NDArray[np.int64],
+        reductions: Sequence[Reduction],
+        result: NDArray[Any],
+        room: NDArray[np.uint8],
+        *,
+        counted: int = 0,
+    ) -> int | None:
+        """See `PowerKernel.reduce_files`: this one does not read."""
+        return None
 
     def _reduce_batch(
         self,

@@ -39,7 +39,7 @@ class ColumnStream:
     at. Once all columns have been taken these are all of the selection's, but for samples between frames that lie far
     apart. at_full_scale is None for floating-point samples. stopped: True when `should_stop` ended it.
 
-    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 8 MiB, at least one batch.
+    read_bytes is how much a thread reads at a time, in bytes of converted samples: at most 2 MiB, at least one batch.
     Neither it nor `threads` changes a bit of the result. should_stop is asked often, from several threads. advanced is
     told after every item how many samples are done.
     """
@@ -88,9 +88,9 @@ class ColumnStream:
         return self._items.plan
 
     @property
-    def item_samples(self) -> int:
-        """Samples that a thread reads at a time."""
-        return self._items.buffer_samples
+    def read_samples(self) -> int:
+        """Samples that a thread reads at a time, at most."""
+        return self._items.read_samples
 
     def columns(self) -> Iterator[Column]:
         """All columns in order, once. Closing the iterator ends the threads; so does `should_stop`.

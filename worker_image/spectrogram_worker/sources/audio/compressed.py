@@ -119,6 +119,9 @@ class AudioReader:
         samples[missing] = 0
         return missing
 
+    def in_files(self, start: int, count: int) -> None:
+        """See `Reader.in_files`: they are compressed."""
+
     def _fill(self, start: int, piece: NDArray[Any], counted: int) -> NDArray[np.bool_]:
         """Fill `piece` (n,); returns (n,), True where a sample is not finite."""
         target = piece.view(piece.real.dtype).reshape(len(piece), -1)

@@ -5,12 +5,15 @@
    computed, and in which order, never depends on the number of lanes, and contraction to fused multiply-add must be off
    (build_kernel.py): so the result is the same, bit by bit, on every machine. */
 
+#include <errno.h>
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plan.h"
+#include "files.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define JOIN_AGAIN(name, variant) name##_##variant
@@ -33,6 +36,12 @@
 #include "widths.h"
 #pragma GCC pop_options
 #endif
+
+/* What tells these sources from others; kernel_sources.py computes it. */
+const char *source_hash(void)
+{
+    return SOURCE_HASH;
+}
 
 /* Bytes of the widest vectors that this processor has. */
 int widest(void)
@@ -59,22 +68,37 @@ int64_t work_bytes(const struct plan *plan, int vector)
     return (4 * points + 2 * points + kept + bins) * vector;
 }
 
-/* Reduces `count` frames, which begin at these offsets in bytes from `samples`, each into the block that it belongs to;
-   frames of a block follow each other, and are reduced in this order, in the plan's precision.
+/* A function for vectors of so many bytes and the plan's precision. */
+#define OF_PRECISION(function, bytes) (plan->is_double ? function##_double_##bytes : function##_float_##bytes)
+#ifdef WIDER
+#define OF_VECTOR(function) \
+    (vector == 64 ? OF_PRECISION(function, 64) : vector == 32 ? OF_PRECISION(function, 32) : OF_PRECISION(function, 16))
+#else
+#define OF_VECTOR(function) ((void)vector, OF_PRECISION(function, 16))
+#endif
 
-   vector: bytes of a vector: 16, 32 or 64, no more than `widest`. result: (blocks, reductions, bins). work:
-   `work_bytes`, aligned to a vector. Returns 1, or 0 where a power is too large for the precision. */
+/* Reduces `count` frames of samples in memory, each into the block that it belongs to, in their order and in the plan's
+   precision.
+
+   vector: bytes of a vector: 16, 32 or 64, no more than `widest`. offsets, blocks: see `struct frames`. result: (blocks,
+   reductions, bins). work: `work_bytes`, aligned to a vector. Returns 1, or 0 where a power is too large for the
+   precision. */
 int reduce(const struct plan *plan, int vector, const char *samples, const int64_t *offsets, const int64_t *blocks,
            int64_t count, void *result, void *work)
 {
-    int (*reduce_frames)(const struct plan *, const char *, const int64_t *, const int64_t *, ptrdiff_t, void *, void *) =
-        plan->is_double ? reduce_frames_double_16 : reduce_frames_float_16;
-#ifdef WIDER
-    if (vector == 32)
-        reduce_frames = plan->is_double ? reduce_frames_double_32 : reduce_frames_float_32;
-    if (vector == 64)
-        reduce_frames = plan->is_double ? reduce_frames_double_64 : reduce_frames_float_64;
-#endif
-    (void)vector;
-    return reduce_frames(plan, samples, offsets, blocks, count, result, work);
+    struct frames frames = {samples, 0, offsets, blocks};
+    return OF_VECTOR(reduce_frames)(plan, &frames, 0, count, result, work);
+}
+
+/* The same of samples in files, which are read here. The frames cover them from the first one on, without one between
+   two frames.
+
+   offsets: as if all samples lay in memory. room: page-aligned; for the samples of a frame, two pages, and twice as many
+   samples as a read has; where numbers must be converted also a read itself and a page. Returns how many samples are at full scale, or −1 where they
+   must be looked at one by one: one is no finite number or may be missing, a power is too large, or a file cannot be
+   read to the end. */
+int64_t reduce_files(const struct plan *plan, int vector, const struct file_samples *files, const int64_t *offsets,
+                      const int64_t *blocks, int64_t count, void *result, void *work, char *room, int64_t room_bytes)
+{
+    return OF_VECTOR(reduce_files)(plan, files, offsets, blocks, count, result, work, room, room_bytes);
 }

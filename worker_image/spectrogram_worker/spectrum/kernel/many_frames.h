@@ -32,8 +32,8 @@ static void NAME(part_company)(const REAL *from, ptrdiff_t bins, REAL *to)
 }
 
 /* See `reduce` in kernel.c. */
-static int NAME(reduce_company)(const struct plan *plan, const char *samples, const int64_t *offsets, const int64_t *blocks,
-                                ptrdiff_t count, REAL *result, REAL *work)
+static int NAME(reduce_company)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
+                                REAL *result, REAL *work)
 {
     ptrdiff_t points = plan->row.points, bins = points + (plan->is_real ? 1 : 0);
     point *one = (point *)work, *other = one + points;
@@ -41,14 +41,12 @@ static int NAME(reduce_company)(const struct plan *plan, const char *samples, co
     REAL *spectrum = loaded + 2 * points * LANES, *power = spectrum + (plan->is_real ? 2 * points * LANES : 0);
     REAL *parted = power + bins * LANES;
     int fine = 1;
-    for (ptrdiff_t first = 0; first < count; first += LANES) {
-        ptrdiff_t used = count - first < LANES ? count - first : LANES;
-        const REAL *frames[LANES];
-        for (ptrdiff_t i = 0; i < LANES; i++) {
-            const char *frame = samples + offsets[first + (i < used ? i : 0)];
-            frames[i] = NAME(prepare)(plan, (const REAL *)frame, room + 2 * points * i);
-        }
-        NAME(load_company)(plan, frames, loaded);
+    for (ptrdiff_t first = start; first < stop; first += LANES) {
+        ptrdiff_t used = stop - first < LANES ? stop - first : LANES;
+        const REAL *company[LANES];
+        for (ptrdiff_t i = 0; i < LANES; i++)
+            company[i] = NAME(prepare)(plan, NAME(frame)(frames, first + (i < used ? i : 0)), room + 2 * points * i);
+        NAME(load_company)(plan, company, loaded);
         struct NAME(ends) ends = {
             .in_re = loaded,
             .in_im = loaded + LANES,
@@ -64,9 +62,8 @@ static int NAME(reduce_company)(const struct plan *plan, const char *samples, co
             NAME(transform)(&plan->row, NAME(from_planes), NAME(to_power), &ends, one, other);
         NAME(part_company)(power, bins, parted);
         for (ptrdiff_t k = first; k < first + used; k++) {
-            int continues_block = k > 0 && blocks[k] == blocks[k - 1];
-            REAL *block = result + blocks[k] * plan->reductions * bins;
-            fine &= NAME(reduce_power)(plan, parted + (k - first) * bins, bins, continues_block, block);
+            REAL *block = result + frames->blocks[k] * plan->reductions * bins;
+            fine &= NAME(reduce_power)(plan, parted + (k - first) * bins, bins, continues_block(frames, k), block);
         }
     }
     return fine;

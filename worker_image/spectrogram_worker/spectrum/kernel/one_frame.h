@@ -53,8 +53,8 @@ static void NAME(transform_rows)(const struct plan *plan, const REAL *re, const 
 }
 
 /* See `reduce` in kernel.c. */
-static int NAME(reduce_one_by_one)(const struct plan *plan, const char *samples, const int64_t *offsets,
-                                   const int64_t *blocks, ptrdiff_t count, REAL *result, REAL *work)
+static int NAME(reduce_one_by_one)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
+                                   REAL *result, REAL *work)
 {
     ptrdiff_t rows = plan->column.points, columns = plan->row.points, points = rows * columns;
     ptrdiff_t bins = points + (plan->is_real ? 1 : 0), longest = rows > columns ? rows : columns;
@@ -62,18 +62,18 @@ static int NAME(reduce_one_by_one)(const struct plan *plan, const char *samples,
     REAL *re = (REAL *)(other + longest), *im = re + columns * plan->stride, *room = im + columns * plan->stride;
     REAL *spectrum = room + prepared_numbers(plan), *power = spectrum + (plan->is_real ? 2 * points : 0);
     int fine = 1;
-    for (ptrdiff_t k = 0; k < count; k++) {
-        const REAL *frame = NAME(prepare)(plan, (const REAL *)(samples + offsets[k]), room);
-        ptrdiff_t next = k + 1 < count ? (offsets[k + 1] - offsets[k]) / (ptrdiff_t)sizeof(REAL) : 0;
-        int continues_block = k > 0 && blocks[k] == blocks[k - 1];
-        REAL *block = result + blocks[k] * plan->reductions * bins, *found = continues_block ? power : block;
+    for (ptrdiff_t k = start; k < stop; k++) {
+        const REAL *frame = NAME(prepare)(plan, NAME(frame)(frames, k), room);
+        ptrdiff_t next = k + 1 < stop ? NAME(frame)(frames, k + 1) - NAME(frame)(frames, k) : 0;
+        int is_further = continues_block(frames, k);
+        REAL *block = result + frames->blocks[k] * plan->reductions * bins, *found = is_further ? power : block;
         NAME(transform_columns)(plan, frame, next, re, im, one, other);
         if (plan->is_real) {
             NAME(transform_rows)(plan, re, im, NAME(to_planes), spectrum, spectrum + points, one, other);
             NAME(power_of_pairs)(plan, spectrum, spectrum + points, points, found);
         } else
             NAME(transform_rows)(plan, re, im, NAME(to_power), found, found, one, other);
-        fine &= NAME(reduce_power)(plan, found, bins, continues_block, block);
+        fine &= NAME(reduce_power)(plan, found, bins, is_further, block);
     }
     return fine;
 }

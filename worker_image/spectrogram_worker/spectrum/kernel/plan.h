@@ -26,9 +26,42 @@ struct plan {
     int32_t is_double;
 };
 
+/* Frames in memory, and where their power belongs. */
+struct frames {
+    const char *samples;
+    int64_t begin;          /* the offset that `samples` has itself */
+    const int64_t *offsets; /* (frames): of each one's first sample, in bytes */
+    const int64_t *blocks;  /* (frames): the block of each; those of a block follow each other */
+};
+
+/* Samples that lie in files as numbers of one kind in this machine's byte order; `_FileSamples` in compiled_kernel.py. */
+enum number { INT_8, UINT_8, INT_16, FLOAT_32, FLOAT_64 };
+
+struct file_range {
+    int64_t file;   /* its descriptor */
+    int64_t offset; /* of the first sample, in bytes */
+    int64_t samples;
+};
+
+struct file_samples {
+    const struct file_range *ranges; /* (count): one follows the other */
+    int64_t count;
+    int64_t counted; /* of so many samples, from the first on, those at full scale are counted */
+    int64_t piece;   /* bytes of a read: some pages */
+    double shift;    /* is added to integers that were scaled */
+    int32_t number;  /* what a sample, or each half of one, is: an `enum number` */
+    int32_t padded;  /* whether the least integer may stand for a sample that is missing */
+};
+
 /* Numbers of a frame that must be prepared before its transform: as many as it has, or none. */
 static inline int64_t prepared_numbers(const struct plan *plan)
 {
     int64_t numbers = 2 * plan->row.points * plan->column.points;
     return plan->detrend || plan->covered < numbers ? numbers : 0;
+}
+
+/* Whether a frame is not the first of its block. */
+static inline int continues_block(const struct frames *frames, ptrdiff_t number)
+{
+    return number > 0 && frames->blocks[number] == frames->blocks[number - 1];
 }

@@ -1,5 +1,10 @@
 /* A frame's samples before the window. */
 
+ALWAYS_INLINE const REAL *NAME(frame)(const struct frames *frames, ptrdiff_t number)
+{
+    return (const REAL *)(frames->samples + (frames->offsets[number] - frames->begin));
+}
+
 /* The mean of the numbers at even and at odd places of a frame, or of all if its samples are real.
 
    In 64 sums, each of every 64th number, in this order whatever the width of the vectors; long sums in double precision. */

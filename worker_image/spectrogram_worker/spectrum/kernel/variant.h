@@ -13,13 +13,15 @@
 #include "one_frame.h"
 #include "many_frames.h"
 
-/* See `reduce` in kernel.c. */
-static int NAME(reduce_frames)(const struct plan *plan, const char *samples, const int64_t *offsets, const int64_t *blocks,
-                               ptrdiff_t count, void *result, void *work)
+/* Reduces the frames from `start` to before `stop`; see `reduce` in kernel.c. */
+static int NAME(reduce_frames)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
+                               void *result, void *work)
 {
-    return (plan->column.points > 1 ? NAME(reduce_one_by_one) : NAME(reduce_company))(plan, samples, offsets, blocks, count,
-                                                                                     result, work);
+    return (plan->column.points > 1 ? NAME(reduce_one_by_one) : NAME(reduce_company))(plan, frames, start, stop, result,
+                                                                                     work);
 }
+
+#include "pieces.h"
 
 #undef vec
 #undef mask
