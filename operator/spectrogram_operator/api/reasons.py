@@ -295,7 +295,7 @@ _ALL = (
         name="MemorySafeguardExceeded",
         rows=(7,),
         retry_class=RetryClass.FATAL,
-        meaning="memory passed the safeguard's threshold",
+        meaning="memory passed the safeguard's threshold, or would have passed its limit",
         advice=_MORE_MEMORY,
     ),
     Reason(

@@ -112,7 +112,7 @@ class Metrics:
         )
         self._safeguard = Counter(
             "spectrogram_memory_safeguard_triggers",
-            "Attempts that ended themselves because their memory passed the safeguard's threshold.",
+            "Attempts that ended themselves before their memory passed its limit.",
             ["namespace"],
             registry=registry,
         )

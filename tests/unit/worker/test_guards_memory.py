@@ -151,6 +151,18 @@ def test_a_cgroup_that_can_no_longer_be_read_falls_back_to_the_process_itself(tm
     assert gauge.look().limit == 2**40
 
 
+def test_the_pressure_that_the_kernel_tells_of(tmp_path: Path) -> None:
+    folder = version_2(tmp_path / "fs", limit=str(MIB))
+    gauge = MemoryGauge(2**40, find_cgroup(memberships(tmp_path, "0::/\n"), tmp_path / "fs"))
+    assert gauge.pressure is None, "a kernel without it"
+    some = "some avg10=12.34 avg60=5.00 avg300=1.00 total=123456"
+    (folder / "memory.pressure").write_text(f"{some}\nfull avg10=7.00 avg60=1.00 avg300=0.00 total=4\n")
+    assert gauge.pressure == 12.34
+    (folder / "memory.pressure").write_text("")
+    assert gauge.pressure is None
+    assert MemoryGauge(2**40).pressure is None, "outside of a cgroup with a limit"
+
+
 STATUS = "Name:\tpython\nVmSize:\t 8000 kB\nVmHWM:\t 700 kB\n" + "".join(
     f"Rss{kind}:\t {size} kB\n" for kind, size in {"Anon": 100, "File": 300, "Shmem": 50}.items()
 )

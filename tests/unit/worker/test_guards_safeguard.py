@@ -24,6 +24,11 @@ class Gauge(MemoryGauge):
     """A gauge that shows what a test sets."""
 
     percent = 10.0
+    waiting: float | None = None
+
+    @property
+    def pressure(self) -> float | None:
+        return self.waiting
 
     def look(self) -> MemoryUse:
         return MemoryUse(ProcessMemory(1, 1, 2), int(self.percent * 10), 1000, threshold=95.0)
@@ -73,9 +78,9 @@ def test_the_safeguard_stops_at_the_threshold_with_the_designs_words(
     safeguard.look()
     assert stage.code is None
     stage.gauge.percent = 96.5
-    safeguard.look()
-    safeguard.look()
-    assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
+    for expected in (None, None, ExitCode.MEMORY_SAFEGUARD_EXCEEDED, ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
+        safeguard.look()
+        assert stage.code is expected
     critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
     assert critical == [
         "Job team/fm-band: CRITICAL MEMORY USAGE - 96.5% exceeds threshold 95.0%",
@@ -96,6 +101,42 @@ def test_high_use_is_logged_at_most_every_five_seconds(stage: Stage, caplog: pyt
     stage.now += 0.5
     safeguard.look()
     assert len(caplog.records) == 2
+
+
+def test_growth_is_warned_about_with_the_time_that_is_left(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    safeguard = stage.safeguard()
+    for stage.gauge.percent in (84.0, 84.5, 85.0, 85.5):
+        assert safeguard.look() > 0
+        stage.now += 0.1
+    assert [record.getMessage() for record in caplog.records] == [
+        "Job team/fm-band: High memory usage - 85.5% of 0.0MB, full in 2.9 s as it grows"
+    ]
+    assert stage.code is None
+
+
+def test_memory_that_would_be_full_before_the_next_look_is_stopped_below_the_threshold(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    safeguard = stage.safeguard()
+    for stage.gauge.percent in (50.0, 70.0, 90.0):
+        safeguard.look()
+        stage.now += 0.01
+    assert stage.stop.stop is not None
+    assert stage.code is ExitCode.MEMORY_SAFEGUARD_EXCEEDED
+    assert "90.0% of 0.0MB would pass the limit in 0.0" in stage.stop.stop.message
+    assert "CRITICAL MEMORY USAGE - 90.0% would pass the limit in 0.0" in caplog.text
+
+
+def test_memory_pressure_is_logged_at_most_every_five_seconds(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    safeguard = stage.safeguard()
+    for stage.gauge.waiting, after, expected in ((None, 5, 0), (9.9, 5, 0), (12.5, 4, 1), (99.0, 1, 1), (99.0, 0, 2)):
+        safeguard.look()
+        assert len(caplog.records) == expected
+        stage.now += after
+    assert caplog.records[0].getMessage() == (
+        "Job team/fm-band: Memory pressure - work waited for memory in 12.5% of 10 s"
+    )
+    assert stage.code is None
 
 
 def test_the_soft_limit_stops_once_with_the_designs_words(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

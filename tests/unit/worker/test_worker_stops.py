@@ -209,7 +209,7 @@ Results.write_arrays = interrupted
 def test_the_soft_limit_while_writing_no_longer_matters(tmp_path: Path) -> None:
     patch = """
 import time
-from spectrogram_worker.guards import safeguard
+from spectrogram_worker.guards import growth
 from spectrogram_worker.guards.stop import StopRequest
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.contract import ExitCode
@@ -221,7 +221,7 @@ StopRequest.__init__ = remember
 write_arrays = Results.write_arrays
 def late(self):
     stops[0].request(ExitCode.SOFT_TIME_LIMIT_EXCEEDED, "late", patience=0)
-    time.sleep(2 * safeguard.LOOK_SECONDS)
+    time.sleep(2 * growth.LONGEST_WAIT)
     return write_arrays(self)
 Results.write_arrays = late
 """

@@ -42,6 +42,18 @@ class Cgroup:
         cache = sum(int(statistics.get(field, 0)) for field in self.cache_fields)
         return max(0, int((self.folder / self.use_file).read_text()) - cache)
 
+    def pressure(self) -> float | None:
+        """Percent of the last 10 s in which some of its work waited for memory, or None where the kernel does not say.
+
+        Version 2 alone has it (docs.kernel.org: accounting/psi), and not on every kernel.
+        """
+        try:
+            lines = (self.folder / "memory.pressure").read_text().splitlines()
+        except OSError:  # also where the kernel was started without it
+            return None
+        found = [field for line in lines if line.startswith("some ") for field in line.split() if field[:6] == "avg10="]
+        return float(found[0].removeprefix("avg10=")) if found else None
+
 
 def _version_2(folder: Path) -> Cgroup:
     return Cgroup(folder, "memory.max", "memory.current", frozenset({"inactive_file", "active_file"}))
@@ -152,6 +164,11 @@ class MemoryGauge:
         """The lower of the limits, in bytes."""
         cgroup_limit = self._cgroup.limit() if self._cgroup else None
         return self._limit if cgroup_limit is None else min(self._limit, cgroup_limit)
+
+    @property
+    def pressure(self) -> float | None:
+        """Percent of the last 10 s in which work of the cgroup waited for memory, or None where nobody says."""
+        return self._cgroup.pressure() if self._cgroup else None
 
     @property
     def peak(self) -> int:

@@ -14,13 +14,14 @@ from typing import Self
 import psutil
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.guards.growth import LONGEST_WAIT, LOOKS, Look, judge
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse
 from spectrogram_worker.guards.stop import Stop, StopRequest
 from spectrogram_worker.logs import megabytes
 
-LOOK_SECONDS = 0.5
 WARNING_SECONDS = 5.0
 WARNING_PERCENT = 85.0
+PRESSURE_PERCENT = 10.0
 MEMORY_PATIENCE = 5.0
 SOFT_LIMIT_PATIENCE = 60.0
 
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Safeguard:
-    """A context manager, in which a thread looks every 0.5 s.
+    """A context manager, in which a thread looks five times a second, and sooner while memory fills up.
 
     `force` runs in that thread right before it ends the process. The exit code is the one that `force` returns, or that
     of the stop where it returns none.
@@ -47,7 +48,8 @@ class Safeguard:
     ) -> None:
         self._job, self._stop, self._gauge = job, stop, gauge
         self._soft_deadline, self._force, self._clock, self._leave = soft_deadline, force, clock, leave
-        self._next_warning = -float("inf")
+        self._looks: tuple[Look, ...] = ()
+        self._next_warning = self._next_pressure = -float("inf")
         self._complaints: set[str] = set()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name="safeguard", daemon=True)
@@ -64,17 +66,23 @@ class Safeguard:
         log.info("Memory monitor stopped")
 
     def _run(self) -> None:
-        while not self._finished.wait(LOOK_SECONDS):
+        wait = LONGEST_WAIT
+        while not self._finished.wait(wait):
+            wait = LONGEST_WAIT
             try:
-                self.look()
+                wait = self.look()
             except Exception as error:  # without a safeguard a worker would pass every limit in silence
                 self._complain("The safeguard goes on after an error", error)
 
-    def look(self) -> None:
-        """One look: asks for a stop past a limit, warns near the memory's, ends a process that does not react."""
-        now = self._clock()
+    def look(self) -> float:
+        """One look: asks for a stop past a limit, warns near the memory's, ends a process that does not react.
+
+        Returns the seconds until the next.
+        """
+        now, wait = self._clock(), LONGEST_WAIT
         try:
-            self._look_at_memory(self._gauge.look(), now)
+            wait = self._look_at_memory(self._gauge.look(), now)
+            self._look_at_pressure(now)
         except (OSError, ValueError, psutil.Error) as error:  # no file descriptors are left, for one
             self._complain("The memory in use cannot be read, so nothing is known of it", error)
         if now >= self._soft_deadline and not self._stop.is_set_by(ExitCode.SOFT_TIME_LIMIT_EXCEEDED):
@@ -89,6 +97,7 @@ class Safeguard:
                 code = forced if (forced := self._force(ignored)) is not None else code
             finally:
                 self._leave(code)
+        return wait
 
     def _complain(self, what: str, error: Exception) -> None:
         """Once for each kind: a look comes every half second."""
@@ -96,15 +105,32 @@ class Safeguard:
             self._complaints.add(what)
             log.error("Job %s: %s: %s", self._job, what, error, exc_info=None if isinstance(error, OSError) else error)
 
-    def _look_at_memory(self, use: MemoryUse, now: float) -> None:
-        if use.percent >= use.threshold:
-            if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
-                return
+    def _look_at_memory(self, use: MemoryUse, now: float) -> float:
+        self._looks = (*self._looks, Look(now, use.percent))[-LOOKS:]
+        judgement = judge(self._looks, use.threshold)
+        if self._stop.is_set_by(ExitCode.MEMORY_SAFEGUARD_EXCEEDED):
+            return LONGEST_WAIT
+        if judgement.stop:
             percent, threshold = f"{use.percent:.1f}%", f"{use.threshold:.1f}%"
-            log.critical("Job %s: CRITICAL MEMORY USAGE - %s exceeds threshold %s", self._job, percent, threshold)
+            left = f"would pass the limit in {judgement.seconds_left or 0:.2f} s"
+            passed = use.percent >= use.threshold
+            why = f"exceeds threshold {threshold}" if passed else left
+            log.critical("Job %s: CRITICAL MEMORY USAGE - %s %s", self._job, percent, why)
             log.critical("Job %s: Forcing process termination due to memory usage", self._job)
-            message = f"memory use of {percent} of {megabytes(use.limit)} exceeds the threshold of {threshold}"
+            why = f"exceeds the threshold of {threshold}" if passed else left
+            message = f"memory use of {percent} of {megabytes(use.limit)} {why}"
             self._stop.request(ExitCode.MEMORY_SAFEGUARD_EXCEEDED, message, patience=MEMORY_PATIENCE)
         elif use.percent > WARNING_PERCENT and now >= self._next_warning:
             self._next_warning = now + WARNING_SECONDS
-            log.warning("Job %s: High memory usage - %.1f%% of %s", self._job, use.percent, megabytes(use.limit))
+            left = "" if judgement.seconds_left is None else f", full in {judgement.seconds_left:.1f} s as it grows"
+            said = f"{use.percent:.1f}% of {megabytes(use.limit)}{left}"
+            log.warning("Job %s: High memory usage - %s", self._job, said)
+        return judgement.wait
+
+    def _look_at_pressure(self, now: float) -> None:
+        if now < self._next_pressure:
+            return
+        self._next_pressure = now + WARNING_SECONDS
+        pressure = self._gauge.pressure
+        if pressure is not None and pressure >= PRESSURE_PERCENT:
+            log.warning("Job %s: Memory pressure - work waited for memory in %.1f%% of 10 s", self._job, pressure)
