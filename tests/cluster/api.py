@@ -6,10 +6,12 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from harness.control_plane import ApiServer
+from harness.waiting import wait_until
 
 Body = dict[str, Any]
 
@@ -33,6 +35,11 @@ class ApiError(Exception):
         self.reason: str = status.get("reason", "")
         self.message: str = status.get("message", "")
         self.details: Mapping[str, Any] = status.get("details") or {}
+
+
+class _Answer(NamedTuple):
+    status: int
+    document: Body
 
 
 class Api:
@@ -118,6 +125,15 @@ class Api:
             self._connection = None
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, content_type: str = "") -> Body:
+        """The answer. An API server that has just started asks to come again (429), as clients of Kubernetes do."""
+        answer = wait_until(
+            lambda: self._answer(method, path, body, content_type), what="an API server that has time", interval=0.5
+        )
+        if answer.status >= 300:
+            raise ApiError(answer.status, answer.document)
+        return answer.document
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None, content_type: str) -> _Answer | None:
         headers = {
             "Content-Type": content_type or _CONTENT_TYPES.get(method, "application/json"),
             "User-Agent": USER_AGENT,
@@ -136,9 +152,7 @@ class Api:
                 self._connection = None
                 if last_try:
                     raise
-        if answer.status >= 300:
-            raise ApiError(answer.status, document)
-        return document
+        return _Answer(answer.status, document) if answer.status != HTTPStatus.TOO_MANY_REQUESTS else None
 
     def _connect(self) -> http.client.HTTPConnection:
         certificates = self.control_plane.certificates
