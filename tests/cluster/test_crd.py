@@ -27,6 +27,8 @@ QUANTITY = "is not a quantity: write a number with an optional unit, as in 512Mi
 DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
 IQ_CHANNELS = "channel names one signal, and the two iqChannels are one: remove channel or iqChannels"
 CHANNEL = "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
+QUEUE_NAME = "is no queue's name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
+ONE_ORDER = "priority orders the operator's own queues, and with queueName Kueue has the order: remove priority"
 ADDRESS = "is no address of a file: write https://HOST/PATH/FILE, without user and without #"
 ONE_SOURCE = "input is in one place: write one of claimName, store and url, and remove the others"
 ONE_TARGET = "output goes to one place: write one of claimName and store, and remove the other"
@@ -101,6 +103,8 @@ timeLimits: {softSeconds: 599, hardSeconds: 600}
 timeLimits: {hardSeconds: 31536000}
 chunking: {mode: always, thresholdMegabytes: 1}
 queue: large_jobs
+queueName: team-a.of-2026
+{queueName: team-a, queue: large_jobs, priority: 0}
 retry: {limit: 0, zombies: Retry}
 {priority: 1000, suspend: true, cancelled: true}
 ttlSecondsAfterFinished: 0
@@ -242,6 +246,10 @@ REFUSED: dict[str, str] = {
     "queue: large": 'supported values: "auto", "default", "large_jobs"',
     "priority: 1001": "less than or equal to 1000",
     "priority: -1": "greater than or equal to 0",
+    "queueName: Team": QUEUE_NAME,
+    "queueName: a/b": QUEUE_NAME,
+    f"queueName: {'q' * 64}": "may not be more than 63",
+    "{queueName: team-a, priority: 1}": ONE_ORDER,
     "ttlSecondsAfterFinished: -1": "greater than or equal to 0",
     "ttlSecondsAfterFinished: 2147483648": "less than or equal to 2147483647",
     "ttlSecondsAfterFinished: 1h": "must be of type integer",
@@ -255,6 +263,8 @@ REFUSED: dict[str, str] = {
 }
 # What the API server names with each rule of ours: the field that is to be changed, or what several of them are in.
 NAMED: dict[str, set[str]] = {
+    QUEUE_NAME: {"queueName"},
+    ONE_ORDER: {"priority"},
     ONE_SOURCE: {"input"},
     ONE_TARGET: {"output"},
     PATH_NEEDED: {"input.path"},
@@ -416,12 +426,14 @@ CHANGES = {
     "timeLimits": {"hardSeconds": 1000},
     "chunking": {"mode": "never"},
     "queue": "large_jobs",
+    "queueName": "team-b",
     "retry": {"limit": 5},
 }
 FULL = """
 frequencyRange: {lower: 0, upper: 5}
 resources: {memory: 1Gi}
 timeLimits: {softSeconds: 60}
+queueName: team-a
 """
 
 

@@ -113,7 +113,14 @@ TESTS = {
         ("test_a_pod_that_no_node_can_take_waits_until_somebody_cancels_the_job",),
     ),
     20: Shown(
-        ("test_the_clock_stands_still_while_a_gate_holds_the_pod",), ("test_a_pod_that_a_gate_holds_waits_at_no_cost",)
+        (
+            "test_the_clock_stands_still_while_a_gate_holds_the_pod",
+            "test_a_pod_that_kueue_did_not_notice_needs_a_person_and_waits_for_them",
+        ),
+        (
+            "test_a_pod_that_a_gate_holds_waits_at_no_cost",
+            "test_jobs_of_kueues_queues_wait_for_kueue_and_take_no_slot",
+        ),
     ),
     21: Shown(
         ("test_the_image_s_grace_counts_from_the_first_failure_and_across_its_faces",),

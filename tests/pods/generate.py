@@ -23,6 +23,7 @@ from pods.shapes import (
     waiting,
     with_status,
 )
+from spectrogram_operator.api.names import KUEUE_GATE, KUEUE_MANAGED, KUEUE_QUEUE
 from spectrogram_worker.contract import ExitCode, last_words
 
 FOLDER = Path(__file__).parent
@@ -41,6 +42,7 @@ _UNREACHABLE = (
     'failed to pull and unpack image "registry.example.org/spectrogram-worker:0.1.0": failed to do request: Head'
     ' "https://registry.example.org/v2/": dial tcp: lookup registry.example.org: no such host'
 )
+_GATED = "Scheduling is blocked due to non-empty scheduling gates"
 _SHUTDOWN = "Pod was terminated in response to imminent node shutdown."
 
 
@@ -264,7 +266,11 @@ CASES: dict[str, Body] = {
     "claim-not-found": unscheduled(
         "Unschedulable", '0/3 nodes are available: persistentvolumeclaim "recordings" not found. not found'
     ),
-    "scheduling-gated": unscheduled("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates"),
+    "scheduling-gated": unscheduled("SchedulingGated", _GATED, gate="example.org/approval"),
+    "gated-by-kueue": unscheduled(
+        "SchedulingGated", _GATED, gate=KUEUE_GATE, labels={KUEUE_QUEUE: "team-a", KUEUE_MANAGED: "true"}
+    ),
+    "gated-unnoticed": unscheduled("SchedulingGated", _GATED, gate=KUEUE_GATE, labels={KUEUE_QUEUE: "team-a"}),
     "init-hangs": pod("Pending", waiting("PodInitializing"), init=(running("proxy-init"),)),
     "sidecar-crashes": pod(
         "Pending", waiting("PodInitializing"), waiting("CrashLoopBackOff", "back-off 5m0s restarting", "proxy")

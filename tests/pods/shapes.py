@@ -109,13 +109,13 @@ def pod(
     return body | {"status": status}
 
 
-def unscheduled(reason: str, message: str) -> Body:
-    """A pod that no node has taken."""
+def unscheduled(reason: str, message: str, *, gate: str = "", labels: Body | None = None) -> Body:
+    """A pod that no node has taken; `gate` is what holds it back."""
     scheduled = condition("PodScheduled", "False", reason, message, since=CREATED)
     status = {"conditions": [scheduled], "observedGeneration": 1, "phase": "Pending", "qosClass": "Guaranteed"}
     body = _accepted()
-    if reason == "SchedulingGated":
-        body["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    body["spec"] |= {"schedulingGates": [{"name": gate}]} if gate else {}
+    body["metadata"]["labels"] |= labels or {}
     return body | {"status": status}
 
 

@@ -20,6 +20,13 @@ OPERATOR = "spectrogram-operator"
 COMMANDS = "spectrogram"
 """The two programs, as they name themselves to the API server: by these it tells who wrote which field."""
 
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+"""The label by which Kueue knows the pods that it is to queue, and the queue."""
+KUEUE_MANAGED = "kueue.x-k8s.io/managed"
+"""The label that Kueue puts on the pods that it looks after, when they are created."""
+KUEUE_GATE = "kueue.x-k8s.io/admission"
+"""The scheduling gate that Kueue takes off the pods that it admits."""
+
 MAIN_CONTAINER = "worker"
 """The container of a pod that runs the worker; others are injected."""
 

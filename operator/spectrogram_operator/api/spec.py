@@ -39,6 +39,15 @@ ClaimName = Annotated[
         "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends",
     ),
 ]
+LocalQueueName = Annotated[
+    str,
+    StringConstraints(max_length=63),
+    pattern_rule(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+        "is no queue's name: write lower-case letters, digits, - and ., with a letter or digit at both ends",
+    ),
+]
+"""Of a LocalQueue of Kueue's, short enough for the value of a label."""
 Address = Annotated[
     str,
     StringConstraints(max_length=2048),
@@ -175,6 +184,7 @@ IMMUTABLE_FIELDS = (
     "timeLimits",
     "chunking",
     "queue",
+    "queueName",
     "retry",
 )
 
@@ -200,8 +210,10 @@ class SpectrogramJobSpec(Model):
     """How much is read at a time; it never changes the result."""
     queue: Literal["auto", "default", "large_jobs"] = "auto"
     """auto (default) chooses by size: recordings above 500 MB, or that need more memory than the default pool has, go to large_jobs."""
+    queue_name: LocalQueueName | None = None
+    """A queue of Kueue's in this namespace (a LocalQueue): it says when the job's pods may start, where the platform team allows it. Default: the operator's own queues say."""
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Higher starts first within its namespace, 0 to 1000. Default: 0. May be changed later."""
+    """Higher starts first within its namespace, 0 to 1000; not with queueName. Default: 0. May be changed later."""
     retry: Retry = Retry()
     """What happens after an attempt that failed."""
     suspend: bool = False
@@ -210,6 +222,14 @@ class SpectrogramJobSpec(Model):
     """true: end the job for good and keep its record. It cannot be set back. Default: false."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MOST_TTL_SECONDS)] | None = None
     """Seconds after its end at which the job is deleted, and its pods with it; 0: at once. Results stay. May be changed later. Default: the operator's setting; as installed, never."""
+    rules = (
+        Rule(
+            cel="!has(self.queueName) || self.priority == 0",
+            message="priority orders the operator's own queues, and with queueName Kueue has the order: remove priority",
+            holds=lambda s: s.queue_name is None or s.priority == 0,
+            field="priority",
+        ),
+    )
 
 
 UNCHANGED = (

@@ -28,11 +28,6 @@ _NOTHING = "tag:yaml.org,2002:null"
 _EMPTY = "the file is empty: write a SpectrogramJob, as in examples/spectrogramjob.yaml"
 _RECORDING = "; of a recording, say which claim it is in, as in --input recordings"
 _NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
-_NOT_YET = {
-    "spec.queueName": "this version queues by itself: remove it",
-    "spec.ttlSecondsAfterFinished": "this version keeps finished jobs: remove it",
-}
-"""Fields of the design that later versions honour."""
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 Where = Callable[[Sequence[int | str]], str]
@@ -231,9 +226,7 @@ def _what(detail: ErrorDetails) -> str:
 
 def _likely(detail: ErrorDetails) -> tuple[str, str]:
     """What to say of an unknown field, and the field of the same object that was probably meant."""
-    where, loc = _where(detail), detail["loc"]
-    if where in _NOT_YET:
-        return f"unknown field; {_NOT_YET[where]}", ""
+    loc = detail["loc"]
     path, name = likely_field(JobFile, tuple(str(part) for part in loc))
     if path:
         return f"unknown field; did you mean {path}?", name

@@ -60,6 +60,8 @@ def run_job_file(
     with open_display(screen, name) as display:
         for warning in settings.warnings:
             display.note(f"warning: {warning}")
+        if job.spec.queue_name is not None:
+            display.note("warning: spec.queueName: there is no Kueue on this machine, and the job starts at once")
         cluster = LocalCluster(
             claims=places.folders,
             refuse=ClusterError,

@@ -74,6 +74,8 @@ class Policy:
     scratch_bytes: int = GIBIBYTE
     stores: Mapping[str, Store] = field(default_factory=dict)
     allowed_url_hosts: tuple[str, ...] = ()
+    kueue: bool = False
+    """Whether jobs may name a queue of Kueue's, whose quotas stand in place of the pools' limits."""
 
     soft_seconds: int = 600
     hard_seconds: int = 900

@@ -13,7 +13,7 @@ _LOOK_SECONDS = 0.5
 
 
 def policy_of_this_machine(policy: Policy, spec: SpectrogramJobSpec) -> Policy:
-    """The policy for a run of this job here: the pools' default sizes stay, their limits do not."""
+    """The policy for a run of this job here: the pools' default sizes stay, their limits do not; nobody queues."""
     most = max(psutil.virtual_memory().total, requested_memory(spec) or 0)
     pools = {
         queue: replace(pool, max_memory_bytes=max(most, pool.memory_bytes), max_concurrent=max(1, pool.max_concurrent))
@@ -22,6 +22,7 @@ def policy_of_this_machine(policy: Policy, spec: SpectrogramJobSpec) -> Policy:
     return replace(
         policy,
         pools=pools,
+        kueue=True,
         poll_seconds=min(policy.poll_seconds, _LOOK_SECONDS),
         status_seconds=min(policy.status_seconds, _LOOK_SECONDS),
     )

@@ -17,6 +17,7 @@ from spectrogram_operator.settings.values import (
     text,
     whole,
     whole_or_never,
+    yes_or_no,
 )
 
 _LONGEST_SECONDS = 31_536_000
@@ -182,6 +183,14 @@ SETTINGS: tuple[Setting, ...] = (
         unit="MB",
         description="recordings above this size go to the queue large_jobs; 1 MB is 10⁶ bytes",
         parse=megabytes,
+    ),
+    Setting(
+        field="kueue",
+        name="SPECTROGRAM_KUEUE",
+        default="false",
+        description="true: a job may name a queue of Kueue's in spec.queueName, whose quotas stand in place of"
+        " maxConcurrent, maxPerNamespace and totalMemory",
+        parse=yes_or_no,
     ),
     # Limits of one attempt.
     Setting(

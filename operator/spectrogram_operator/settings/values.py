@@ -68,6 +68,11 @@ def choice(*options: str) -> Callable[[str], str]:
     return parse
 
 
+def yes_or_no(value: str) -> bool:
+    """Whether it is the word true, and not false."""
+    return choice("true", "false")(value) == "true"
+
+
 def megabytes(value: str) -> int:
     """Bytes of a whole number of MB, 10⁶ bytes each."""
     return whole(1, 10**9)(value) * MEGABYTE

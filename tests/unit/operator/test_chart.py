@@ -270,6 +270,7 @@ def test_the_default_values_give_the_operator_s_defaults(chart: Chart) -> None:
 
 # One value other than the default for each entry of `settings`; numbers so large that Go would write 3.1536e+07.
 SET = {
+    "kueue": True,
     "logLevel": "debug",
     "defaultMemory": 2**31,
     "softTimeLimit": 20_000_000,
@@ -299,7 +300,7 @@ def test_every_setting_can_be_set_by_values_and_every_variable_is_a_setting(char
     assert (policy.run_as_user, policy.fs_group, policy.scratch_bytes) == (1_000_650_000, 1_000_650_001, 2**31)
     assert (policy.infrastructure_retries, policy.backoff_seconds, policy.stale_seconds) == (0, 0, 1_234_567)
     assert policy.pools["default"].memory_bytes == 2**31
-    assert (settings.log_level, settings.lease_seconds) == ("debug", 3600)
+    assert (settings.log_level, settings.lease_seconds, policy.kueue) == ("debug", 3600, True)
 
 
 def test_the_defaults_in_the_comments_are_the_operator_s() -> None:

@@ -84,6 +84,7 @@ def test_every_setting_can_be_set_and_says_who_set_it() -> None:
         "SPECTROGRAM_LOG_LEVEL": "debug",
         "SPECTROGRAM_IMAGE_PULL_POLICY": "Never",
         "SPECTROGRAM_NAMESPACES": "lab",
+        "SPECTROGRAM_KUEUE": "true",
     }
     other |= pools(default={"cpu": "2"})
     other |= {"SPECTROGRAM_STORES": '{"archive": {"claimName": "tape"}}'}
@@ -286,6 +287,7 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
         (stores(Archive={"claimName": "a"}), "stores.Archive.[key]: 'Archive' is no name: write lower-case letters"),
         ({"SPECTROGRAM_STORES": "[]"}, "SPECTROGRAM_STORES=[]: stores: Input should be an object"),
         ({"SPECTROGRAM_STORES": "{"}, "SPECTROGRAM_STORES={: stores: Invalid JSON"),
+        ({"SPECTROGRAM_KUEUE": "yes"}, "SPECTROGRAM_KUEUE=yes: write one of true, false"),
         ({"SPECTROGRAM_ALLOWED_URL_HOSTS": "a.org"}, "SPECTROGRAM_ALLOWED_URL_HOSTS=a.org: allowedUrlHosts: Invalid"),
         (hosts(*["a.org"] * 65), "allowedUrlHosts: Tuple should have at most 64 items"),
         ({"CELERY_TASK_TIME_LIMIT": "ten"}, "CELERY_TASK_TIME_LIMIT=ten: write a whole number from 1 to 31536000"),

@@ -10,7 +10,7 @@ from spectrogram_operator.control.reconciling.store import FinishedJob, Store
 from spectrogram_operator.core.building.podspec import is_pod_name
 from spectrogram_operator.core.building.sizing import named_queue
 from spectrogram_operator.core.judging.pod import Pod
-from spectrogram_operator.core.planning.queues import Queues, Turn, contender
+from spectrogram_operator.core.planning.queues import QUEUED_BY_KUEUE, Queues, Turn, contender, line_of
 from spectrogram_operator.core.policy import Policy
 
 POSITION_SECONDS = 300.0
@@ -94,7 +94,7 @@ class Slots:
             attempt.pod_name,
             owner_uid=job.uid,
             namespace=job.namespace,
-            queue=named_queue(attempt.pool),
+            queue=line_of(job, named_queue(attempt.pool)),
             memory_bytes=attempt.memory_bytes,
         )
         try:
@@ -130,24 +130,26 @@ class Slots:
         if not pod.live or not is_pod_name(pod.name, pod.owner_name, pod.owner_uid):
             self._queues.free(pod.uid)
         else:
-            queue, memory_bytes = self._pool(pod)
+            line, memory_bytes = self._line(pod)
             self._queues.hold(
                 pod.uid,
                 owner_uid=pod.owner_uid,
                 namespace=pod.namespace,
-                queue=queue,
+                queue=line,
                 memory_bytes=memory_bytes,
             )
 
-    def _pool(self, pod: Pod) -> tuple[str, int]:
-        """The queue of a pod and the memory that it may use: its attempt says so, else its label and its pool."""
+    def _line(self, pod: Pod) -> tuple[str, int]:
+        """Whose slots a pod takes and the memory that it may use: its job and attempt say so, else labels and pool."""
         job = self._store.owner_of(pod)
-        if isinstance(job, Job):
-            for attempt in job.status.attempts:
-                if attempt.pod_name == pod.name:
-                    return named_queue(attempt.pool), attempt.memory_bytes
-        queue = named_queue(pod.queue)
-        return queue, self._policy.pools[queue].memory_bytes
+        pool = named_queue(pod.queue)
+        memory_bytes = self._policy.pools[pool].memory_bytes
+        if not isinstance(job, Job):
+            return QUEUED_BY_KUEUE if pod.kueue_queue else pool, memory_bytes
+        for attempt in job.status.attempts:
+            if attempt.pod_name == pod.name:
+                pool, memory_bytes = named_queue(attempt.pool), attempt.memory_bytes
+        return line_of(job, pool), memory_bytes
 
     def _place(self, job: Job) -> None:
         found = contender(job, self._clock(), self._policy)

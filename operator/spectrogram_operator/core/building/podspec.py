@@ -18,6 +18,7 @@ from spectrogram_operator.api.names import (
 from spectrogram_operator.api.quantity import bytes_quantity
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt
+from spectrogram_operator.core.building.kueue import gates, queue_label
 from spectrogram_operator.core.building.restricted import CONTAINER_SECURITY, pod_security
 from spectrogram_operator.core.building.sizing import attempt_cpu, granted_memory, named_queue, transform_threads
 from spectrogram_operator.core.building.stores import file_path, service_account, store_of, worker_places
@@ -152,6 +153,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
         ],
         "volumes": volumes,
     }
+    pod_spec |= gates(spec)
     pod_spec |= {name: value for name, value in _optional(pool, policy).items() if value}
     return {
         "apiVersion": "v1",
@@ -169,6 +171,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
                 LABEL_JOB_UID: job.uid,
                 LABEL_ATTEMPT: str(attempt.number),
                 LABEL_QUEUE: queue,
+                **queue_label(spec),
             },
             "annotations": {**pool.pod_annotations, ANNOTATION_SPEC_HASH: document.job.spec_hash},
             "ownerReferences": [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from spectrogram_operator.api.names import KUEUE_GATE
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Container, Pod
 from spectrogram_operator.core.policy import Policy
@@ -169,7 +170,7 @@ def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: 
     reason = (scheduled.reason if scheduled else "") or "Scheduling"
     message = (scheduled.message if scheduled else "") or "waiting for the scheduler"
     if reason == "SchedulingGated":
-        return Impediment(reason=reason, message=message, ends_as="PendingTimeout", deadline=None, phase=Phase.QUEUED)
+        return _gated(pod)
     if "persistentvolumeclaim" in message and "not found" in message:
         reason = "PVCNotFound"
     since = max(pod.created or now, attempt.reserved_time or now)
@@ -182,6 +183,29 @@ def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: 
         ends_as="PendingTimeout",
         deadline=since + timedelta(seconds=policy.pending_seconds),
         phase=Phase.STARTING if reason == "Scheduling" else Phase.PENDING,
+    )
+
+
+def _gated(pod: Pod) -> Impediment:
+    """Who holds the pod back, and what for. That Kueue has not seen it when it was created, it never makes good."""
+    others = ", ".join(gate for gate in pod.gates if gate != KUEUE_GATE)
+    message = f"its scheduling gates hold the pod back: {others}" if others else "a scheduling gate holds the pod back"
+    overlooked = KUEUE_GATE in pod.gates and not pod.kueue_manages
+    if KUEUE_GATE in pod.gates:
+        queue = clean_text(pod.kueue_queue) or "its default queue"
+        message = f"waiting until Kueue admits the pod to {queue}"
+        if overlooked:
+            message = (
+                f"Kueue, whose queue {queue} the job names, did not notice its pod: Kueue does not run, has no"
+                " integration for pods, or leaves this namespace alone"
+            )
+    return Impediment(
+        reason="SchedulingGated",
+        message=message,
+        ends_as="PendingTimeout",
+        deadline=None,
+        phase=Phase.QUEUED,
+        needs_a_human=overlooked,
     )
 
 

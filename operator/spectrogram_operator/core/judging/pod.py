@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from spectrogram_operator.api.names import LABEL_QUEUE, MAIN_CONTAINER
+from spectrogram_operator.api.names import KUEUE_MANAGED, KUEUE_QUEUE, LABEL_QUEUE, MAIN_CONTAINER
 from spectrogram_operator.api.quantity import parse_bytes
 from spectrogram_worker.contract.report import clean_text
 
@@ -42,6 +42,8 @@ class PodCondition:
 class Pod:
     """What is known of a pod. `gone` says that it no longer exists and this is the last that was seen of it.
 
+    `gates` are what keeps it from the scheduler; `kueue_queue` is the queue of Kueue's that it is to wait in, and
+    `kueue_manages` says that Kueue has seen it.
     `memory_bytes` is the limit of the worker's container, which a webhook may have lowered. `deletion_due` is when a
     pod that is being deleted should be gone: the request and its grace period.
     """
@@ -52,6 +54,9 @@ class Pod:
     owner_uid: str = ""
     owner_name: str = ""
     queue: str = ""
+    kueue_queue: str = ""
+    kueue_manages: bool = False
+    gates: tuple[str, ...] = ()
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
@@ -132,6 +137,7 @@ class Pod:
 def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
     """The pod in an API object."""
     metadata, status = body["metadata"], body.get("status") or {}
+    labels, spec = metadata.get("labels") or {}, body.get("spec") or {}
     owners = [owner for owner in metadata.get("ownerReferences") or () if owner.get("controller")]
     containers = [_read_container(entry) for entry in status.get("containerStatuses") or ()]
     return Pod(
@@ -140,15 +146,18 @@ def read_pod(body: Mapping[str, Any], *, gone: bool = False) -> Pod:
         uid=metadata["uid"],
         owner_uid=owners[0]["uid"] if owners else "",
         owner_name=owners[0]["name"] if owners else "",
-        queue=(metadata.get("labels") or {}).get(LABEL_QUEUE, ""),
+        queue=labels.get(LABEL_QUEUE, ""),
+        kueue_queue=labels.get(KUEUE_QUEUE, ""),
+        kueue_manages=KUEUE_MANAGED in labels,
+        gates=tuple(clean_text(entry["name"]) for entry in spec.get("schedulingGates") or ()),
         phase=status.get("phase") or "Pending",
         reason=status.get("reason") or "",
         message=clean_text(status.get("message") or ""),
-        node_name=(body.get("spec") or {}).get("nodeName") or "",
+        node_name=spec.get("nodeName") or "",
         pod_ip=status.get("podIP") or "",
         created=_optional_time.validate_python(metadata.get("creationTimestamp")),
         started=_optional_time.validate_python(status.get("startTime")),
-        memory_bytes=_memory_limit(body.get("spec") or {}),
+        memory_bytes=_memory_limit(spec),
         deleting=bool(metadata.get("deletionTimestamp")),
         deletion_due=_optional_time.validate_python(metadata.get("deletionTimestamp")),
         gone=gone,

@@ -5,6 +5,7 @@ it: KEP-3939), and by a grant: a promise to a waiting job, until its attempt sta
 """
 
 import bisect
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ SECONDS_FOR_A_STEP_OF_PRIORITY = 60.0
 """A job that waits gains one step of priority a minute, without end: so nobody is passed for ever."""
 POSITIONS_TOLD = 50
 """How many waiting jobs of a queue learn how many are ahead of them."""
+QUEUED_BY_KUEUE = "kueue"
+"""The line of jobs that Kueue queues: whoever stands in it may start, for its pod waits at Kueue's gate."""
 _ATTEMPT, _GRANT = "attempt", "grant"
 
 
@@ -63,25 +66,36 @@ def contender(job: Job, now: datetime, policy: Policy) -> Contender | None:
         backing_off = status.next_attempt_at is not None and status.next_attempt_at > now
         if job.deleting or spec.suspend or spec.cancelled or backing_off or holds(status, "Accepted") is False:
             return None
-    queue = named_queue(active.pool) if active else current_queue(spec, status, policy)
+    pool = named_queue(active.pool) if active else current_queue(spec, status, policy)
     last = status.attempts[-1] if status.attempts else None
     return Contender(
         uid=job.uid,
         key=job.key,
         namespace=job.namespace,
-        queue=queue,
-        memory_bytes=granted_memory(active, policy) if active else attempt_memory(spec, queue, last, policy),
+        queue=line_of(job, pool),
+        memory_bytes=granted_memory(active, policy) if active else attempt_memory(spec, pool, last, policy),
         priority=spec.priority,
         created=job.created,
         active=not starts,
     )
 
 
+def line_of(job: Job, pool: str) -> str:
+    """Where the job stands in line, and whose slots its pods of this pool take: Kueue's, where the job says so."""
+    by_kueue = isinstance(job, ValidJob) and job.spec.queue_name is not None
+    return QUEUED_BY_KUEUE if by_kueue else pool
+
+
 class Queues:
-    """Every queue of the policy. Each change costs no more than a search in a sorted list."""
+    """Every queue of the policy, and the line of those that Kueue queues.
+
+    Each change costs no more than a search in a sorted list.
+    """
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
-        self._lines = {name: _Line(name, pool) for name, pool in pools.items()}
+        no_limit = Pool(memory_bytes=0, max_memory_bytes=0, max_concurrent=sys.maxsize)
+        lines = {**pools, QUEUED_BY_KUEUE: no_limit}
+        self._lines = {name: _Line(name, pool) for name, pool in lines.items()}
         self._contenders: dict[str, Contender] = {}
         self._pods: dict[str, tuple[str, str]] = {}
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spectrogram_operator.api.job import ValidJob
-from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import (
     Attempt,
     AttemptState,
@@ -13,6 +13,7 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
+from spectrogram_operator.core.building.kueue import refused_queue_name
 from spectrogram_operator.core.building.podspec import build_pod, pod_name
 from spectrogram_operator.core.building.sizing import attempt_memory, current_queue, refused_memory
 from spectrogram_operator.core.building.stores import claims, refused_places
@@ -49,7 +50,7 @@ def start_attempt(situation: Situation) -> Plan:
         )
     queue = current_queue(spec, status, policy)
     status = changed(status, queue=queue, attempt_text=tries(status, spec))
-    if refusal := refused_memory(spec, queue, policy) or refused_places(spec, policy):
+    if refusal := refused_memory(spec, queue, policy) or _refused(spec, policy):
         return refuse(status, refusal, now)
     if spec.suspend:
         return Plan(status=suspended(status, now))
@@ -76,7 +77,7 @@ def create_again(situation: Situation, attempt: Attempt) -> Plan:
     spec, refusal, status = situation.spec, situation.observed.refusal, situation.status
     now, policy = situation.now, situation.policy
     ended = None
-    refused = refused_places(spec, policy)
+    refused = _refused(spec, policy)
     if spec.cancelled or spec.suspend:
         ended = outcome("Cancelled" if spec.cancelled else "JobSuspended", "ended before its pod was created")
     elif refused:
@@ -227,6 +228,11 @@ def _missing(job: ValidJob, names: tuple[str, ...], policy: Policy) -> str:
     titles = [f"{name} (the store {stores[name]})" if stores.get(name) else name for name in names]
     remedy = "name another store" if any(stores.get(name) for name in names) else "correct claimName"
     return f"no PersistentVolumeClaim {' and '.join(titles)} in the namespace {job.namespace}: create it, or {remedy}"
+
+
+def _refused(spec: SpectrogramJobSpec, policy: Policy) -> str:
+    """Why the platform team's settings do not let the job run, or an empty string."""
+    return refused_places(spec, policy) or refused_queue_name(spec, policy)
 
 
 def _next_number(status: SpectrogramJobStatus) -> int:

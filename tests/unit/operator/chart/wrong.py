@@ -56,6 +56,7 @@ WRONG: dict[str, Wrong] = {
     "cluster+ns": Wrong({"scope": "Cluster", "watchNamespaces": ["lab"]}, "watchNamespaces has no meaning with scope"),
     "string for list": Wrong({"watchNamespaces": "lab"}, "'/watchNamespaces': got string, want null or array"),
     "string for int": Wrong(settings(softTimeLimit="60"), "'/settings/softTimeLimit': got string, want null or int"),
+    "kueue": Wrong(settings(kueue="yes"), "'/settings/kueue': got string, want null or boolean"),
     "unknown top": Wrong({"replica": 2}, "additional properties 'replica' not allowed"),
     "unknown deep": Wrong(image(tagg="1"), "at '/image': additional properties 'tagg' not allowed"),
     "settings unknown": Wrong(settings(softLimit=1), "at '/settings': additional properties 'softLimit' not allowed"),

@@ -152,7 +152,13 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
             "spec.input.audio: audio.centerFrequency is the centre of an I/Q band: add iq: true,"
             " or remove centerFrequency",
         ),
-        ("", "queueName: team-a", 7, "spec.queueName: unknown field; this version queues by itself: remove it"),
+        (
+            "",
+            "queueName: Team",
+            7,
+            "spec.queueName: 'Team' is no queue's name: write lower-case letters, digits, - and .,"
+            " with a letter or digit at both ends",
+        ),
         (
             "",
             "timeLimits: {softSeconds: 900, hardSeconds: 600}",

@@ -7,7 +7,7 @@ import pytest
 
 from pods.jobs import JOB_UID, job_body, stored
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.names import LABEL_QUEUE
+from spectrogram_operator.api.names import KUEUE_QUEUE, LABEL_QUEUE
 from spectrogram_operator.control.reconciling.slots import Slots
 from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.judging.pod import read_pod
@@ -181,6 +181,59 @@ def test_a_pod_that_was_seen_before_its_job_takes_the_slot_that_the_job_says() -
     line.submit("waits")
     line.submit("large", queue="large_jobs")
     assert line.woken == ["radio/large"]
+
+
+def test_a_job_that_kueue_queues_takes_no_slot_and_waits_for_none() -> None:
+    line = Line()
+    line.pod()
+    for name in ("first", "second"):
+        line.submit(name, queueName="team-a")
+        assert line.slots.turn(line.job(name)).granted
+    line.submit("waits")
+    assert line.woken == ["radio/first", "radio/second"]
+    line.store.lose_pod(read_pod(fixture("running")), 1000)
+    assert line.woken == ["radio/first", "radio/second", "radio/waits"]
+
+
+@pytest.mark.parametrize("order", ["pod first", "job first"])
+def test_a_pod_of_a_job_that_kueue_queues_takes_no_slot(order: str) -> None:
+    line = Line()
+    attempt = {"number": 1, "state": "Created", "podName": POD, "podUID": "u", "pool": "default", "memoryBytes": 2**30}
+    found = stored(job_body("fm-band", queueName="team-a"), status={"attempt": 1, "attempts": [attempt]})
+    for step in sorted(["job", "pod"], reverse=order == "pod first"):
+        if step == "job":
+            line.store.see_job({**found, "metadata": found["metadata"] | {"resourceVersion": "200"}})
+        else:
+            line.pod()
+    line.submit("starts")
+    assert line.woken == ["radio/starts"]
+
+
+def test_a_pod_without_its_job_takes_the_slot_that_its_labels_say() -> None:
+    line = Line()
+    line.pod(labels={LABEL_QUEUE: "default", KUEUE_QUEUE: "team-a"})
+    line.submit("starts")
+    assert line.woken == ["radio/starts"]
+
+
+def test_a_label_of_kueues_frees_no_slot_where_the_job_says_otherwise() -> None:
+    line = Line()
+    attempt = {"number": 1, "state": "Created", "podName": POD, "podUID": "u", "pool": "default", "memoryBytes": 2**30}
+    found = stored(job_body("fm-band"), status={"attempt": 1, "attempts": [attempt]})
+    line.store.see_job({**found, "metadata": found["metadata"] | {"resourceVersion": "200"}})
+    line.pod(labels={LABEL_QUEUE: "default", KUEUE_QUEUE: "team-a"})
+    line.submit("waits")
+    assert line.woken == []
+
+
+def test_a_job_that_kueue_queues_starts_only_where_this_operator_acts() -> None:
+    line = Line(opened=False)
+    line.submit("fm-band", queueName="team-a")
+    assert not line.slots.turn(line.job("fm-band")).granted
+    line.slots.open("radio")
+    assert line.woken == ["radio/fm-band"]
+    line.slots.close("radio")
+    assert not line.slots.turn(line.job("fm-band")).granted
 
 
 def test_nothing_starts_in_a_namespace_that_is_closed_until_it_is_open_again() -> None:

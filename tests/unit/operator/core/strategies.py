@@ -93,6 +93,7 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
             "timeLimits": time_limits,
             "queue": st.sampled_from(["auto", "default", "large_jobs"]),
             "priority": st.integers(0, 1000),
+            "queueName": st.sampled_from(["team-a", f"{'q' * 31}.{'q' * 31}"]),
             "retry": st.fixed_dictionaries(
                 {}, optional={"limit": st.integers(0, 10), "zombies": st.sampled_from(["Fail", "Retry"])}
             ),
@@ -100,7 +101,12 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
             "cancelled": st.booleans(),
             "ttlSecondsAfterFinished": st.sampled_from([0, 3600, 2**31 - 1]),
         },
-    )
+    ).map(_with_one_order)
+
+
+def _with_one_order(spec: dict[str, Any]) -> dict[str, Any]:
+    """Kueue has an order of its own: it takes no priority."""
+    return spec | ({"priority": 0} if "queueName" in spec else {})
 
 
 reasons = st.sampled_from([*sorted(BY_OPERATOR), "Drained", "PodDeleted", "MemoryError", "OOMKilled", "", "x" * 128])
@@ -284,7 +290,9 @@ def observations(draw: st.DrawFn) -> Observed:
 policies = st.sampled_from(
     [
         Policy(),
-        Policy(infrastructure_retries=3000, stale_seconds=60, stores=STORES, allowed_url_hosts=ALLOWED_HOSTS),
+        Policy(
+            infrastructure_retries=3000, stale_seconds=60, stores=STORES, allowed_url_hosts=ALLOWED_HOSTS, kueue=True
+        ),
         Policy(missing_seconds=0, pending_seconds=1, stores=STORES, allowed_url_hosts=HOSTS),
     ]
 )

@@ -134,6 +134,8 @@ NOT_OVER: list[tuple[str, str, str | None]] = [
     ("19", "just-created", None),
     ("19", "unschedulable", None),
     ("20", "scheduling-gated", None),
+    ("20", "gated-by-kueue", None),
+    ("20", "gated-unnoticed", None),
     ("21", "image-pull-error", None),
     ("21", "image-pull-back-off", None),
     ("21", "registry-busy", None),

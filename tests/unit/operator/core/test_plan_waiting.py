@@ -19,6 +19,8 @@ from unit.operator.core.play import (
     events,
 )
 
+KUEUE = Policy(kueue=True)
+
 # Waiting for a node, an image, a container
 
 
@@ -176,6 +178,54 @@ def test_the_clock_stands_still_while_a_gate_holds_the_pod() -> None:
     assert play.see("unschedulable", after=1).actions == ()
     assert play.see("unschedulable", after=3599).actions == ()
     assert deleted(play.see("unschedulable", after=1)) == [POD_UID]
+
+
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        ("scheduling-gated", "its scheduling gates hold the pod back: example.org/approval"),
+        ("gated-by-kueue", "waiting until Kueue admits the pod to team-a"),
+    ],
+)
+def test_a_gated_pod_says_who_holds_it_back(pod: str, words: str) -> None:
+    play = Play(KUEUE, queueName="team-a")
+    play.run(pod)
+    assert (play.status.reason, play.status.message, play.holds("Stalled")) == ("SchedulingGated", words, "-")
+
+
+def test_a_pod_that_kueue_did_not_notice_needs_a_person_and_waits_for_them() -> None:
+    play = Play(KUEUE, queueName="team-a")
+    play.run("gated-unnoticed")
+    assert play.holds("Stalled") == "True SchedulingGated"
+    assert (play.status.message or "").startswith("Kueue, whose queue team-a the job names, did not notice its pod: ")
+    play.see("running", after=500)
+    assert play.holds("Stalled") == "False PodRunning"
+    play = Play(KUEUE, queueName="team-a")
+    play.run("gated-unnoticed")
+    assert play.see("gated-unnoticed", after=100_000).actions == ()
+
+
+def test_a_queue_of_kueues_is_refused_where_nobody_allows_it() -> None:
+    play = Play(queueName="team-a")
+    assert play.step().actions == ()
+    assert (play.status.phase, play.status.reason, play.status.attempt) == (Phase.FAILED, "InvalidSpec", 0)
+    assert play.status.message == (
+        "spec.queueName: the platform team does not leave queueing to Kueue (the chart's settings.kueue): remove"
+        " queueName, and the operator queues the job"
+    )
+
+
+def test_kueue_that_is_given_up_ends_an_attempt_without_a_pod_and_no_other() -> None:
+    play = Play(KUEUE, queueName="team-a")
+    play.step()
+    play.policy = Policy()
+    assert play.miss().actions == ()
+    assert (play.status.reason, play.attempt().retry_class) == ("InvalidSpec", RetryClass.FATAL)
+    play = Play(KUEUE, queueName="team-a")
+    play.run("gated-by-kueue")
+    play.policy = Policy()
+    assert play.see("running").actions == ()
+    assert play.status.phase == Phase.RUNNING
 
 
 # While the worker runs

@@ -66,6 +66,16 @@ def build(pool: str = "default", **spec: Any) -> dict[str, Any]:
     return build_pod(build_job(**spec), attempt(pool), POLICY)
 
 
+def test_a_pod_that_kueue_queues_has_its_label_and_its_gate_from_the_beginning() -> None:
+    forged = replace(LARGE_POOL, pod_labels={"kueue.x-k8s.io/queue-name": "another"})
+    policy = replace(POLICY, kueue=True, pools={**POLICY.pools, QueueName.LARGE_JOBS: forged})
+    pod = build_pod(build_job(queueName="team-a"), attempt("large_jobs"), policy)
+    assert pod["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    assert pod["spec"]["schedulingGates"] == [{"name": "kueue.x-k8s.io/admission"}]
+    assert "schedulingGates" not in build()["spec"]
+    assert "kueue.x-k8s.io/queue-name" not in build()["metadata"]["labels"]
+
+
 def document(pod: dict[str, Any]) -> WorkerDocument:
     """What the pod's worker will read."""
     variable, *_ = pod["spec"]["containers"][0]["env"]
