@@ -24,6 +24,7 @@ spec:
 """
 NAME = "is no name: write lower-case letters, digits, - and ., with a letter or digit at both ends"
 QUANTITY = "is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi"
+REQUEST = f"{QUANTITY}, or auto"
 DURATION = "is no duration: write a number and ms, s, m or h, as in 250ms or 10s"
 IQ_CHANNELS = "channel names one signal, and the two iqChannels are one: remove channel or iqChannels"
 CHANNEL = "is no channel: write letters, digits, _ . + - and spaces, as in ch0 or '1'"
@@ -99,6 +100,7 @@ resources: {memory: 64Mi, cpu: 50m}
 resources: {memory: 67108864, cpu: 1}
 resources: {memory: 1.5Gi, cpu: '2'}
 resources: {memory: 2e9}
+resources: {memory: auto}
 timeLimits: {softSeconds: 599, hardSeconds: 600}
 timeLimits: {hardSeconds: 31536000}
 chunking: {mode: always, thresholdMegabytes: 1}
@@ -235,8 +237,10 @@ REFUSED: dict[str, str] = {
     "output: {image: {dbRange: {min: 0, max: -10}}}": DECIBELS,
     "resources: {memory: 63Mi}": MEMORY,
     "resources: {memory: 1024}": MEMORY,
-    "resources: {memory: 1GB}": QUANTITY,
-    "resources: {memory: -1Gi}": QUANTITY,
+    "resources: {memory: 1GB}": REQUEST,
+    "resources: {memory: -1Gi}": REQUEST,
+    "resources: {memory: Auto}": REQUEST,
+    "resources: {cpu: auto}": QUANTITY,
     "resources: {cpu: 49m}": CPU,
     "resources: {cpu: 0}": CPU,
     "timeLimits: {softSeconds: 900, hardSeconds: 900}": SOFT,
@@ -273,7 +277,8 @@ NAMED: dict[str, set[str]] = {
     ADDRESS: {"input.url"},
     RELATIVE: {"input.path", "output.path"},
     BELOW: {"output.path"},
-    QUANTITY: {"input.size", "resources.memory"},
+    QUANTITY: {"input.size", "resources.memory", "resources.cpu"},
+    REQUEST: {"resources.memory"},
     CHANNEL: {"input.channel"},
     IQ_CHANNELS: {"input.channel"},
     AUDIO_CHANNEL: {"input.channel"},

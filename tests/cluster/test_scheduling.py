@@ -55,6 +55,24 @@ def test_the_limits_of_the_two_queues_are_their_own(workspace: Workspace) -> Non
     assert workspace.status("large-1").message == f"waiting for a slot in the queue large_jobs: {why}"
 
 
+def test_a_job_that_leaves_its_memory_to_the_operator_asks_for_its_estimate(workspace: Workspace) -> None:
+    """The pool's default is for those that have no estimate: every frame of theirs is a column."""
+    workspace.operator(SPECTROGRAM_POOLS=pools(default={"memory": "auto"}, large={})).start()
+    limits = {}
+    for name, spec in (
+        ("usual", {}),
+        ("sized", {"resources": {"memory": "256Mi"}}),
+        ("every-frame", {"reduce": {"time": ["none"]}}),
+        ("large", {"queue": "large_jobs", "resources": {"memory": "auto"}}),
+    ):
+        workspace.submit(name, **spec)
+        (worker,) = workspace.wait_for_pod(name)["spec"]["containers"]
+        assert worker["resources"]["requests"]["memory"] == worker["resources"]["limits"]["memory"]
+        limits[name] = worker["resources"]["limits"]["memory"]
+
+    assert limits == {"usual": "176Mi", "sized": "256Mi", "every-frame": "1Gi", "large": "176Mi"}
+
+
 def test_memory_that_no_pool_has_is_refused_in_words(workspace: Workspace) -> None:
     workspace.operator().start()
     workspace.submit(resources={"memory": "17Gi"})

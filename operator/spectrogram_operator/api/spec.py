@@ -31,6 +31,24 @@ Quantity = Annotated[
         holds=is_quantity,
     ),
 ]
+AUTO = "auto"
+MemoryRequest = Annotated[
+    int | str,
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}),
+    Rule(
+        cel=f"type(self) == int ? self >= 0 : self == '{AUTO}' || self.matches('{QUANTITY_PATTERN}')".replace(
+            "\\", "\\\\"
+        ),
+        message="is not a quantity: write a number with an optional unit, as in 512Mi or 2Gi, or auto",
+        holds=lambda memory: memory == AUTO or is_quantity(memory),
+    ),
+    Rule(
+        cel="type(self) == int ? self >= 67108864"
+        " : !isQuantity(self) || quantity(self).compareTo(quantity('64Mi')) >= 0",
+        message="must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi",
+        holds=lambda memory: memory == AUTO or parse_bytes(memory) >= 64 * 2**20,
+    ),
+]
 ClaimName = Annotated[
     str,
     StringConstraints(max_length=253),
@@ -120,19 +138,8 @@ class Output(OutputSelection):
 class Resources(Model):
     """What the worker pod may use."""
 
-    memory: (
-        Annotated[
-            Quantity,
-            Rule(
-                cel="type(self) == int ? self >= 67108864"
-                " : !isQuantity(self) || quantity(self).compareTo(quantity('64Mi')) >= 0",
-                message="must be at least 64Mi: write it with its unit, as in 512Mi or 2Gi",
-                holds=lambda memory: parse_bytes(memory) >= 64 * 2**20,
-            ),
-        ]
-        | None
-    ) = None
-    """Memory, request and limit in one, as in 1Gi. Default: the pool's (1Gi in the default queue, 4Gi in large_jobs)."""
+    memory: MemoryRequest | None = None
+    """Memory, request and limit in one, as in 1Gi. auto: what the estimate asks for, of which it is 80 %; with reduce.time [none] the pool's. Default: the pool's (1Gi in the default queue, 4Gi in large_jobs)."""
     cpu: (
         Annotated[
             Quantity,

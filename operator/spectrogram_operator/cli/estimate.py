@@ -24,21 +24,23 @@ from spectrogram_operator.cli.settings_file import settings_of, with_settings_fi
 from spectrogram_operator.cli.summary import dataset_facts
 from spectrogram_operator.cli.texts import document, titled
 from spectrogram_operator.cli.units import duration
+from spectrogram_operator.core.building.estimate import enough_for
 from spectrogram_operator.core.building.podspec import time_limits, worker_document
 from spectrogram_operator.core.building.sizing import (
     attempt_cpu,
     attempt_memory,
+    estimated_memory,
     first_queue,
     refused_memory,
     transform_threads,
 )
-from spectrogram_operator.core.policy import MEBIBYTE, Policy
+from spectrogram_operator.core.building.stores import is_in_bucket
+from spectrogram_operator.core.policy import Policy
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, Folders
 from spectrogram_worker.contract.measured import Measured
 from spectrogram_worker.contract.memory import (
     CHUNKED_READ_BYTES,
-    HIGH_SHARE,
     READ_BYTES,
     Known,
     Level,
@@ -49,7 +51,6 @@ from spectrogram_worker.contract.memory import (
 from spectrogram_worker.contract.report import clean_text
 
 _MEASURE = (sys.executable, "-P", "-m", "spectrogram_worker.measure")
-_STEP = 64 * MEBIBYTE
 _LONGEST_LINE = 1024
 
 
@@ -57,14 +58,15 @@ _LONGEST_LINE = 1024
 class Estimate:
     """What a job needs and what it gets: sizes in bytes, times in seconds.
 
-    `plan` is its memory, `limit` what its pod may use. `measured` is its recording; None where nothing here stands for
-    that, and then `unmeasured` says why.
+    `plan` is its memory, `limit` what its pod may use; `auto` where that follows from what the job says. `measured` is
+    its recording; None where nothing here stands for that, and then `unmeasured` says why.
     """
 
     job: str
     queue: QueueName
     cpu: str
     limit: int
+    auto: bool
     plan: MemoryPlan
     soft_seconds: int
     hard_seconds: int
@@ -79,7 +81,7 @@ class Estimate:
     @property
     def enough(self) -> int:
         """A limit with which the need is not high."""
-        return -(-int(self.plan.total / HIGH_SHARE) // _STEP) * _STEP
+        return enough_for(self.plan.total)
 
 
 def print_estimates(
@@ -129,6 +131,7 @@ def estimate(job: JobFile, policy: Policy, measured: Measured | None, unmeasured
         queue=queue,
         cpu=cpu,
         limit=attempt_memory(spec, queue, None, policy),
+        auto=estimated_memory(spec, queue, policy) is not None,
         plan=plan,
         soft_seconds=soft,
         hard_seconds=hard,
@@ -145,8 +148,7 @@ def _dataset_bytes(spec: SpectrogramJobSpec, measured: Measured | None) -> int |
 
 
 def _known(spec: SpectrogramJobSpec, measured: Measured | None, policy: Policy) -> Known:
-    store = policy.stores.get(spec.input.store or "")
-    is_remote = spec.input.store is not None and (store is None or store.bucket is not None)
+    is_remote = is_in_bucket(spec.input, policy)
     if measured is None:
         return Known(format=spec.input.format, is_remote=is_remote)
     return Known(
@@ -206,6 +208,7 @@ def as_document(one: Estimate) -> dict[str, Any]:
     memory = {
         "estimateBytes": one.plan.total,
         "limitBytes": one.limit,
+        "auto": one.auto,
         "level": one.level,
         "parts": {to_camel(part.name): getattr(one.plan, part.name) for part in fields(one.plan)},
     }
@@ -233,6 +236,8 @@ def _rows(one: Estimate) -> Iterator[tuple[str, str]]:
     share = f"{one.plan.total / one.limit:.0%}, {one.level}"
     yield "Memory", f"about {format_bytes(one.plan.total)} of {format_bytes(one.limit)} ({share})"
     yield "", str(one.plan)
+    if one.auto:
+        yield "", "auto: the limit is for the most that can be of what the job says, whatever its recording is"
     if one.level == "high":
         yield "To do", f"ask for more, as in spec.resources.memory: {format_bytes(one.enough)}"
     yield "CPU", one.cpu

@@ -13,6 +13,7 @@ from spectrogram_operator.settings.values import (
     namespaces,
     number,
     quantity,
+    quantity_or_auto,
     secrets,
     text,
     whole,
@@ -173,8 +174,9 @@ SETTINGS: tuple[Setting, ...] = (
         name="SPECTROGRAM_DEFAULT_MEMORY",
         replaces="CELERY_WORKER_MAX_MEMORY_PER_CHILD",
         default="1Gi",
-        description="memory of a job of the default queue, unless SPECTROGRAM_POOLS says; a plain number is bytes",
-        parse=quantity("64Mi"),
+        description="memory of a job of the default queue, unless SPECTROGRAM_POOLS says; a plain number is bytes;"
+        " auto: what the job's estimate asks for",
+        parse=quantity_or_auto("64Mi"),
     ),
     Setting(
         field="large_dataset_bytes",

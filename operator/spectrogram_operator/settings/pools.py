@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from spectrogram_operator.api.job import describe
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
-from spectrogram_operator.api.spec import Quantity, QueueName, Resources
+from spectrogram_operator.api.spec import AUTO, Quantity, QueueName, Resources
 from spectrogram_operator.core.policy import Pool, default_pools
 from spectrogram_worker.contract.base import Model
 
@@ -52,23 +52,28 @@ def parse_pools(text: str) -> Mapping[QueueName, PoolSettings]:
         raise ValueError(describe(error, "pools")) from None
 
 
-def build_pools(written: Mapping[QueueName, PoolSettings], default_memory: int) -> dict[str, Pool]:
-    """The pool of every queue; `default_memory` (bytes) is that of the default queue where its pool does not say.
+def build_pools(written: Mapping[QueueName, PoolSettings], default_memory: int | None) -> dict[str, Pool]:
+    """The pool of every queue; `default_memory` (bytes; None: auto) is that of the default queue where its pool does
+    not say.
 
     Raises ValueError where a pool's jobs would start with more memory than the pool allows.
     """
     usual = default_pools()
-    usual[QueueName.DEFAULT] = replace(usual[QueueName.DEFAULT], memory_bytes=default_memory)
+    changes = {"auto_memory": True} if default_memory is None else {"memory_bytes": default_memory}
+    usual[QueueName.DEFAULT] = replace(usual[QueueName.DEFAULT], **changes)
     return {
         queue: _build_pool(queue, written.get(QueueName(queue), PoolSettings()), pool) for queue, pool in usual.items()
     }
 
 
 def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
-    memory = usual.memory_bytes if written.memory is None else parse_bytes(written.memory)
+    auto = usual.auto_memory if written.memory is None else written.memory == AUTO
+    memory = usual.memory_bytes if auto or written.memory is None else parse_bytes(written.memory)
     # Raising the memory alone must not need a second setting: the maximum follows, unless it is written down.
     maximum = max(usual.max_memory_bytes, memory) if written.max_memory is None else parse_bytes(written.max_memory)
-    if memory > maximum:
+    if auto:
+        memory = min(memory, maximum)
+    elif memory > maximum:
         raise ValueError(
             f"the pool of {queue} has memory {format_bytes(memory)} above its maxMemory {format_bytes(maximum)}:"
             " lower the one or raise the other"
@@ -96,7 +101,8 @@ def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
         changes["cpu"] = str(written.cpu)
     if written.tolerations is not None:
         changes["tolerations"] = tuple(toleration.to_document() for toleration in written.tolerations)
-    return replace(usual, memory_bytes=memory, max_memory_bytes=maximum, total_memory_bytes=total, **changes)
+    changes |= {"memory_bytes": memory, "max_memory_bytes": maximum, "auto_memory": auto, "total_memory_bytes": total}
+    return replace(usual, **changes)
 
 
 def pools_document(pools: Mapping[str, Pool]) -> dict[str, dict[str, Any]]:
@@ -113,7 +119,7 @@ def pools_document(pools: Mapping[str, Pool]) -> dict[str, dict[str, Any]]:
 
 def _fields(pool: Pool) -> dict[str, Any]:
     return {
-        "memory": format_bytes(pool.memory_bytes),
+        "memory": AUTO if pool.auto_memory else format_bytes(pool.memory_bytes),
         "maxMemory": format_bytes(pool.max_memory_bytes),
         "cpu": pool.cpu,
         "maxConcurrent": pool.max_concurrent,

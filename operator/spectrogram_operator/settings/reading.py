@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spectrogram_operator.api.quantity import format_bytes
-from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.spec import AUTO, QueueName
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings.catalogue import SETTINGS, Setting
 from spectrogram_operator.settings.pools import build_pools, pools_document
@@ -83,8 +83,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rows["default_memory"] = replace(rows["default_memory"], source=rows["pools"].source)
     policy_fields = {field.name for field in fields(Policy)}
     policy = Policy(**{name: value for name, value in values.items() if name in policy_fields})
+    default = policy.pools[QueueName.DEFAULT]
     effective = {
-        "default_memory": format_bytes(policy.pools[QueueName.DEFAULT].memory_bytes),
+        "default_memory": AUTO if default.auto_memory else format_bytes(default.memory_bytes),
         "pools": json.dumps(pools_document(policy.pools)),
     }
     return Settings(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from spectrogram_operator.api.quantity import parse_bytes
+from spectrogram_operator.api.spec import AUTO
 
 MEGABYTE = 10**6
 
@@ -89,6 +90,20 @@ def quantity(minimum: str) -> Callable[[str], int]:
         if result < parse_bytes(minimum):
             raise ValueError(f"write at least {minimum}, as a quantity such as 1Gi, or in bytes")
         return result
+
+    return parse
+
+
+def quantity_or_auto(minimum: str) -> Callable[[str], int | None]:
+    """The same, and None for the word auto."""
+
+    def parse(value: str) -> int | None:
+        if value == AUTO:
+            return None
+        try:
+            return quantity(minimum)(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or auto") from None
 
     return parse
 

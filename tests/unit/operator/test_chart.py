@@ -335,6 +335,12 @@ def test_pools_reach_the_operator(chart: Chart) -> None:
     assert pools["default"].memory_bytes == 2 * 2**30
 
 
+def test_memory_auto_reaches_the_operator(chart: Chart) -> None:
+    rendered = chart.render(pools={"large": {"memory": "auto"}}, settings={"defaultMemory": "auto"})
+    pools = read_settings(environment(rendered)).policy.pools
+    assert (pools["default"].auto_memory, pools["large_jobs"].auto_memory) == (True, True)
+
+
 STORES: dict[str, dict[str, str | None]] = {
     "shelf": {"claimName": "tape"},
     "archive": {

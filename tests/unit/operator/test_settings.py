@@ -163,7 +163,7 @@ def test_a_total_below_what_one_pod_may_have_is_refused() -> None:
 def test_shown_pools_can_be_written_back() -> None:
     written = pools(
         default={"cpu": "500m", "maxConcurrent": 0, "podLabels": {"a": "b"}},
-        large_jobs={"memory": "5Gi", "maxPerNamespace": 1, "totalMemory": "1Ti", "affinity": {"podAffinity": {}}},
+        large_jobs={"memory": "auto", "maxPerNamespace": 1, "totalMemory": "1Ti", "affinity": {"podAffinity": {}}},
     )
     settings = read_settings(written)
     again = read_settings({"SPECTROGRAM_POOLS": row(settings, "SPECTROGRAM_POOLS")[0]})
@@ -181,6 +181,30 @@ def test_the_pool_s_own_memory_wins_and_is_named_as_the_source() -> None:
     settings = read_settings({"CELERY_WORKER_MAX_MEMORY_PER_CHILD": "2Gi", **pools(default={"memory": "3Gi"})})
     assert settings.policy.pools[DEFAULT].memory_bytes == 3 * GIBIBYTE
     assert row(settings, "SPECTROGRAM_DEFAULT_MEMORY") == ("3Gi", "SPECTROGRAM_POOLS")
+
+
+def test_memory_that_follows_from_the_estimate() -> None:
+    """`memory_bytes` stays what a job gets that has no estimate: never more than its pool allows."""
+    settings = read_settings({"SPECTROGRAM_DEFAULT_MEMORY": "auto", **pools(large_jobs={"maxMemory": "8Gi"})})
+    default, large = settings.policy.pools[DEFAULT], settings.policy.pools[LARGE]
+    assert (default.auto_memory, default.memory_bytes, large.auto_memory) == (True, GIBIBYTE, False)
+    assert row(settings, "SPECTROGRAM_DEFAULT_MEMORY") == ("auto", "SPECTROGRAM_DEFAULT_MEMORY")
+
+    settings = read_settings(
+        {
+            "SPECTROGRAM_DEFAULT_MEMORY": "2Gi",
+            **pools(default={"memory": "auto"}, large_jobs={"memory": "auto", "maxMemory": "3Gi"}),
+        }
+    )
+    default, large = settings.policy.pools[DEFAULT], settings.policy.pools[LARGE]
+    assert (default.auto_memory, default.memory_bytes) == (True, 2 * GIBIBYTE)
+    assert (large.auto_memory, large.memory_bytes, large.max_memory_bytes) == (True, 3 * GIBIBYTE, 3 * GIBIBYTE)
+    assert row(settings, "SPECTROGRAM_DEFAULT_MEMORY") == ("auto", "SPECTROGRAM_POOLS")
+
+    fixed = read_settings({"SPECTROGRAM_DEFAULT_MEMORY": "auto", **pools(default={"memory": "2Gi"})})
+    assert (fixed.policy.pools[DEFAULT].auto_memory, fixed.policy.pools[DEFAULT].memory_bytes) == (False, 2 * GIBIBYTE)
+    with pytest.raises(SettingsError, match="in bytes, or auto"):
+        read_settings({"SPECTROGRAM_DEFAULT_MEMORY": "Auto"})
 
 
 def test_a_store_is_a_claim_or_a_bucket() -> None:

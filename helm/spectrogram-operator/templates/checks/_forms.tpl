@@ -81,7 +81,7 @@
     {{- $most := include "spectrogram-operator.amount" .rule.most | float64 }}
     {{- $good = and (ge $amount $least) (le $amount $most) }}
   {{- end }}
-  {{- if not (or $good (and .mayBeEmpty (eq $text ""))) }}
+  {{- if not (or $good (and .mayBeEmpty (eq $text "")) (and .rule.word (eq $text .rule.word))) }}
     {{- include "spectrogram-operator.complain" (dict "found" .found "line" (printf "%s: %s %s" .name (kindIs "string" .value | ternary (quote $text) $text) .rule.words)) }}
   {{- end }}
 {{- end }}

@@ -72,7 +72,7 @@
       {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "%s: %s has no effect beside settings.%s: remove one of them" $here .name $known.setting)) }}
     {{- else if $text }}
       {{- if eq $known.kind "memory" }}
-        {{- include "spectrogram-operator.checkOne" (dict "found" $at.found "value" $text "name" (printf "%s: %s" $here .name) "rule" $at.checks.forms.memory "mayBeEmpty" false) }}
+        {{- include "spectrogram-operator.checkOne" (dict "found" $at.found "value" $text "name" (printf "%s: %s" $here .name) "rule" $at.checks.forms.memoryOrAuto "mayBeEmpty" false) }}
       {{- else }}
         {{- $whole := eq $known.kind "whole" }}
         {{- $good := regexMatch ($whole | ternary "^[0-9]{1,10}$" "^[0-9]{1,10}(\\.[0-9]{1,6})?$") $text }}
@@ -140,7 +140,7 @@
   {{- if kindIs "invalid" $memory }}
     {{- $memory = first $usual }}
     {{- if eq $name "default" }}{{ $from = $default.name }}{{ end }}
-  {{- else if and (eq $name "default") (or (ne $default.name "settings.defaultMemory") (index (default dict $at.Values.settings) "defaultMemory")) (ne (toString $memory) (toString $default.value)) }}
+  {{- else if and (eq $name "default") (or (ne $default.name "settings.defaultMemory") (index (default dict $at.Values.settings) "defaultMemory")) (not (has (toString $memory) (list "auto" (toString $default.value)))) }}
     {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "%s has no effect beside pools.default.memory: remove one of them" $default.name)) }}
   {{- end }}
   {{- $amount := include "spectrogram-operator.amount" $memory | float64 }}

@@ -7,6 +7,7 @@ from typing import Any
 from spectrogram_operator.api.job import LONGEST_VALUE, read_job
 from spectrogram_operator.api.names import API_VERSION, KIND
 from spectrogram_operator.api.quantity import is_quantity
+from spectrogram_operator.api.spec import AUTO
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.cli.cluster.words import CANNOT_CREATE, no_such_jobs, refusals_in_words
@@ -40,10 +41,9 @@ def cancel(target: Target, names: Sequence[str]) -> None:
 
 def retry(target: Target, name: str, memory: str | None, *, name_only: bool = False) -> None:
     """Submit the job again under a new name, with `memory` where that is said."""
-    if memory is not None and not is_quantity(memory):
-        message = (
-            f"--memory {clean_text(memory, LONGEST_VALUE)}: write a number with an optional unit, as in 512Mi or 2Gi"
-        )
+    if memory is not None and memory != AUTO and not is_quantity(memory):
+        written = clean_text(memory, LONGEST_VALUE)
+        message = f"--memory {written}: write a number with an optional unit, as in 512Mi or 2Gi, or auto"
         raise CommandError(message, exit_code=WRONG_USAGE)
     connection = connect(target)
     with refusals_in_words(connection.jobs.server, connection.namespace):

@@ -6,7 +6,7 @@ from datetime import datetime
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob
 from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.reasons import REASONS
-from spectrogram_operator.api.spec import Input, Output
+from spectrogram_operator.api.spec import AUTO, Input, Output
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.cli.display import details
 from spectrogram_operator.cli.endings import advice, plain
@@ -58,7 +58,7 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Progress", _progress(status, now)
     if status.attempts:
         yield "Attempts", _attempts(status, now)
-    yield from _memory(status)
+    yield from _memory(job)
     if isinstance(job, ValidJob):
         yield "Recording", place(job.spec.input, job.spec.input.path or "")
     if status.dataset is not None and status.dataset.samples:
@@ -157,11 +157,12 @@ def _attempt(attempt: Attempt, now: datetime) -> list[str]:
     ]
 
 
-def _memory(status: SpectrogramJobStatus) -> Iterator[tuple[str, str]]:
-    memory = status.memory
+def _memory(job: Job) -> Iterator[tuple[str, str]]:
+    status, memory = job.status, job.status.memory
     limit = (memory.limit_bytes if memory else None) or (status.attempts[-1].memory_bytes if status.attempts else None)
     if memory is not None and limit:
-        parts = [f"limit {format_bytes(limit)}"]
+        asked = job.spec.resources.memory if isinstance(job, ValidJob) and job.spec.resources else None
+        parts = [f"limit {format_bytes(limit)}{' (auto)' if asked == AUTO else ''}"]
         if memory.estimate_bytes:
             parts.append(f"{format_bytes(memory.estimate_bytes)} expected")
         if memory.peak_bytes:

@@ -2,8 +2,9 @@
 
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes, parse_quantity
 from spectrogram_operator.api.reasons import OUT_OF_MEMORY
-from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
+from spectrogram_operator.api.spec import AUTO, QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
+from spectrogram_operator.core.building.estimate import enough_for, planned_peak
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 
 MAXIMUM_THREADS = 256
@@ -16,7 +17,7 @@ def first_queue(spec: SpectrogramJobSpec, policy: Policy) -> QueueName:
         return QueueName(spec.queue)
     if spec.input.size is not None and parse_bytes(spec.input.size) > policy.large_dataset_bytes:
         return QueueName.LARGE_JOBS
-    wanted = requested_memory(spec)
+    wanted = requested_memory(spec) or estimated_memory(spec, QueueName.DEFAULT, policy)
     if wanted is not None and wanted > policy.pools[QueueName.DEFAULT].max_memory_bytes:
         return QueueName.LARGE_JOBS
     return QueueName.DEFAULT
@@ -33,9 +34,21 @@ def current_queue(spec: SpectrogramJobSpec, status: SpectrogramJobStatus, policy
 
 
 def requested_memory(spec: SpectrogramJobSpec) -> int | None:
-    """Memory that the job asks for, in bytes; None leaves it to the pool."""
+    """Memory that the job asks for, in bytes; None leaves it to its estimate or to the pool."""
     memory = spec.resources.memory if spec.resources else None
-    return None if memory is None else parse_bytes(memory)
+    return None if memory is None or memory == AUTO else parse_bytes(memory)
+
+
+def estimated_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> int | None:
+    """Memory in this queue by the job's estimate, in bytes, where the job or its pool wants that: estimate ÷ 0.8.
+
+    None where neither does, and where there is no estimate.
+    """
+    memory = spec.resources.memory if spec.resources else None
+    if memory != AUTO and not (memory is None and policy.pools[queue].auto_memory):
+        return None
+    peak = planned_peak(spec, transform_threads(attempt_cpu(spec, queue, policy)), policy)
+    return None if peak is None else enough_for(peak)
 
 
 def refused_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> str:
@@ -52,11 +65,11 @@ def refused_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -
 def attempt_memory(spec: SpectrogramJobSpec, queue: QueueName, previous: Attempt | None, policy: Policy) -> int:
     """Memory limit of the next attempt, in bytes.
 
-    What the job asks for, or the pool's default; not less than what the previous attempt had, and more than that after
-    it ran out of memory, up to the pool's maximum.
+    What the job asks for, its estimate, or the pool's default; not less than what the previous attempt had, and more
+    than that after it ran out of memory, up to the pool's maximum.
     """
     pool = policy.pools[queue]
-    wanted = requested_memory(spec) or pool.memory_bytes
+    wanted = requested_memory(spec) or estimated_memory(spec, queue, policy) or pool.memory_bytes
     if previous is not None:
         wanted = max(wanted, previous.memory_bytes)
         if previous.reason in OUT_OF_MEMORY:

@@ -18,6 +18,12 @@ def store_of(place: Input | Output, policy: Policy) -> Store | None:
     return policy.stores.get(place.store or "")
 
 
+def is_in_bucket(place: Input | Output, policy: Policy) -> bool:
+    """Whether this is in a store that is no claim; of a store that nobody has named that is taken to be so."""
+    store = store_of(place, policy)
+    return place.store is not None and (store is None or store.bucket is not None)
+
+
 def refused_places(spec: SpectrogramJobSpec, policy: Policy) -> str:
     """Why the job cannot read or write where it wants to, or an empty string."""
     for field, name in (("input", spec.input.store), ("output", spec.output.store)):

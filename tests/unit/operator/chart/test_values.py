@@ -75,6 +75,12 @@ RIGHT: dict[str, dict[str, Any]] = {
     "cpu whole": {"pools": {"default": {"cpu": 2}, "large": {"cpu": "500m"}}},
     "bytes": {"pools": {"default": {"memory": 2**31, "maxMemory": 2**32, "totalMemory": 2**36}}},
     "units": {"pools": {"default": {"memory": "1.5Gi", "maxMemory": "4e9", "totalMemory": "1Ti"}}},
+    "memory auto": {"pools": {"default": {"memory": "auto"}, "large": {"memory": "auto", "maxMemory": "2Gi"}}},
+    "memory auto, of a size where there is no estimate": {
+        "pools": {"default": {"memory": "auto"}},
+        "settings": {"defaultMemory": "2Gi"},
+    },
+    "default memory auto": {"settings": {"defaultMemory": "auto"}},
     "memory alone": {"pools": {"default": {"memory": "8Gi", "maxMemory": None}}},
     "total as much as one": {"pools": {"default": {"maxMemory": "4Gi", "totalMemory": "4096Mi"}}},
     "no total": {"pools": {"default": {"totalMemory": 0}}},

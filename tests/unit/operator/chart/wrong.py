@@ -66,6 +66,8 @@ WRONG: dict[str, Wrong] = {
     "mem 0": Wrong(pool(memory=0), "pools.default.memory: 0 is no memory"),
     "mem tiny 1Mi": Wrong(pool(memory="1Mi"), 'pools.default.memory: "1Mi" is no memory'),
     "mem 100m": Wrong(pool(memory="100m"), 'pools.default.memory: "100m" is no memory'),
+    "mem automatic": Wrong(pool(memory="automatic"), "as in 512Mi or 2Gi, or auto"),
+    "max auto": Wrong(pool(maxMemory="auto"), 'pools.default.maxMemory: "auto" is no memory'),
     "mem>max": Wrong(pool(memory="8Gi"), "pools.default.memory (8Gi) is above pools.default.maxMemory (4Gi)"),
     "defaultMemory>max": Wrong(
         settings(defaultMemory="8Gi"), "settings.defaultMemory (8Gi) is above pools.default.max"

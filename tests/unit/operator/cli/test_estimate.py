@@ -1,6 +1,7 @@
 """`spectrogram estimate`: what is said of a job before it is submitted, with a recording at hand and without one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,21 @@ def test_a_need_that_is_high_comes_with_a_memory_that_is_enough() -> None:
     assert tight.level == "high"
     roomy = estimated(resources={"memory": str(tight.enough)})
     assert (roomy.plan, roomy.level) == (tight.plan, "moderate")
+
+
+def test_memory_that_follows_from_the_estimate_is_shown_as_that(tmp_path: Path) -> None:
+    auto = estimated(resources={"memory": "auto"})
+    assert (auto.limit, auto.level, auto.auto) == (auto.enough, "moderate", True)
+    with_pool = Policy(pools={**Policy().pools, "default": replace(Policy().pools["default"], auto_memory=True)})
+    assert estimated(policy=with_pool).limit == auto.limit
+    assert not estimated(policy=with_pool, resources={"memory": "1Gi"}).auto
+
+    file = write_job(tmp_path, "", input=RECORDING | {"claimName": "none"}, resources={"memory": "auto"})
+    done = spectrogram("estimate", file)
+    assert "of 176Mi (75%, moderate)" in done.stdout, done.stdout + done.stderr
+    assert "auto: the limit is for the most that can be" in done.stdout
+    (one,) = json.loads(spectrogram("estimate", file, "-o", "json").stdout)
+    assert (one["memory"]["limitBytes"], one["memory"]["auto"]) == (176 * 2**20, True)
 
 
 def test_a_store_that_is_no_claim_is_read_ahead() -> None:

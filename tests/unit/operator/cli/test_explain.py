@@ -32,6 +32,13 @@ def what_to_do(after: timedelta = timedelta(minutes=10), **status: Any) -> str:
     return next_step(read_job(stored(job_body(), status=status)), datetime.fromisoformat(CREATED) + after)
 
 
+def test_a_limit_that_follows_from_the_estimate_is_shown_as_that() -> None:
+    lines = explained({"resources": {"memory": "auto"}}, phase="Running", attempt=1, attempts=[ATTEMPT])
+    assert not [line for line in lines if line.startswith("Memory")]
+    lines = explained({"resources": {"memory": "auto"}}, phase="Running", memory={"limitBytes": 2**28})
+    assert "Memory       limit 256Mi (auto)" in lines
+
+
 @pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.name)
 def test_every_reason_of_a_failure_has_a_meaning_and_a_step(reason: Any) -> None:
     if reason.retry_class is RetryClass.SUCCESS:

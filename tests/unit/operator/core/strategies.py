@@ -61,7 +61,7 @@ output_paths = paths.filter(lambda path: path.strip("./") != "")
 sizes = st.sampled_from(["1Mi", "500M", "501M", "1e80"])
 stores = st.sampled_from(sorted(STORES))
 addresses = st.sampled_from([f"https://data.example.org/{'a' * 2000}.wav", "https://data.example.org/%2e%2e?a=/b"])
-memory = st.sampled_from(["64Mi", "1Gi", "3.5Gi", "5Gi", "17Gi", 2**30, "9e99", "1Ei"])
+memory = st.sampled_from(["64Mi", "1Gi", "3.5Gi", "5Gi", "17Gi", 2**30, "9e99", "1Ei", "auto"])
 limits = st.tuples(st.integers(1, 31_535_999), st.integers(1, 31_535_999)).map(
     lambda pair: {"softSeconds": min(pair), "hardSeconds": max(pair) + 1}
 )

@@ -1,5 +1,6 @@
 """Memory, pools and threads of an attempt (rules 24 and 29)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, AttemptState, SpectrogramJobStatus
+from spectrogram_operator.core.building.estimate import enough_for, planned_peak
 from spectrogram_operator.core.building.sizing import (
     attempt_cpu,
     attempt_memory,
     current_queue,
+    estimated_memory,
     first_queue,
     granted_memory,
     grown_memory,
@@ -20,7 +23,10 @@ from spectrogram_operator.core.building.sizing import (
     refused_memory,
     transform_threads,
 )
-from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool
+from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool, Store
+from spectrogram_worker.contract.document import Bucket
+from spectrogram_worker.contract.memory import level_of
+from spectrogram_worker.contract.parameters import InputFormat
 from unit.operator.core.play import SPEC, build_job
 
 DEFAULT, LARGE = QueueName.DEFAULT, QueueName.LARGE_JOBS
@@ -145,6 +151,83 @@ def test_after_running_out_the_next_attempt_has_more_or_there_is_none(
         assert limit >= POLICY.pools[LARGE].max_memory_bytes
     else:
         assert limit < attempt_memory(spec(), after, last, POLICY) <= POLICY.pools[after].max_memory_bytes
+
+
+AUTO_POOLS = {name: replace(pool, auto_memory=True) for name, pool in POLICY.pools.items()}
+HUNGRY = {"fftSize": 2**20, "hopSize": 2**19, "precision": "double"}
+
+
+def auto(**fields: Any) -> SpectrogramJobSpec:
+    """A spec that leaves its memory to its estimate."""
+    found = build_job(**{"resources": {"memory": "auto"}} | fields).spec
+    assert found is not None
+    return found
+
+
+def test_a_job_that_leaves_it_to_its_estimate_gets_that_and_a_quarter_more() -> None:
+    peak = planned_peak(auto(), 1, POLICY)
+    assert peak is not None
+    memory = attempt_memory(auto(), DEFAULT, None, POLICY)
+    assert peak / 0.8 <= memory < peak / 0.8 + 16 * MEBIBYTE
+    assert memory == 176 * MEBIBYTE
+    assert level_of(peak, memory) == "moderate"
+
+
+def test_the_pool_may_say_so_and_a_job_s_own_size_wins() -> None:
+    policy = replace(POLICY, pools=AUTO_POOLS)
+    assert attempt_memory(spec(), DEFAULT, None, policy) == attempt_memory(auto(), DEFAULT, None, POLICY)
+    assert attempt_memory(spec(memory="1Gi"), DEFAULT, None, policy) == GIBIBYTE
+    assert estimated_memory(spec(), DEFAULT, POLICY) is None
+
+
+def test_where_the_format_is_not_known_it_is_the_largest_of_them() -> None:
+    policy = Policy(stores={"archive": Store(bucket=Bucket(store="archive", bucket="recordings"))})
+    for place in ({"claimName": "recordings"}, {"store": "archive"}):
+        peaks = {
+            name: planned_peak(auto(input={**place, "path": "fm", "format": name}), 2, policy) or 0
+            for name in InputFormat
+        }
+        assert peaks[InputFormat.AUTO] == max(peaks.values())
+        assert min(peaks.values()) < peaks[InputFormat.AUTO]
+
+
+def test_more_threads_and_what_lies_in_a_bucket_ask_for_more() -> None:
+    policy = Policy(stores={"archive": Store(bucket=Bucket(store="archive", bucket="recordings"))})
+    remote = auto(input={"store": "archive", "path": "fm.wav"})
+    plain, threads, far = (planned_peak(*one, policy) or 0 for one in ((auto(), 1), (auto(), 8), (remote, 1)))
+    assert 0 < plain < min(threads, far)
+    two = attempt_memory(auto(resources={"memory": "auto", "cpu": 8}), DEFAULT, None, policy)
+    assert two == enough_for(threads)
+
+
+def test_every_frame_a_column_grows_with_the_recording_so_the_pool_says_how_much() -> None:
+    policy = replace(POLICY, pools=AUTO_POOLS)
+    every = {"reduce": {"time": ["none"]}}
+    assert attempt_memory(auto(**every), DEFAULT, None, POLICY) == GIBIBYTE
+    assert attempt_memory(auto(**every), LARGE, None, policy) == 4 * GIBIBYTE
+
+
+def test_an_estimate_is_never_refused_and_never_above_the_pool() -> None:
+    hungry = auto(transform=HUNGRY)
+    small = {name: replace(pool, max_memory_bytes=128 * MEBIBYTE) for name, pool in POLICY.pools.items()}
+    policy = replace(POLICY, pools=small)
+    assert refused_memory(hungry, DEFAULT, policy) == ""
+    assert attempt_memory(hungry, DEFAULT, None, policy) == 128 * MEBIBYTE
+
+
+def test_an_estimate_beyond_the_default_pool_goes_to_the_large_one() -> None:
+    narrow = {**POLICY.pools, DEFAULT: Pool(memory_bytes=128 * MEBIBYTE, max_memory_bytes=160 * MEBIBYTE)}
+    policy = replace(POLICY, pools=narrow)
+    assert first_queue(auto(), policy) is LARGE
+    assert first_queue(auto(queue="default"), policy) is DEFAULT
+    assert first_queue(auto(), POLICY) is DEFAULT
+
+
+def test_after_a_memory_error_an_estimated_attempt_has_half_as_much_again() -> None:
+    first = attempt_memory(auto(), DEFAULT, None, POLICY)
+    second = attempt_memory(auto(), DEFAULT, attempt(first), POLICY)
+    assert second >= first * 3 // 2
+    assert attempt_memory(auto(), DEFAULT, attempt(second, reason="Drained"), POLICY) == second
 
 
 @pytest.mark.parametrize(("recorded", "bytes_"), [(0, GIBIBYTE), (2**30, 2**30), (2**62, 4 * GIBIBYTE)])
