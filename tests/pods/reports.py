@@ -35,7 +35,9 @@ def report(
         attempt=attempt,
         reason=reason,
         message=message,
-        progress=Progress(percent=percent, stage=stage, columns_done=round(10 * percent), columns_total=1000),
+        progress=Progress(
+            percent=percent, stage=stage, columns_done=round(10 * percent), columns_total=1000, kernel="compiled"
+        ),
         memory=Memory(
             estimate_bytes=GIBIBYTE // 4,
             limit_bytes=GIBIBYTE,

@@ -44,7 +44,7 @@ from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import load_kernel, why_missing, widest_vector
+from spectrogram_worker.spectrum.power import kernel_name, load_kernel, why_missing, widest_vector
 from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
 
@@ -201,7 +201,8 @@ class Attempt:
         self._log_memory("before_spectrogram")
         self._transforming = True
         self._state.enter("spectrogram")
-        self._state.begin_transform(columns=len(stream.layout.times), samples=stream.layout.samples)
+        kernel = kernel_name(stream.plan)
+        self._state.begin_transform(columns=len(stream.layout.times), samples=stream.layout.samples, kernel=kernel)
         with closing(cast(Generator[Column], stream.columns())) as columns:
             for column in columns:
                 with output_errors(self._destination.path):

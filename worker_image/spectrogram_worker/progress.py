@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import psutil
 
 from spectrogram_worker.contract.document import JobReference
+from spectrogram_worker.contract.kernels import KernelName
 from spectrogram_worker.contract.report import (
     MAXIMUM_WARNING_LENGTH,
     Dataset,
@@ -43,6 +44,7 @@ class ProgressState:
         self._columns_done = self._columns_total = self._samples_done = self._samples_total = 0
         self._transform_began: float | None = None
         self._transform_seconds = 0.0
+        self._kernel: KernelName | None = None
         self._memory = Memory()
         self._dataset = Dataset()
         self._warnings: dict[str, None] = {}
@@ -59,9 +61,10 @@ class ProgressState:
     def _close_stage(self, now: float) -> None:
         self._stage_seconds[self._stage] = self._stage_seconds.get(self._stage, 0.0) + now - self._stage_began
 
-    def begin_transform(self, *, columns: int, samples: int) -> None:
-        """The transform of `samples` samples into `columns` columns begins now."""
+    def begin_transform(self, *, columns: int, samples: int, kernel: KernelName | None = None) -> None:
+        """The transform of `samples` samples into `columns` columns begins now; `kernel` computes it."""
         with self._lock:
+            self._kernel = kernel
             self._columns_total, self._samples_total = columns, samples
             self._transform_began = self._clock()
 
@@ -151,4 +154,5 @@ class ProgressState:
             columns_total=self._columns_total,
             samples_per_second=round(rate, 1),
             eta_seconds=None if seconds_left is None else round(seconds_left, 1),
+            kernel=self._kernel,
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from spectrogram_worker.contract.base import Model
-from spectrogram_worker.contract.report import Dataset, Memory, OutputFile, Progress, Warnings
+from spectrogram_worker.contract.report import Dataset, Kernel, Memory, OutputFile, Progress, Warnings
 
 
 class StatusModel(Model):
@@ -136,6 +136,8 @@ class Attempt(StatusModel):
     """How often the API server held its pod back, for want of quota for example."""
     peak_memory_bytes: Count | None = None
     """Highest resident memory of the worker, in bytes."""
+    kernel: Kernel = None
+    """What computed the transform, as far as the worker said: compiled or scipy.fft."""
     message: Text | None = None
     """Why it ended, in a sentence."""
 

@@ -10,6 +10,7 @@ import platform
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import get_args
 
 import prometheus_client
 from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
@@ -20,6 +21,7 @@ from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import Attempt, ConditionType, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.telemetry.scraped import UNROUTED, Scraped, Standing, queue_label
 from spectrogram_operator.telemetry.transitions import transition
+from spectrogram_worker.contract.kernels import KernelName
 
 OTHER = "Other"
 """The reason label of a reason that the table of reasons lacks, such as an older operator's: the set stays closed."""
@@ -33,6 +35,7 @@ _RETRIED = (RetryClass.USER, RetryClass.MEMORY, RetryClass.INFRASTRUCTURE, Retry
 RETRY_REASONS = (*reasons_of(*_RETRIED), OTHER)
 FAILURE_REASONS = (*reasons_of(RetryClass.FATAL), *RETRY_REASONS)
 _REASONS_BY_RESULT = {"succeeded": ("Completed",), "failed": FAILURE_REASONS, "cancelled": ("Cancelled",)}
+KERNELS = get_args(KernelName)
 
 _SIZES = {"lt100MB": 100e6, "lt500MB": 500e6, "lt1GB": 1e9, "ge1GB": float("inf")}
 SIZE_CLASSES = (*_SIZES, "unknown")
@@ -116,6 +119,15 @@ class Metrics:
             ["namespace"],
             registry=registry,
         )
+
+        self._transforms = Counter(
+            "spectrogram_transforms",
+            f"Attempts that ended after their transform had begun, of all namespaces. kernel: {', '.join(KERNELS)}.",
+            ["kernel"],
+            registry=registry,
+        )
+        for kernel in KERNELS:
+            self._transforms.labels(kernel)
 
     def _measure_jobs(self, registry: CollectorRegistry) -> None:
         self._duration = Histogram(
@@ -231,6 +243,8 @@ class Metrics:
             self._failures.labels(_one_of(attempt.reason, FAILURE_REASONS)).inc()
         if attempt.retry_class is RetryClass.ZOMBIE:
             self._zombies.labels(namespace, _one_of(attempt.reason, ZOMBIE_REASONS)).inc()
+        if attempt.kernel is not None:
+            self._transforms.labels(attempt.kernel).inc()
         if attempt.reason == "Stale":
             self._stale.labels(namespace).inc()
         if attempt.reason == "MemorySafeguardExceeded":

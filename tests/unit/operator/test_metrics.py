@@ -35,6 +35,7 @@ DESIGNED = {
     "spectrogram_queue_wait_seconds",
     "spectrogram_memory_warnings_total",
     "spectrogram_memory_safeguard_triggers_total",
+    "spectrogram_transforms_total",
     "spectrogram_zombie_jobs_total",
     "spectrogram_stale_jobs_total",
     "spectrogram_sweep_last_success_timestamp_seconds",
@@ -166,6 +167,11 @@ def restore_created() -> Iterator[None]:
             {"spectrogram_job_retries_total lab IOError": 1, "spectrogram_worker_pod_failures_total IOError": 1},
         ),
         (RUNNING, status(attempt(1, "RerouteLarge", RetryClass.HOLD)), {}),
+        (
+            RUNNING,
+            status(attempt(1, "JobSuspended", RetryClass.HOLD).model_copy(update={"kernel": "scipy.fft"})),
+            {"spectrogram_transforms_total scipy.fft": 1},
+        ),
         (RUNNING, status(attempt(1, "JobSuspended", RetryClass.HOLD)), {}),
         (
             status(attempt(1, "IOError", RetryClass.USER), attempt(2)),

@@ -71,14 +71,15 @@ def test_a_worker_that_starts_has_done_nothing(state: ProgressState) -> None:
 def test_rate_and_time_left_count_from_the_first_sample(state: ProgressState, clock: Clock) -> None:
     clock.now += 50  # opening a recording takes its time
     state.enter("spectrogram")
-    state.begin_transform(columns=100, samples=1_000_000)
+    assert state.report().progress.kernel is None
+    state.begin_transform(columns=100, samples=1_000_000, kernel="compiled")
     clock.now += 10
     state.advance(columns=25)
     progress = state.report().progress
     assert progress.percent == 25
     assert progress.samples_per_second == pytest.approx(25_000)
     assert progress.eta_seconds == pytest.approx(30)
-    assert (progress.columns_done, progress.columns_total) == (25, 100)
+    assert (progress.columns_done, progress.columns_total, progress.kernel) == (25, 100, "compiled")
 
 
 def test_progress_that_stands_still_shows_in_the_time_it_last_advanced(state: ProgressState) -> None:

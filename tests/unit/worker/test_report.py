@@ -55,6 +55,19 @@ def test_a_field_of_a_newer_worker_costs_nothing(place: str) -> None:
     assert report.has_manifest
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [("compiled", "compiled"), ("scipy.fft", "scipy.fft"), ("quantum", None), ("x" * 3000, None), ({"a": 1}, None)],
+)
+def test_a_kernel_that_nobody_knows_says_nothing_and_the_rest_stands(said: object, known: str | None) -> None:
+    newer = json.loads(json.dumps(STORED))
+    newer["progress"]["kernel"] = said
+    report = parse_report(json.dumps(newer))
+    assert report is not None
+    assert (report.progress.kernel, report.progress.columns_done) == (known, 50)
+    assert report.has_manifest
+
+
 def finished(warnings: tuple[str, ...], *, outputs: int = 3, message: str = "done") -> Report:
     """The last words of a job that published so many files."""
     names = [f"file-{number}.npz" for number in range(outputs - 1)] + ["manifest.json"]

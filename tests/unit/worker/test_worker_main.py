@@ -112,6 +112,7 @@ def test_an_installation_without_the_compiled_kernel_says_so(tmp_path: Path) -> 
     assert f"Job team/fm-band: {warning}" in ended.messages
     assert ended.report is not None
     assert ended.report.warnings == (warning,)
+    assert ended.report.progress.kernel == "scipy.fft"
     manifest = json.loads((tmp_path / "output/fm-band/manifest.json").read_text())
     assert manifest["software"]["kernel"] == "scipy.fft"
 

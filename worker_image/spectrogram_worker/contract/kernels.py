@@ -7,8 +7,12 @@ side by side themselves: a matrix of one row. Real samples are taken in pairs, a
 
 from functools import cache
 from math import log2
+from typing import Literal
 
 from spectrogram_worker.contract.framing import FrameShape
+
+KernelName = Literal["compiled", "scipy.fft"]
+"""Results of two kernels differ in their last bits."""
 
 LARGEST_VECTOR = 64
 """Bytes of the widest vectors that the compiled kernel is made for: 16 numbers of single precision."""

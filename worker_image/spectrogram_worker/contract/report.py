@@ -6,11 +6,12 @@ What a worker says is untrusted. `parse_report` is the only way in: a size cap, 
 import re
 from collections.abc import Iterable, Set
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from spectrogram_worker.contract.base import Model
+from spectrogram_worker.contract.kernels import KernelName
 
 MAXIMUM_REPORT_BYTES = 4096
 MAXIMUM_MESSAGE_LENGTH = 512
@@ -74,6 +75,10 @@ class ReportModel(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+# A name that this program does not know, such as a newer worker's, says nothing; the rest of the report stands.
+Kernel = Annotated[KernelName | None, BeforeValidator(lambda name: name if name in get_args(KernelName) else None)]
+
+
 class Progress(ReportModel):
     """How far the worker is."""
 
@@ -89,6 +94,8 @@ class Progress(ReportModel):
     """Samples transformed per second of wall time, so far."""
     eta_seconds: Annotated[float, Field(ge=0)] | None = None
     """Seconds until the end at this rate."""
+    kernel: Kernel = None
+    """What computes the transform: the compiled kernel, or scipy.fft, which takes some times longer."""
 
 
 class Memory(ReportModel):

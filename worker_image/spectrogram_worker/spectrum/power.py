@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.framing import FrameShape, Framing, frame_shape
-from spectrogram_worker.contract.kernels import compiled_points
+from spectrogram_worker.contract.kernels import KernelName, compiled_points
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.file_samples import FileSamples
@@ -163,8 +163,8 @@ def _library_for(plan: PowerPlan) -> ctypes.CDLL | None:
     return compiled_kernel.load_library() if compiled_kernel.can_compute(plan) else None
 
 
-def kernel_name(plan: PowerPlan) -> str:
-    """Which kernel it is: results of two kernels differ in their last bits."""
+def kernel_name(plan: PowerPlan) -> KernelName:
+    """Which kernel it is."""
     return "scipy.fft" if _library_for(plan) is None else "compiled"
 
 

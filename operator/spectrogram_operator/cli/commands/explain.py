@@ -59,6 +59,8 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     if status.attempts:
         yield "Attempts", _attempts(status, now)
     yield from _memory(job)
+    if status.progress is not None and status.progress.kernel is not None:
+        yield "Kernel", status.progress.kernel
     if isinstance(job, ValidJob):
         yield "Recording", place(job.spec.input, job.spec.input.path or "")
     if status.dataset is not None and status.dataset.samples:

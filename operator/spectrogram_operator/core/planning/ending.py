@@ -107,6 +107,7 @@ def _finished(
             "retry_class": ended.retry_class,
             "exit_code": ended.exit_code,
             "columns_done": status.progress.columns_done if status.progress else None,
+            "kernel": status.progress.kernel if status.progress else None,
             "peak_memory_bytes": ended.report.memory.peak_bytes if ended.report else last_peak,
             "message": f"{ZOMBIE_PREFIX}: {ended.message}" if zombie else ended.message,
         }

@@ -130,6 +130,7 @@ attempts = built(
     exit_code=st.none() | st.integers(-1, 255),
     peak_memory_bytes=st.none() | st.integers(0, 2**62),
     columns_done=st.none() | st.integers(0, 2**62),
+    kernel=st.sampled_from([None, "compiled", "scipy.fft"]),
     creations=st.integers(0, 6),
     creation_time=optional_times,
     refusals=st.integers(0, 2000),
