@@ -39,6 +39,9 @@ model: $(VENV)/installed ## play ten thousand lives of jobs against the real rec
 compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them
 	@PYTHONPATH=tests $(BIN)/python -m harness.compatibility $(ONLY)
 
+kueue: $(VENV)/installed ## the operator beside the real Kueue, which is built once, in some four minutes (needs Go)
+	@$(BIN)/python -m pytest -q -n 1 tests/kueue
+
 storm: $(VENV)/installed ## 1,000 jobs of every fate, two operators killed twenty times, an API server restarted twice (needs Go); STORM='100 4 1' for a look
 	@STORM='$(STORM)' $(BIN)/python -m pytest -q -s tests/cluster/test_storm.py
 
@@ -101,4 +104,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model storm compatibility bench bench-operator images cluster cluster-down crds chart metrics reference faults lock
+.PHONY: help demo test lint planted model storm kueue compatibility bench bench-operator images cluster cluster-down crds chart metrics reference faults lock

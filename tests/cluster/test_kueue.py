@@ -1,4 +1,4 @@
-"""Jobs of queues of Kueue's (rule 39), with a Kueue that is played.
+"""Jobs of queues of Kueue's (rule 39), with a Kueue that is played; `make kueue` has the real one.
 
 As Kueue does, a webhook marks the pods when they are created; the test takes the gate off, and takes pods away.
 """

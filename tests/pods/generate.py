@@ -30,7 +30,14 @@ FOLDER = Path(__file__).parent
 
 _DRAIN = disruption("EvictionByEvictionAPI", "Eviction API: evicting")
 _PREEMPTION = disruption("PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod")
-_KUEUE = condition("TerminationTarget", "True", "WorkloadEvicted", "Preempted to accommodate a workload", FINISHED)
+_KUEUE = condition(
+    "TerminationTarget",
+    "True",
+    "WorkloadEvictedDueToPreempted",
+    "Preempted to accommodate a workload (UID: 45dadf3d-5510-43d8-b0c1-e43738567f7e, JobUID:"
+    " ed18f0f0-948c-4385-b56c-d2e88135f692) due to prioritization in the ClusterQueue",
+    FINISHED,
+)
 _TAINT = disruption("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
 _NODE_GONE = disruption("DeletionByPodGC", "PodGC: node no longer exists")
 _LOW_ON_MEMORY = (

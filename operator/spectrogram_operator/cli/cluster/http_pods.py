@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from websocket import ABNF, WebSocketException
 
-from spectrogram_operator.api.names import MAIN_CONTAINER
+from spectrogram_operator.api.names import KUEUE, MAIN_CONTAINER
 from spectrogram_operator.cli.cluster.jobs import Body
 from spectrogram_operator.cli.cluster.requests import (
     LONGEST_LINE,
@@ -107,6 +107,13 @@ class HttpPods(Requests):
         """See Pods."""
         path = f"/api/v1/namespaces/{quote(namespace)}/configmaps"
         found = self.request("GET", path, query={"labelSelector": selector})
+        return found.get("items") or []
+
+    def workloads(self, namespace: str, pod_uid: str) -> Sequence[Body]:
+        """See Pods."""
+        group = self.request("GET", f"/apis/{KUEUE}")
+        path = f"/apis/{group['preferredVersion']['groupVersion']}/namespaces/{quote(namespace)}/workloads"
+        found = self.request("GET", path, query={"labelSelector": f"{KUEUE}/job-uid={pod_uid}"})
         return found.get("items") or []
 
 

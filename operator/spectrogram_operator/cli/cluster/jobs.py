@@ -46,6 +46,10 @@ class Pods(Protocol):
         """The ConfigMaps of this namespace that the label selector chooses."""
         ...
 
+    def workloads(self, namespace: str, pod_uid: str) -> Sequence[Body]:
+        """What Kueue keeps of the pod with this UID. 404 where there is no Kueue."""
+        ...
+
 
 class Jobs(Pods, Protocol):
     """The SpectrogramJobs of a cluster, and their pods."""

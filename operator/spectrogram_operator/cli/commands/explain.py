@@ -1,7 +1,8 @@
 """A job explained: what it waits for, how far it is, what went wrong and what to do, where the results are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob
 from spectrogram_operator.api.quantity import format_bytes
@@ -13,7 +14,7 @@ from spectrogram_operator.cli.endings import advice, plain
 from spectrogram_operator.cli.summary import dataset_facts
 from spectrogram_operator.cli.texts import table, titled
 from spectrogram_operator.cli.units import age, with_prefix
-from spectrogram_operator.core.status import find_condition, is_over
+from spectrogram_operator.core.status import find_condition, holds, is_over
 from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.report import clean_text
 
@@ -33,12 +34,19 @@ _BY_CLASS = {
 """What to do where the table of reasons leaves it to the message."""
 
 
-def explanation(job: Job, now: datetime) -> Iterator[str]:
-    """The lines of `status`."""
-    return titled(_rows(job, now))
+def explanation(job: Job, now: datetime, *, gate: str = "") -> Iterator[str]:
+    """The lines of `status`. `gate`: what Kueue says of the pod that it holds."""
+    return titled(_rows(job, now, gate))
 
 
-def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
+def why_it_waits(workloads: Sequence[Mapping[str, Any]]) -> str:
+    """Why Kueue has no quota for a pod, of what it keeps of it; empty where it does not say."""
+    conditions = [one for workload in workloads for one in (workload.get("status") or {}).get("conditions") or ()]
+    waits = [one for one in conditions if (one.get("type"), one.get("status")) == ("QuotaReserved", "False")]
+    return _clean(str(waits[0].get("message") or "")) if waits else ""
+
+
+def _rows(job: Job, now: datetime, gate: str) -> Iterator[tuple[str, str]]:
     status = job.status
     yield "Job", job.key
     if isinstance(job, UnreadableJob):
@@ -47,6 +55,8 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Phase", _phase(job, now)
     if status.reason or status.message:
         yield "Why", _why(status)
+    if gate:
+        yield "Kueue", gate
     if what_to_do := next_step(job, now):
         yield "To do", what_to_do
     stalled = find_condition(status.conditions, ConditionType.STALLED)
@@ -90,6 +100,8 @@ def next_step(job: Job, now: datetime) -> str:
             return f"ask the platform team: no operator watches the namespace {job.namespace}, or none runs"
         case Phase.PENDING:
             return "make what is missing there: then the job goes on by itself"
+        case Phase.QUEUED if holds(status, ConditionType.STALLED):
+            return "show the platform team what stands there"
         case Phase.QUEUED:
             return "nothing: it starts by itself"
         case Phase.RETRYING:

@@ -3,13 +3,16 @@
 import sys
 from datetime import UTC, datetime
 
-from spectrogram_operator.api.job import read_job
+from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.cli.cluster.access import Target, connect
+from spectrogram_operator.cli.cluster.jobs import Jobs
 from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
-from spectrogram_operator.cli.commands.explain import explanation
+from spectrogram_operator.cli.commands.explain import explanation, why_it_waits
 from spectrogram_operator.cli.commands.listing import listing, without_bookkeeping
 from spectrogram_operator.cli.formats import Format, ProgramFormat
 from spectrogram_operator.cli.texts import document
+from spectrogram_operator.control.cluster.protocol import ClusterError
+from spectrogram_operator.core.status import active_attempt
 
 
 def print_list(target: Target, selector: str | None, output: Format | None) -> None:
@@ -36,4 +39,16 @@ def print_status(target: Target, name: str, output: ProgramFormat | None = None)
     if output is not None:
         print(document(without_bookkeeping(body), output))
         return
-    print("\n".join(explanation(read_job(body), datetime.now(UTC))))
+    job = read_job(body)
+    print("\n".join(explanation(job, datetime.now(UTC), gate=_words_of_kueue(connection.jobs, job))))
+
+
+def _words_of_kueue(jobs: Jobs, job: Job) -> str:
+    """Why Kueue has not admitted the job's pod; empty where it holds none, or where the person may not look there."""
+    attempt = active_attempt(job.status)
+    if job.status.reason != "SchedulingGated" or attempt is None or attempt.pod_uid is None:
+        return ""
+    try:
+        return why_it_waits(jobs.workloads(job.namespace, attempt.pod_uid))
+    except ClusterError:
+        return ""

@@ -9,7 +9,7 @@ from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.status import RetryClass
-from spectrogram_operator.cli.commands.explain import explanation, next_step
+from spectrogram_operator.cli.commands.explain import explanation, next_step, why_it_waits
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(minutes=10)
 ATTEMPT = {
@@ -21,6 +21,13 @@ ATTEMPT = {
     "startTime": "2026-11-23T12:00:05Z",
     "finishTime": "2026-11-23T12:01:35Z",
     "peakMemoryBytes": 2**28,
+}
+STALLED = {
+    "type": "Stalled",
+    "status": "True",
+    "reason": "SchedulingGated",
+    "message": "not noticed",
+    "lastTransitionTime": "2026-11-23T12:00:20Z",
 }
 
 
@@ -37,6 +44,20 @@ def test_a_limit_that_follows_from_the_estimate_is_shown_as_that() -> None:
     assert not [line for line in lines if line.startswith("Memory")]
     lines = explained({"resources": {"memory": "auto"}}, phase="Running", memory={"limitBytes": 2**28})
     assert "Memory       limit 256Mi (auto)" in lines
+
+
+def workload(**condition: str) -> dict[str, Any]:
+    """What Kueue keeps of a pod, as far as it is read here."""
+    return {"kind": "Workload", "status": {"conditions": [{"type": "QuotaReserved", **condition}]}}
+
+
+def test_what_kueue_says_of_a_pod_that_it_holds() -> None:
+    words = "couldn't assign flavors to pod set main: insufficient unused quota for cpu in flavor any, 1 more needed"
+    assert why_it_waits([{"status": {}}, workload(status="False", reason="Pending", message=words)]) == words
+    assert why_it_waits([workload(status="True", message="Quota reserved in ClusterQueue a")]) == ""
+    assert why_it_waits([{}, {"status": None}]) == ""
+    job = read_job(stored(job_body(), status={"phase": "Queued", "reason": "SchedulingGated"}))
+    assert f"Kueue        {words}" in explanation(job, NOW, gate=words)
 
 
 @pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.name)
@@ -62,6 +83,7 @@ def test_every_reason_of_a_failure_has_a_meaning_and_a_step(reason: Any) -> None
         ({}, "ask the platform team: no operator watches the namespace radio, or none runs"),
         ({"phase": "Pending", "reason": "PVCNotFound"}, "make what is missing there"),
         ({"phase": "Queued"}, "nothing: it starts by itself"),
+        ({"phase": "Queued", "conditions": [STALLED]}, "show the platform team"),
         ({"phase": "Retrying", "attempt": 1, "nextAttemptAt": "2026-11-23T12:10:20Z"}, "attempt 2 starts in 20s"),
         ({"phase": "Retrying", "attempt": 1, "nextAttemptAt": "2026-11-23T12:00:20Z"}, "attempt 2 starts now"),
         ({"phase": "Suspended"}, "kubectl patch sgj fm-band --namespace radio"),
