@@ -21,7 +21,7 @@ from unit.operator.core.strategies import ALLOWED_HOSTS, STORES, specs
 
 PODS = 200
 POLICY = Policy(stores=STORES, allowed_url_hosts=ALLOWED_HOSTS, kueue=True)
-NO_RIGHTS = {
+NO_RIGHTS: dict[str, Any] = {
     "podTemplate": {"spec": {"hostNetwork": True, "hostPID": True, "nodeName": "master"}},
     "template": {"spec": {"containers": [{"securityContext": {"privileged": True}}]}},
     "image": "evil.example.org/worker",
