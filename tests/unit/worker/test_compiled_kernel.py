@@ -200,7 +200,7 @@ def test_a_width_that_the_processor_does_not_have_is_refused(vector: int) -> Non
         (1000, True, "double", "constant", True),
         (16, False, "single", "none", True),
         (12_000, False, "single", "none", True),
-        (10, False, "single", "none", False),
+        (10, False, "single", "none", True),
         (33, True, "single", "none", False),
         (125, False, "single", "none", False),
         (1021, True, "single", "none", False),

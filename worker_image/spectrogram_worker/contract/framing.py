@@ -30,7 +30,8 @@ _MINIMUM_BLOCK_FRAMES, _MAXIMUM_BLOCK_FRAMES = 4, 64
 _MOST_BINS_OF_MANY = 65_536
 _MAXIMUM_SPAN = 1 << 20
 _RESULT_BYTES = 1 << 20
-_ITEM_READS, _MAXIMUM_ITEM_BYTES = 16, 8 << 20
+_MAXIMUM_READ_FRAMES = 8192
+_ITEM_READS, _MAXIMUM_ITEM_BYTES = 16, 16 << 20
 MAXIMUM_COLUMNS = 1 << 22
 
 
@@ -118,15 +119,16 @@ class Framing:
         return reductions if self.block_frames > 1 else 1
 
     def item_blocks(self, shape: FrameShape, reductions: int, *, read_bytes: int) -> int:
-        """Blocks of an item, at most: whole batches of 16 reads or 8 MiB, that give 1 MiB at most; one or more."""
+        """Blocks of an item, at most: whole batches of 16 reads or 16 MiB, that give 1 MiB at most; one or more."""
         room = _RESULT_BYTES // (self.batch_blocks * self.results_of(reductions) * shape.bins * shape.power_bytes)
         wanted = min(_ITEM_READS * read_bytes, _MAXIMUM_ITEM_BYTES)
         batches = min(self._batches_in(wanted // shape.sample_bytes), room)
         return min(self.blocks, max(1, batches) * self.batch_blocks)
 
     def read_blocks(self, shape: FrameShape, *, read_bytes: int) -> int:
-        """Blocks of a read, at most: whole batches, one or more, that have about `read_bytes`."""
-        batches = self._batches_in(read_bytes // shape.sample_bytes)
+        """Blocks of a read, at most: whole batches of about `read_bytes` and 8192 frames; one or more."""
+        most = _MAXIMUM_READ_FRAMES // (self.batch_blocks * self.block_frames)
+        batches = min(self._batches_in(read_bytes // shape.sample_bytes), most)
         return min(self.blocks, max(1, batches) * self.batch_blocks)
 
     def _batches_in(self, samples: int) -> int:

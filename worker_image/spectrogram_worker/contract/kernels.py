@@ -27,7 +27,7 @@ _FFT_LANES = 4  # frames that scipy's FFT takes at a time, where there are as ma
 
 @cache
 def radices(points: int) -> tuple[int, ...]:
-    """The steps of a transform in C: factors 2, 3, 4, 5, 7 and 8, two or more; none where it cannot be cut into such."""
+    """The steps of a transform in C: factors 2, 3, 4, 5, 7, 8 and 16; none where it cannot be cut into such."""
     found: list[int] = []
     for prime in (7, 5, 3):
         while points % prime == 0:
@@ -36,15 +36,8 @@ def radices(points: int) -> tuple[int, ...]:
     if points & (points - 1):
         return ()
     exponent = points.bit_length() - 1
-    eights, rest = divmod(exponent, 3)
-    if rest == 1 and (eights or not found):
-        fours, twos = 2, 0
-        eights -= 1
-    else:
-        fours, twos = int(rest == 2), int(rest == 1)
-    found += eights * [8] + fours * [4] + twos * [2]
-    if len(found) < 2:
-        found = {4: [2, 2], 8: [4, 2]}.get(points, [])
+    steps = -(-exponent // 4)
+    found += [2 ** (exponent // steps + (k < exponent % steps)) for k in range(steps)]
     return tuple(found)
 
 

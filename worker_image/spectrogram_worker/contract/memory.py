@@ -46,7 +46,7 @@ FILE_BUFFER_BYTES = 256 * 1024
 
 _FRAME_BYTES = 16
 _BLOCK_BYTES = 72
-"""For each frame and each block of an item: where it begins, and to which block it belongs, in 64-bit numbers."""
+"""For each frame of a read and each block of an item: where it begins, and to which block it belongs, in 64-bit numbers."""
 _AXIS_BYTES = 32
 """For each column, while the time axis is computed: the one thing that grows with a recording of which every frame is a
 column."""
@@ -152,15 +152,17 @@ def plan_memory(
     is_compiled = bool(vector and compiled_points(shape))
     reductions = len(reduce.time)
     blocks = framing.item_blocks(shape, reductions, read_bytes=read_bytes)
-    threads = min(threads, -(-framing.blocks // blocks))
+    items = -(-framing.blocks // blocks)
+    threads = min(threads, items)
     kernel, shared = (
         compiled_kernel_bytes(shape, vector, framing.block_frames)
         if is_compiled
         else scipy_kernel_bytes(shape, framing.batch_frames)
     )
-    buffer = shape.sample_bytes * framing.samples_in(framing.read_blocks(shape, read_bytes=read_bytes))
+    read_blocks = framing.read_blocks(shape, read_bytes=read_bytes)
+    buffer = shape.sample_bytes * framing.samples_in(read_blocks)
     if is_compiled:
-        buffer = max(buffer, file_room_bytes(shape)) + _FRAME_BYTES * framing.frames_in(blocks)
+        buffer = max(buffer, file_room_bytes(shape)) + _FRAME_BYTES * framing.frames_in(read_blocks)
     buffer += _BLOCK_BYTES * blocks
     result = shape.power_bytes * blocks * framing.results_of(reductions) * shape.bins
     made = 2 * shape.power_bytes * blocks * reductions * shape.bins + _AXIS_BYTES * framing.columns
@@ -172,7 +174,7 @@ def plan_memory(
         read_ahead=_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead,
         kernel=threads * kernel + shared,
         buffers=threads * buffer,
-        results=threads * ITEMS_PER_THREAD * result,
+        results=min(threads * ITEMS_PER_THREAD, items) * result,
         columns=made + _collected(output, bins, framing.columns, reductions),
         picture=planned_picture(output),
     )

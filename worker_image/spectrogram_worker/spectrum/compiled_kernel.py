@@ -101,9 +101,9 @@ def load_library() -> ctypes.CDLL | None:
     pointer = ctypes.c_void_p
     library.work_bytes.argtypes, library.work_bytes.restype = [pointer, ctypes.c_int], ctypes.c_int64
     plan = (pointer, ctypes.c_int)
-    frames = (pointer, pointer, ctypes.c_int64, pointer, pointer)  # where they begin, their blocks; result, work
-    library.reduce.argtypes = [*plan, pointer, *frames]
-    library.reduce_files.argtypes = [*plan, pointer, *frames, pointer, ctypes.c_int64]
+    number = ctypes.c_int64
+    library.reduce.argtypes = [*plan, *3 * [pointer], number, pointer, pointer]
+    library.reduce_files.argtypes = [*plan, pointer, number, pointer, number, *3 * [pointer], number]
     library.reduce_files.restype = ctypes.c_int64
     return library
 
@@ -202,7 +202,8 @@ class CompiledKernel:
     """
 
     def __init__(self, plan: PowerPlan, library: ctypes.CDLL, vector: int | None = None) -> None:
-        self._plan = plan
+        self._plan, self._shape = plan, plan.shape
+        self._room_bytes = file_room_bytes(self._shape)
         self._library = library
         self._vector = widest_vector() if vector is None else vector
         if self._vector not in VECTORS or self._vector > library.widest():
@@ -225,7 +226,8 @@ class CompiledKernel:
         """See `PowerKernel.reduce`."""
         self._require_frames(frames)
         self._require(blocks, len(frames), len(reductions), result)
-        offsets, numbers = _places(blocks, frames.strides[0])
+        offsets = np.arange(len(frames)) * frames.strides[0]
+        numbers = np.repeat(np.arange(len(blocks)), blocks[:, 1] - blocks[:, 0])
         if valid is not None:
             offsets, numbers = offsets[valid], numbers[valid]
         self._choose(reductions)
@@ -263,8 +265,8 @@ class CompiledKernel:
         self._require(blocks, frames, len(reductions), result)
         if sum(each.count for each in samples.ranges) < (frames - 1) * hop + len(plan.window):
             raise ValueError("there are more frames than samples")
-        if len(room) < file_room_bytes(plan.shape) or room.ctypes.data % PAGE_BYTES:
-            raise ValueError(f"the room must have {file_room_bytes(plan.shape)} bytes, and begin where a page does")
+        if len(room) < self._room_bytes or room.ctypes.data % PAGE_BYTES:
+            raise ValueError(f"the room must have {self._room_bytes} bytes, and begin where a page does")
         ranges = (_FileRange * len(samples.ranges))(
             *(_FileRange(each.file.descriptor, each.offset, each.count) for each in samples.ranges)
         )
@@ -272,20 +274,20 @@ class CompiledKernel:
             ranges=ranges,
             count=len(ranges),
             counted=counted,
-            piece=file_piece_bytes(plan.shape, samples.sample_type.sample_bytes),
+            piece=file_piece_bytes(self._shape, samples.sample_type.sample_bytes),
             shift=samples.sample_type.shift,
             number=number,
             padded=samples.sample_type.padded,
         )
-        offsets, numbers = _places(blocks, hop * plan.sample_dtype.itemsize)
+        stops = np.ascontiguousarray(blocks[:, 1])
         self._choose(reductions)
         at_full_scale = self._library.reduce_files(
             ctypes.byref(self._c_plan),
             self._vector,
             ctypes.byref(c_samples),
-            offsets.ctypes.data,
-            numbers.ctypes.data,
-            len(offsets),
+            hop * plan.sample_dtype.itemsize,
+            stops.ctypes.data,
+            len(stops),
             result.ctypes.data,
             self._work.ctypes.data,
             room.ctypes.data,
@@ -315,8 +317,3 @@ class CompiledKernel:
         shape, power = (reductions, self._plan.bins), self._plan.power_dtype
         if result.dtype != power or result.shape[1:] != shape or len(result) < len(blocks) or not result.flags.carray:
             raise ValueError(f"the result is {result.dtype} {result.shape}, not {power} ({len(blocks)}, {shape})")
-
-
-def _places(blocks: NDArray[np.int64], step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where frames begin that are `step` bytes apart, and the block of each, (frames,) both."""
-    return np.arange(blocks[-1, 1]) * step, np.repeat(np.arange(len(blocks)), blocks[:, 1] - blocks[:, 0])

@@ -102,6 +102,35 @@ ALWAYS_INLINE void NAME(eight)(const point in[8], point out[8])
     }
 }
 
+/* Of 16 points: four transforms of four, rotated, and four of those. */
+ALWAYS_INLINE void NAME(sixteen)(const point in[16], point out[16])
+{
+    const REAL c1 = 0.923879532511286756128183189396788933, s1 = 0.382683432365089771728459984030398866;
+    const REAL root = 0.707106781186547524400844362104849039; /* √½ */
+    point found[4][4], part[4];
+    for (int k = 0; k < 4; k++)
+        NAME(four)(in[k], in[k + 4], in[k + 8], in[k + 12], found[k]);
+    for (int j = 0; j < 4; j++) {
+        point a = found[0][j], b = found[1][j], c = found[2][j], d = found[3][j];
+        if (j == 1) {
+            b = (point){b.re * c1 + b.im * s1, b.im * c1 - b.re * s1};
+            c = (point){(c.im + c.re) * root, (c.im - c.re) * root};
+            d = (point){d.re * s1 + d.im * c1, d.im * s1 - d.re * c1};
+        } else if (j == 2) {
+            b = (point){(b.im + b.re) * root, (b.im - b.re) * root};
+            c = (point){c.im, -c.re};
+            d = (point){(d.im - d.re) * root, (d.im + d.re) * -root};
+        } else if (j == 3) {
+            b = (point){b.re * s1 + b.im * c1, b.im * s1 - b.re * c1};
+            c = (point){(c.im - c.re) * root, (c.im + c.re) * -root};
+            d = (point){d.re * -c1 - d.im * s1, d.re * s1 - d.im * c1};
+        }
+        NAME(four)(a, b, c, d, part);
+        for (int k = 0; k < 4; k++)
+            out[j + 4 * k] = part[k];
+    }
+}
+
 ALWAYS_INLINE void NAME(butterfly)(const int radix, const point *in, point *out)
 {
     switch (radix) {
@@ -120,7 +149,10 @@ ALWAYS_INLINE void NAME(butterfly)(const int radix, const point *in, point *out)
     case 7:
         NAME(seven)(in, out);
         break;
-    default:
+    case 8:
         NAME(eight)(in, out);
+        break;
+    default:
+        NAME(sixteen)(in, out);
     }
 }

@@ -86,19 +86,19 @@ int64_t work_bytes(const struct plan *plan, int vector)
 int reduce(const struct plan *plan, int vector, const char *samples, const int64_t *offsets, const int64_t *blocks,
            int64_t count, void *result, void *work)
 {
-    struct frames frames = {samples, 0, offsets, blocks};
-    return OF_VECTOR(reduce_frames)(plan, &frames, 0, count, result, work);
+    struct frames frames = {samples, 0, -1, offsets, blocks};
+    return OF_VECTOR(reduce_frames)(plan, &frames, count, result, work);
 }
 
 /* The same of samples in files, which are read here. The frames cover them from the first one on, without one between
    two frames.
 
-   offsets: as if all samples lay in memory. room: page-aligned; for the samples of a frame, two pages, and twice as many
-   samples as a read has; where numbers must be converted also a read itself and a page. Returns how many samples are at full scale, or −1 where they
-   must be looked at one by one: one is no finite number or may be missing, a power is too large, or a file cannot be
-   read to the end. */
-int64_t reduce_files(const struct plan *plan, int vector, const struct file_samples *files, const int64_t *offsets,
-                      const int64_t *blocks, int64_t count, void *result, void *work, char *room, int64_t room_bytes)
+   hop: bytes of the samples from frame to frame. stops: (blocks): one past the last frame of each. room: page-aligned; for
+   the samples of a frame, two pages, and twice as many samples as a read has; where numbers must be converted also a
+   read itself and a page. Returns how many samples are at full scale, or −1 where they must be looked at one by one: one
+   is no finite number or may be missing, a power is too large, or a file cannot be read to the end. */
+int64_t reduce_files(const struct plan *plan, int vector, const struct file_samples *files, int64_t hop,
+                     const int64_t *stops, int64_t blocks, void *result, void *work, char *room, int64_t room_bytes)
 {
-    return OF_VECTOR(reduce_files)(plan, files, offsets, blocks, count, result, work, room, room_bytes);
+    return OF_VECTOR(reduce_files)(plan, files, hop, stops, blocks, result, work, room, room_bytes);
 }

@@ -32,7 +32,7 @@ static void NAME(part_company)(const REAL *from, ptrdiff_t bins, REAL *to)
 }
 
 /* See `reduce` in kernel.c. */
-static int NAME(reduce_company)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
+static int NAME(reduce_company)(const struct plan *plan, const struct frames *frames, ptrdiff_t count,
                                 REAL *result, REAL *work)
 {
     ptrdiff_t points = plan->row.points, bins = points + (plan->is_real ? 1 : 0);
@@ -41,8 +41,8 @@ static int NAME(reduce_company)(const struct plan *plan, const struct frames *fr
     REAL *spectrum = loaded + 2 * points * LANES, *power = spectrum + (plan->is_real ? 2 * points * LANES : 0);
     REAL *parted = power + bins * LANES;
     int fine = 1;
-    for (ptrdiff_t first = start; first < stop; first += LANES) {
-        ptrdiff_t used = stop - first < LANES ? stop - first : LANES;
+    for (ptrdiff_t first = 0; first < count; first += LANES) {
+        ptrdiff_t used = count - first < LANES ? count - first : LANES;
         const REAL *company[LANES];
         for (ptrdiff_t i = 0; i < LANES; i++)
             company[i] = NAME(prepare)(plan, NAME(frame)(frames, first + (i < used ? i : 0)), room + 2 * points * i);
@@ -56,10 +56,10 @@ static int NAME(reduce_company)(const struct plan *plan, const struct frames *fr
             .out_stride = LANES,
         };
         if (plan->is_real) {
-            NAME(transform)(&plan->row, NAME(from_planes), NAME(to_planes), &ends, one, other);
+            NAME(transform)(&plan->row, NAME(planes_to_planes), NAME(from_planes), NAME(to_planes), &ends, one, other);
             NAME(power_of_company)(plan, spectrum, spectrum + points * LANES, points, power);
         } else
-            NAME(transform)(&plan->row, NAME(from_planes), NAME(to_power), &ends, one, other);
+            NAME(transform)(&plan->row, NAME(planes_to_power), NAME(from_planes), NAME(to_power), &ends, one, other);
         NAME(part_company)(power, bins, parted);
         for (ptrdiff_t k = first; k < first + used; k++) {
             REAL *block = result + frames->blocks[k] * plan->reductions * bins;

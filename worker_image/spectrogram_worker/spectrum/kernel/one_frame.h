@@ -21,7 +21,8 @@ static void NAME(transform_columns)(const struct plan *plan, const REAL *samples
             .twiddle_re = twiddles + column,
             .twiddle_im = twiddles + rows * columns + column,
         };
-        const point *found = NAME(transform)(&plan->column, NAME(from_samples), NAME(to_rotated), &ends, one, other);
+        const point *found = NAME(transform)(&plan->column, NAME(samples_to_rotated), NAME(from_samples),
+                                             NAME(to_rotated), &ends, one, other);
         for (ptrdiff_t row = 0; row < rows; row += LANES) {
             if (row > rows - LANES)
                 row = rows - LANES;
@@ -32,9 +33,9 @@ static void NAME(transform_columns)(const struct plan *plan, const REAL *samples
     }
 }
 
-/* The rows' transforms to where `last` puts them: `out_re` and `out_im` are of point 0 of the whole transform. */
-static void NAME(transform_rows)(const struct plan *plan, const REAL *re, const REAL *im, NAME(any_step) last, REAL *out_re,
-                                 REAL *out_im, point *one, point *other)
+/* The rows' transforms to where `last`, or `only`, puts them: `out_re` and `out_im` are of point 0 of the whole transform. */
+static void NAME(transform_rows)(const struct plan *plan, const REAL *re, const REAL *im, NAME(any_step) only,
+                                 NAME(any_step) last, REAL *out_re, REAL *out_im, point *one, point *other)
 {
     ptrdiff_t rows = plan->column.points;
     for (ptrdiff_t row = 0; row < rows; row += LANES) {
@@ -45,15 +46,15 @@ static void NAME(transform_rows)(const struct plan *plan, const REAL *re, const 
             .in_im = im + row,
             .in_stride = plan->stride,
             .out_re = out_re + row,
-            .out_im = out_im + row,
+            .out_im = out_im == NULL ? NULL : out_im + row,
             .out_stride = rows,
         };
-        NAME(transform)(&plan->row, NAME(from_planes), last, &ends, one, other);
+        NAME(transform)(&plan->row, only, NAME(from_planes), last, &ends, one, other);
     }
 }
 
 /* See `reduce` in kernel.c. */
-static int NAME(reduce_one_by_one)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
+static int NAME(reduce_one_by_one)(const struct plan *plan, const struct frames *frames, ptrdiff_t count,
                                    REAL *result, REAL *work)
 {
     ptrdiff_t rows = plan->column.points, columns = plan->row.points, points = rows * columns;
@@ -61,18 +62,29 @@ static int NAME(reduce_one_by_one)(const struct plan *plan, const struct frames 
     point *one = (point *)work, *other = one + longest;
     REAL *re = (REAL *)(other + longest), *im = re + columns * plan->stride, *room = im + columns * plan->stride;
     REAL *spectrum = room + prepared_numbers(plan), *power = spectrum + (plan->is_real ? 2 * points : 0);
-    int fine = 1;
-    for (ptrdiff_t k = start; k < stop; k++) {
+    /* Then the last step adds, if it computes no row twice. */
+    int is_summed = plan->reductions == 1 && plan->operations[0] == SUM && !plan->is_real && rows % LANES == 0, fine = 1;
+    for (ptrdiff_t k = 0; k < count; k++) {
         const REAL *frame = NAME(prepare)(plan, NAME(frame)(frames, k), room);
-        ptrdiff_t next = k + 1 < stop ? NAME(frame)(frames, k + 1) - NAME(frame)(frames, k) : 0;
+        ptrdiff_t next = k + 1 < count ? NAME(frame)(frames, k + 1) - NAME(frame)(frames, k) : 0;
         int is_further = continues_block(frames, k);
-        REAL *block = result + frames->blocks[k] * plan->reductions * bins, *found = is_further ? power : block;
+        REAL *block = result + frames->blocks[k] * plan->reductions * bins;
         NAME(transform_columns)(plan, frame, next, re, im, one, other);
+        if (is_summed && is_further)
+            NAME(transform_rows)(plan, re, im, NAME(planes_to_sum), NAME(to_sum), block, NULL, one, other);
+        else if (is_summed)
+            NAME(transform_rows)(plan, re, im, NAME(planes_to_power), NAME(to_power), block, NULL, one, other);
+        if (is_summed) {
+            if (k + 1 == count || !continues_block(frames, k + 1))
+                fine &= NAME(all_finite)(block, bins);
+            continue;
+        }
+        REAL *found = is_further ? power : block;
         if (plan->is_real) {
-            NAME(transform_rows)(plan, re, im, NAME(to_planes), spectrum, spectrum + points, one, other);
+            NAME(transform_rows)(plan, re, im, NAME(planes_to_planes), NAME(to_planes), spectrum, spectrum + points, one, other);
             NAME(power_of_pairs)(plan, spectrum, spectrum + points, points, found);
         } else
-            NAME(transform_rows)(plan, re, im, NAME(to_power), found, found, one, other);
+            NAME(transform_rows)(plan, re, im, NAME(planes_to_power), NAME(to_power), found, NULL, one, other);
         fine &= NAME(reduce_power)(plan, found, bins, is_further, block);
     }
     return fine;

@@ -54,46 +54,58 @@ static int NAME(convert)(const struct file_samples *files, const void *content, 
     }
 }
 
-static int NAME(all_finite)(const REAL *numbers, ptrdiff_t count)
+/* Reduces the frames from `first` to before `stop`, which are in memory from byte `begin` of all samples on. `block` is
+   that of the frame before. */
+static int NAME(reduce_piece)(const struct plan *plan, const char *samples, int64_t begin, int64_t hop, const int64_t *stops,
+                              int64_t first, int64_t stop, int64_t *block, void *result, void *work)
 {
-    INTEGER wrong = 0;
-    for (ptrdiff_t k = 0; k < count; k++)
-        wrong |= !(numbers[k] - numbers[k] == 0);
-    return !wrong;
+    enum { TOGETHER = 256 };
+    int64_t offsets[TOGETHER], blocks[TOGETHER];
+    int fine = 1;
+    while (first < stop) {
+        ptrdiff_t count = 0;
+        struct frames frames = {samples, begin, first > 0 ? *block : -1, offsets, blocks};
+        for (; count < TOGETHER && first < stop; count++, first++) {
+            while (first >= stops[*block])
+                ++*block;
+            offsets[count] = first * hop, blocks[count] = *block;
+        }
+        fine &= NAME(reduce_frames)(plan, &frames, count, result, work);
+    }
+    return fine;
 }
 
 /* See `reduce_files` in kernel.c. */
-static int64_t NAME(reduce_files)(const struct plan *plan, const struct file_samples *files, const int64_t *offsets,
-                                   const int64_t *blocks, ptrdiff_t count, void *result, void *work, char *room,
-                                   ptrdiff_t room_bytes)
+static int64_t NAME(reduce_files)(const struct plan *plan, const struct file_samples *files, int64_t hop,
+                                  const int64_t *stops, int64_t blocks, void *result, void *work, char *room,
+                                  ptrdiff_t room_bytes)
 {
-    const ptrdiff_t numbers = plan->is_real ? 1 : 2, width = width_of(files->number);
     const int is_direct = files->number == (sizeof(REAL) == sizeof(float) ? FLOAT_32 : FLOAT_64);
-    const int is_integer = files->number < FLOAT_32;
-    const ptrdiff_t frame_bytes = plan->covered * sizeof(REAL), sample_bytes = numbers * sizeof(REAL);
+    const ptrdiff_t numbers = plan->is_real ? 1 : 2, stored_bytes = numbers * width_of(files->number);
+    const ptrdiff_t sample_bytes = numbers * sizeof(REAL), frame_bytes = plan->covered * sizeof(REAL);
+    const int64_t count = stops[blocks - 1], covered = (count - 1) * hop + frame_bytes;
     char *const staged = room + room_bytes - files->piece - PAGE, *const end = is_direct ? room + room_bytes : staged;
-    const int64_t last_end = offsets[count - 1] + frame_bytes;
     /* Reading costs several times as much to a place that lies a little behind its origin, counted within a page. */
     char *here = is_direct ? room + files->ranges[0].offset % PAGE / sample_bytes * sample_bytes : room;
-    int64_t begin = 0, have = 0, seen = 0, at_full_scale = 0;
-    ptrdiff_t frame = 0;
+    int64_t begin = 0, have = 0, seen = 0, frame = 0, block = 0, at_full_scale = 0;
     for (const struct file_range *range = files->ranges; range < files->ranges + files->count; range++)
         for (int64_t done = 0, some; done < range->samples; done += some, seen += some) {
-            int64_t place = range->offset + done * numbers * width;
-            some = (files->piece - place % files->piece) / (numbers * width);
-            some = some > 0 ? some : files->piece / (numbers * width);
+            int64_t place = range->offset + done * stored_bytes;
+            some = (files->piece - place % files->piece) / stored_bytes;
+            some = some > 0 ? some : files->piece / stored_bytes;
             some = some < range->samples - done ? some : range->samples - done;
             if (here + have + some * sample_bytes > end) {
-                int64_t gone = (frame < count ? offsets[frame] : begin + have) - begin;
-                char *to = room + (here + gone - room) % PAGE;
-                memmove(to, here + gone, have - gone);
-                here = to, begin += gone, have -= gone;
+                /* What the next frame needs goes to the front, and stays where it is within a page. */
+                int64_t gone = frame < count ? frame * hop - begin : have;
+                char *front = room + (here + gone - room) % PAGE;
+                memmove(front, here + gone, have - gone);
+                here = front, begin += gone, have -= gone;
                 if (here + have + some * sample_bytes > end)
                     return -1;
             }
             REAL *added = (REAL *)(here + have);
             char *content = is_direct ? (char *)added : staged + place % PAGE;
-            if (!read_whole((int)range->file, content, some * numbers * width, place))
+            if (!read_whole((int)range->file, content, some * stored_bytes, place))
                 return -1;
             if (!is_direct && NAME(convert)(files, content, some * numbers, added)) {
                 if (files->padded)
@@ -102,18 +114,15 @@ static int64_t NAME(reduce_files)(const struct plan *plan, const struct file_sam
                 at_full_scale += count_at_ends(files->number, content, counted, numbers);
             }
             have += some * sample_bytes;
-            int64_t beyond = begin + have - (last_end > begin + have - some * sample_bytes ? last_end
-                                             : begin + have - some * sample_bytes);
-            if (!is_integer && beyond > 0 &&
-                !NAME(all_finite)((const REAL *)(here + have - beyond), beyond / (ptrdiff_t)sizeof(REAL)))
+            int64_t beyond = begin + have - covered;
+            beyond = beyond < some * sample_bytes ? beyond : some * sample_bytes;
+            if (beyond > 0 && !NAME(all_finite)((const REAL *)(here + have - beyond), beyond / (ptrdiff_t)sizeof(REAL)))
                 return -1;
-            ptrdiff_t ready = frame;
-            while (ready < count && offsets[ready] + frame_bytes <= begin + have)
-                ready++;
-            struct frames frames = {here, begin, offsets, blocks};
-            if (ready > frame && !NAME(reduce_frames)(plan, &frames, frame, ready, result, work))
+            int64_t ready = begin + have < frame_bytes ? 0 : (begin + have - frame_bytes) / hop + 1;
+            ready = ready < count ? ready : count;
+            if (!NAME(reduce_piece)(plan, here, begin, hop, stops, frame, ready, &block, result, work))
                 return -1;
-            frame = ready;
+            frame = frame > ready ? frame : ready;
         }
     return frame == count ? at_full_scale : -1;
 }

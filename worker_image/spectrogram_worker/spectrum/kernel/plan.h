@@ -6,8 +6,8 @@ enum operation { SUM = 0, MAXIMUM = 1, MINIMUM = 2 };
 /* A Fourier transform in steps: one for each radix, and the radices' product is the number of points. */
 struct line {
     int64_t points;
-    int64_t steps;          /* 2 or more */
-    const int32_t *radices; /* (steps): 2, 3, 4, 5, 7, 8 */
+    int64_t steps;
+    const int32_t *radices; /* (steps): 2, 3, 4, 5, 7, 8, 16 */
     const void *twiddles;   /* of each step but the last: (points left / radix, radix − 1) pairs */
 };
 
@@ -30,6 +30,7 @@ struct plan {
 struct frames {
     const char *samples;
     int64_t begin;          /* the offset that `samples` has itself */
+    int64_t before;         /* the block of the frame before the first one, −1 for none */
     const int64_t *offsets; /* (frames): of each one's first sample, in bytes */
     const int64_t *blocks;  /* (frames): the block of each; those of a block follow each other */
 };
@@ -63,5 +64,5 @@ static inline int64_t prepared_numbers(const struct plan *plan)
 /* Whether a frame is not the first of its block. */
 static inline int continues_block(const struct frames *frames, ptrdiff_t number)
 {
-    return number > 0 && frames->blocks[number] == frames->blocks[number - 1];
+    return frames->blocks[number] == (number > 0 ? frames->blocks[number - 1] : frames->before);
 }

@@ -33,6 +33,14 @@ static void NAME(power_of_company)(const struct plan *plan, const REAL *re, cons
                                                   half_im[k]);
 }
 
+static int NAME(all_finite)(const REAL *numbers, ptrdiff_t count)
+{
+    INTEGER wrong = 0;
+    for (ptrdiff_t k = 0; k < count; k++)
+        wrong |= !(numbers[k] - numbers[k] == 0);
+    return !wrong;
+}
+
 /* Adds a frame's power to its block; that of the block's first frame may be there already. Returns 0
    where a sum, or without one a power, is not finite. */
 static int NAME(reduce_power)(const struct plan *plan, const REAL *power, ptrdiff_t bins, int continues_block,

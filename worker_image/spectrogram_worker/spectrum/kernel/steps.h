@@ -1,4 +1,4 @@
-/* Fourier transforms of any product of 2, 3, 4, 5, 7 and 8, one in each lane: Stockham's, step by step.
+/* Fourier transforms of any product of 2, 3, 4, 5, 7, 8 and 16, one in each lane: Stockham's, step by step.
 
    The points go to and fro between two buffers. The first step takes them from where they are, the last one puts them
    where they shall be; `ends` says where. */
@@ -9,6 +9,7 @@ enum NAME(end) {
     NAME(PLANES),   /* from the rows of the transposed matrix, or to a spectrum */
     NAME(ROTATED),  /* to a buffer, rotated as the rows' transforms need it */
     NAME(POWER),    /* to |X|² */
+    NAME(SUM),      /* added to the |X|² that is there */
 };
 
 struct NAME(ends) {
@@ -45,6 +46,8 @@ ALWAYS_INLINE void NAME(put)(const int target, const struct NAME(ends) *ends, po
         to[place] = NAME(rotate)(value, LOAD(ends->twiddle_re + of_row), LOAD(ends->twiddle_im + of_row));
     } else if (target == NAME(POWER)) {
         *(unaligned *)(ends->out_re + place * ends->out_stride) = value.re * value.re + value.im * value.im;
+    } else if (target == NAME(SUM)) {
+        *(unaligned *)(ends->out_re + place * ends->out_stride) += value.re * value.re + value.im * value.im;
     } else if (target == NAME(PLANES)) {
         *(unaligned *)(ends->out_re + place * ends->out_stride) = value.re;
         *(unaligned *)(ends->out_im + place * ends->out_stride) = value.im;
@@ -61,7 +64,7 @@ ALWAYS_INLINE void NAME(step)(const int radix, const int source, const int targe
         done = 1;
     for (ptrdiff_t p = 0; p < count; p++, twiddles += 2 * (radix - 1))
         for (ptrdiff_t q = 0; q < done; q++) {
-            point in[8], out[8];
+            point in[16], out[16];
             for (int j = 0; j < radix; j++)
                 in[j] = NAME(fetch)(source, ends, from, q + done * p + far * j);
             NAME(butterfly)(radix, in, out);
@@ -98,27 +101,36 @@ ALWAYS_INLINE void NAME(step)(const int radix, const int source, const int targe
         case 7:                                                                                                      \
             NAME(step)(7, source, target, ends, from, to, points, done, twiddles);                                   \
             break;                                                                                                   \
-        default:                                                                                                     \
+        case 8:                                                                                                      \
             NAME(step)(8, source, target, ends, from, to, points, done, twiddles);                                   \
+            break;                                                                                                   \
+        default:                                                                                                     \
+            NAME(step)(16, source, target, ends, from, to, points, done, twiddles);                                  \
         }                                                                                                            \
     }
 
+/* One step alone, or the first, those between, and the last. */
+STEP(samples_to_rotated, NAME(SAMPLES), NAME(ROTATED))
+STEP(planes_to_planes, NAME(PLANES), NAME(PLANES))
+STEP(planes_to_power, NAME(PLANES), NAME(POWER))
+STEP(planes_to_sum, NAME(PLANES), NAME(SUM))
 STEP(from_samples, NAME(SAMPLES), NAME(BUFFER))
 STEP(from_planes, NAME(PLANES), NAME(BUFFER))
 STEP(between, NAME(BUFFER), NAME(BUFFER))
 STEP(to_rotated, NAME(BUFFER), NAME(ROTATED))
 STEP(to_planes, NAME(BUFFER), NAME(PLANES))
 STEP(to_power, NAME(BUFFER), NAME(POWER))
+STEP(to_sum, NAME(BUFFER), NAME(SUM))
 
 typedef void (*NAME(any_step))(int, const struct NAME(ends) *, const point *, point *, ptrdiff_t, ptrdiff_t, const REAL *);
 
 /* A whole transform. Returns where its points are, if they are in a buffer. */
-ALWAYS_INLINE const point *NAME(transform)(const struct line *line, NAME(any_step) first, NAME(any_step) last,
-                                           const struct NAME(ends) *ends, point *one, point *other)
+ALWAYS_INLINE const point *NAME(transform)(const struct line *line, NAME(any_step) only, NAME(any_step) first,
+                                           NAME(any_step) last, const struct NAME(ends) *ends, point *one, point *other)
 {
     const REAL *twiddles = line->twiddles;
     ptrdiff_t points = line->points, done = line->radices[0], steps = line->steps;
-    first(line->radices[0], ends, NULL, one, points, 1, twiddles);
+    (steps == 1 ? only : first)(line->radices[0], ends, NULL, one, points, 1, twiddles);
     twiddles += 2 * (points / done) * (done - 1);
     for (ptrdiff_t k = 1; k < steps; k++) {
         ptrdiff_t radix = line->radices[k];

@@ -13,12 +13,11 @@
 #include "one_frame.h"
 #include "many_frames.h"
 
-/* Reduces the frames from `start` to before `stop`; see `reduce` in kernel.c. */
-static int NAME(reduce_frames)(const struct plan *plan, const struct frames *frames, ptrdiff_t start, ptrdiff_t stop,
-                               void *result, void *work)
+/* See `reduce` in kernel.c. */
+static int NAME(reduce_frames)(const struct plan *plan, const struct frames *frames, ptrdiff_t count, void *result,
+                               void *work)
 {
-    return (plan->column.points > 1 ? NAME(reduce_one_by_one) : NAME(reduce_company))(plan, frames, start, stop, result,
-                                                                                     work);
+    return (plan->column.points > 1 ? NAME(reduce_one_by_one) : NAME(reduce_company))(plan, frames, count, result, work);
 }
 
 #include "pieces.h"
