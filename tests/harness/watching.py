@@ -25,10 +25,10 @@ class Handlers(Protocol):
 
 @dataclass(frozen=True)
 class Weather:
-    """How the watches behave: seconds until what just happened to this resource arrives, what befalls each event."""
+    """How the watch of a resource behaves: seconds until what just happened arrives, what befalls each event."""
 
     lag: Callable[[str], float] = lambda plural: 0.0
-    mishap: Callable[[], Mishap] = lambda: ""
+    mishap: Callable[[str], Mishap] = lambda plural: ""
 
 
 class Watches:
@@ -78,7 +78,7 @@ class Watches:
                     self._handle(plural, body, deleted=False)
 
     def _deliver(self, change: Change) -> None:
-        mishap = self._weather.mishap()
+        mishap = self._weather.mishap(change.plural)
         self._at[change.plural] = change.version
         if mishap == "relist":
             raise ApiError(410, "Expired")

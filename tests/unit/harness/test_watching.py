@@ -36,7 +36,7 @@ def watch(*mishaps: Mishap, lag: float = 0.0) -> list[str]:
         fates: Iterator[Mishap] = iter(mishaps)
         store, ears = ApiStore(now=virtual_time.now), Ears()
         submit(store, "first")
-        watches = Watches(store, ears, Weather(lambda plural: lag, lambda: next(fates, "")))
+        watches = Watches(store, ears, Weather(lambda plural: lag, lambda plural: next(fates, "")))
         watches.start()
         submit(store, "second")
         await asyncio.sleep(10)

@@ -65,6 +65,6 @@ class Chances:
             return 0.1
         return self.random.uniform(0.0, self.lag) if self.random.random() < self.late else 0.1
 
-    def _mishap(self) -> Mishap:
+    def _mishap(self, plural: str) -> Mishap:
         lucky = self.calm or not self.mishaps or self.random.random() >= self.mishap
         return "" if lucky else self.random.choice(self.mishaps)

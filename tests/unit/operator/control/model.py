@@ -22,44 +22,17 @@ from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import is_over
+from unit.operator.control.calm import Calm
 from unit.operator.control.chances import QUOTA
+from unit.operator.control.choices import CASTS, WISHES, namespaces, numbers, operators, pauses, requests
 from unit.operator.control.history import PODS_ON_A_PAGE
-from unit.operator.control.process import Listener, heard_logs
+from unit.operator.control.nodes import NODES
+from unit.operator.control.process import Listener, OperatorProcess, heard_logs
 from unit.operator.control.scene import Misfortune, Scene, limited
+from unit.operator.control.versions import REWRITES
 from unit.operator.control.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
 
 MOST_JOBS = 4
-MOST_SECONDS_OF_CALM = 3 * 3600
-"""Within this time all ends: an event of a job that was lost is made up for by the hourly list of jobs."""
-CASTS = {
-    "one operator": ("one",),
-    "two, of which one has the lease": ("one", "two"),
-    "two that both act": ("everybody", "everybody"),
-}
-
-WISHES: dict[str, dict[str, Any]] = {
-    "suspend": {"suspend": True},
-    "resume": {"suspend": False},
-    "cancel": {"cancelled": True},
-    "go soon": {"ttlSecondsAfterFinished": 30},
-    "stay": {"ttlSecondsAfterFinished": 86_400},
-}
-numbers = st.integers(0, 5)
-pauses = st.sampled_from([0.1, 1.0, 5.0, 11.0, 35.0, 130.0, 600.0])
-operators = st.sampled_from(["operator-1", "operator-2"])
-requests = st.sampled_from(
-    [
-        ("PUT", PLURAL, True),
-        ("POST", PODS, False),
-        ("GET", PODS, True),
-        ("GET", PODS, False),
-        ("GET", PLURAL, True),
-        ("DELETE", PODS, True),
-        ("DELETE", PLURAL, True),
-        ("GET", "persistentvolumeclaims", True),
-        ("PUT", "leases", True),
-    ]
-)
 
 
 class Life(RuleBasedStateMachine):
@@ -70,6 +43,7 @@ class Life(RuleBasedStateMachine):
         self._loop = VirtualTimeLoop()
         self._context = ExitStack()
         self._lives: list[asyncio.Task[None]] = []
+        self._processes: dict[str, OperatorProcess] = {}
         self._stage: Scene
 
     @initialize(cast=st.sampled_from(sorted(CASTS)), slots=st.integers(1, 2))
@@ -79,12 +53,16 @@ class Life(RuleBasedStateMachine):
         self._run(self._begin(cast, acting, slots))
 
     async def _begin(self, cast: str, acting: int, slots: int) -> None:
-        self._stage = stage = Scene(cast, acting, limited(slots), sweep_seconds=120.0, late_creations=True)
+        self._stage = stage = Scene(
+            cast, acting, limited(slots), sweep_seconds=120.0, lease_seconds=60, late_creations=True
+        )
         self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE))
         self._context.enter_context(heard_logs(Listener(stage.story, stage.rules.fail)))
         self._loop.set_exception_handler(lambda _, context: stage.rules.fail(str(context)))
+        stage.rules.of_requests.one_acts = len(CASTS[cast]) > acting
         for number, identity in enumerate(CASTS[cast]):
             process = stage.prepare(f"operator-{number + 1}", identity=identity)
+            self._processes[process.name] = process
             self._lives.append(asyncio.create_task(process.live(lambda: stage.pause)))
         await asyncio.sleep(0.1)
 
@@ -103,14 +81,16 @@ class Life(RuleBasedStateMachine):
         zombies=st.sampled_from(["Fail", "Retry"]),
         priority=st.integers(0, 2),
         ttl=st.sampled_from([None, None, 0, 60]),
+        queue=st.sampled_from(["auto", "auto", "large_jobs"]),
+        namespace=namespaces,
     )
-    def submit(self, limit: int, zombies: str, priority: int, ttl: int | None) -> None:
+    def submit(self, limit: int, zombies: str, priority: int, ttl: int | None, queue: str, namespace: str) -> None:
         """A person submits a job under the first name that is free."""
         taken = {job.name for job in self._stage.rules.jobs.values()}
         name = next(name for name in (f"job-{number}" for number in range(MOST_JOBS)) if name not in taken)
-        spec: dict[str, Any] = {"retry": {"limit": limit, "zombies": zombies}, "priority": priority}
+        spec: dict[str, Any] = {"retry": {"limit": limit, "zombies": zombies}, "priority": priority, "queue": queue}
         spec |= {} if ttl is None else {"ttlSecondsAfterFinished": ttl}
-        self._do(lambda: self._stage.world.submit(name, **spec))
+        self._do(lambda: self._stage.world.submit(name, namespace, **spec))
 
     @precondition(lambda self: self._stage.rules.jobs)
     @rule(number=numbers, wish=st.sampled_from([*WISHES, "prefer", "delete", "make anew"]))
@@ -119,11 +99,25 @@ class Life(RuleBasedStateMachine):
         jobs = sorted(self._stage.rules.jobs.values(), key=lambda job: job.name)
         job, world = jobs[number % len(jobs)], self._stage.world
         if wish in ("delete", "make anew"):
-            self._do(lambda: world.delete_job(job.name))
+            self._do(lambda: world.delete_job(job.name, job.namespace))
             if wish == "make anew":
-                self._do(lambda: world.submit(job.name))
+                self._do(lambda: world.submit(job.name, job.namespace))
         elif isinstance(job, ValidJob):
-            self._do(lambda: world.wish(job.name, **WISHES.get(wish, {"priority": job.spec.priority + 1})))
+            self._do(
+                lambda: world.wish(job.name, job.namespace, **WISHES.get(wish, {"priority": job.spec.priority + 1}))
+            )
+
+    @rule(namespace=namespaces, what=st.sampled_from(["delete", PLURAL, PODS, PODS, "make anew"]))
+    def end_namespace(self, namespace: str, what: str) -> None:
+        """A namespace is deleted, emptied kind by kind, and made anew."""
+        world, found = self._stage.world, self._stage.world.namespaces
+        if what == "delete" and found.exists(namespace):
+            self._do(lambda: found.delete(namespace))
+        elif what == "make anew" and namespace in found.gone:
+            self._do(lambda: found.make_anew(namespace))
+            self._do(lambda: world.furnish(namespace))
+        elif namespace in found.ending:
+            self._do(lambda: found.empty(namespace, what if what in (PLURAL, PODS) else PODS))
 
     # Nodes
 
@@ -133,6 +127,8 @@ class Life(RuleBasedStateMachine):
         """A kubelet says how a pod is."""
         pod = self._pod(number)
         started = pod.main is not None and not pod.finished
+        if not self._stage.world.nodes.reach(pod):
+            return
         if not pod.live or (started and shape in STARTING) or (not started and shape not in ("running", *STARTING)):
             return
         if pod.deleting and shape not in ENDED_BY_SIGTERM:
@@ -150,6 +146,19 @@ class Life(RuleBasedStateMachine):
             self._do(lambda: world.remove(pod))
         else:
             self._do(lambda: (world.evict if how == "evicted" else world.delete_pod)(pod))
+
+    @rule(name=st.sampled_from(NODES), what=st.sampled_from(["falls silent", "is tainted", "is deleted", "is back"]))
+    def node(self, name: str, what: str) -> None:
+        """A node stops answering; what becomes of its pods, and of the node, comes later."""
+        nodes = self._stage.world.nodes
+        if not nodes.silent:
+            self._do(lambda: nodes.fall_silent(name))
+        elif what == "is tainted":
+            self._do(nodes.taint)
+        elif what == "is deleted":
+            self._do(nodes.delete)
+        elif what == "is back":
+            self._do(nodes.answer_again)
 
     @rule()
     def collect_garbage(self) -> None:
@@ -182,6 +191,33 @@ class Life(RuleBasedStateMachine):
         self._stage.pause = pause
         self._befall(what, Fate(0.05, stored=stored, kill=True))
 
+    @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=st.sampled_from([0.5, 5.0, 40.0]))
+    def stop(self, operator: str, how: str, pause: float) -> None:
+        """The operator's process ends between two requests, and starts again."""
+        process = self._processes.get(operator)
+        if process is not None and not process.died.is_set():
+            self._stage.pause = pause
+            self._tell(operator, f"is {how}")
+            process.told_to_end = how == "told to end"
+            self._do(process.died.set)
+
+    @rule(operator=operators, seconds=st.sampled_from([-7200.0, -90.0, -20.0, 0.0, 20.0, 90.0, 7200.0]))
+    def set_clock(self, operator: str, seconds: float) -> None:
+        """The clock of the operator's node is off from now on."""
+        stage = self._stage
+        stage.clocks[operator] = seconds
+        stage.rules.fastest_clock = max(stage.rules.fastest_clock, seconds)
+        self._tell(operator, f"has a clock that is {seconds:+.0f} s ahead")
+
+    @precondition(lambda self: self._stage.rules.jobs)
+    @rule(number=numbers, version=st.sampled_from(sorted(REWRITES)))
+    def rewrite(self, number: int, version: str) -> None:
+        """An operator of another version was here, or somebody mends what it left."""
+        jobs = sorted(self._stage.rules.jobs.values(), key=lambda job: job.name)
+        job = jobs[number % len(jobs)]
+        if not is_over(job.status) and (version == "mended") == (job.uid in self._stage.rules.unreadable):
+            self._do(lambda: self._stage.world.rewrite(job, version))
+
     @rule(operator=operators, plural=st.sampled_from([PLURAL, PODS]), seconds=st.sampled_from([0.0, 5.0, 40.0]))
     def lag(self, operator: str, plural: str, seconds: float) -> None:
         """From now on a watch hears of everything that late."""
@@ -209,32 +245,11 @@ class Life(RuleBasedStateMachine):
         """Calm, in which everything ends."""
         try:
             if self._lives:
-                self._run(self._end())
+                self._run(Calm(self._stage).play())
         finally:
             self._run(self._close())
             self._context.close()
             self._loop.close()
-
-    async def _end(self) -> None:
-        stage = self._stage
-        stage.misfortunes.clear()
-        stage.mishaps.clear()
-        stage.lags.clear()
-        stage.story.tell("the world", "is calm from now on")
-        stage.world.resume_all()
-        end = self._loop.time() + MOST_SECONDS_OF_CALM
-        while not self._all_over() and self._loop.time() < end:
-            await asyncio.sleep(30.0)
-            stage.rules.check()
-            stage.world.step(calm=True)
-        stage.rules.check()
-        if not self._all_over():
-            left = [f"{job.name} {job.status.phase} {job.status.reason}" for job in stage.rules.jobs.values()]
-            stage.rules.fail(f"calm, and not everything ends: {left}, {[pod.name for pod in stage.rules.live_pods]}")
-        stage.rules.check()
-
-    def _all_over(self) -> bool:
-        return all(is_over(job.status) for job in self._stage.rules.jobs.values()) and not self._stage.rules.live_pods
 
     async def _close(self) -> None:
         for life in self._lives:
@@ -255,6 +270,9 @@ class Life(RuleBasedStateMachine):
     def _befall(self, what: tuple[str, str, bool], fate: Fate) -> None:
         method, plural, of_one = what
         self._stage.misfortunes.append(Misfortune(method, plural, fate, of_one=of_one))
+
+    def _tell(self, who: str, what: str) -> None:
+        self._do(lambda: self._stage.story.tell(who, what))
 
     def _do(self, action: Callable[[], Any]) -> None:
         """One thing that somebody does; the operators hear of it in their own time."""

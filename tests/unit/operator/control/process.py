@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
@@ -44,21 +45,25 @@ class OperatorProcess:
         *,
         identity: str = "everybody",
         sweep_seconds: float = 120.0,
+        lease_seconds: int = SETTINGS.lease_seconds,
         decide: Callable[[Request], Fate] = lambda request: Fate(),
         tell: Callable[["OperatorProcess", Heard], None] = lambda process, heard: None,
         weather: Weather = CLEAR_WEATHER,
         workers: Callable[[Pod], bytes | None] = lambda pod: None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self.name = name
-        self._identity = identity
+        self.identity = identity
+        self._clock = clock
         self._store = store
-        self._settings = replace(SETTINGS, policy=policy, sweep_seconds=sweep_seconds)
+        self._settings = replace(SETTINGS, policy=policy, sweep_seconds=sweep_seconds, lease_seconds=lease_seconds)
         self._story = story
         self._decide = decide
         self._tell = tell
         self._weather = weather
         self._workers = workers
         self.died = asyncio.Event()
+        self.told_to_end = False
         self.service: Service
         self.watches: Watches
         self._connection: Connection
@@ -80,7 +85,7 @@ class OperatorProcess:
 
         self._connection = connection
         self.service = Service(
-            self._settings, connect, CollectorRegistry(), version="0", identity=self._identity, clock=now
+            self._settings, connect, CollectorRegistry(), version="0", identity=self.identity, clock=self._clock
         )
         await self.service.start()
         self.watches = Watches(self._store, self.service.controller, self._weather)
@@ -105,12 +110,13 @@ class OperatorProcess:
         self.watches.start()
 
     async def live(self, pause: Callable[[], float]) -> None:
-        """Start anew after every death, `pause` seconds later, until cancelled."""
+        """Start anew after every death, `pause` seconds later, until cancelled. `told_to_end` makes it a good one."""
         try:
             while True:
                 await self.start()
                 await self.died.wait()
-                await self.end()
+                await (self.stop() if self.told_to_end else self.end())
+                self.told_to_end = False
                 await asyncio.sleep(pause())
         finally:
             await self.end()

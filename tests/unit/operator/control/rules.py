@@ -1,12 +1,13 @@
 """What holds at every version of a history."""
 
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from harness.api_store import PODS, ApiStore, Body, Change
 from harness.memory_cluster import Heard
-from spectrogram_operator.api.job import Job, ValidJob, read_job
+from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass
 from spectrogram_operator.core.judging.pod import Pod, read_pod
@@ -14,10 +15,10 @@ from spectrogram_operator.core.planning.record import ended_by_operator
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import holds, is_over
 from unit.operator.control.process import OperatorProcess
+from unit.operator.control.request_rules import RequestRules
 from unit.operator.control.story import Story, ViolationError
 from unit.operator.core.schema import check_status
 
-MOST_REQUESTS_A_SECOND = 15
 LATE_SECONDS = 5.0
 
 
@@ -50,21 +51,26 @@ class Rules:
     operators: int = 1
     late_creations: bool = False
     broken: str = ""
+    fastest_clock: float = 0.0
+    """By how many seconds an operator's clock was ever ahead of the API server's."""
     shapes: dict[str, str] = field(default_factory=dict)
     """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
     hidden: set[str] = field(default_factory=set)
     """UIDs of pods whose label somebody took away. Once its job is over nobody sees such a pod: no slot is its."""
     jobs: dict[str, Job] = field(default_factory=dict)
-    """By UID: each job as it is."""
+    """By UID: each job as it is, or as it was when its status could be read."""
+    unreadable: set[str] = field(default_factory=set)
+    """UIDs of jobs whose status another version wrote, so that this one cannot read it."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
     _creations: dict[str, Creation] = field(default_factory=dict)
     _reserved: dict[tuple[str, str], str] = field(default_factory=dict)
-    _requests: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+    _by_others: bool = False
 
     def __post_init__(self) -> None:
         self.store.listeners.append(self._look)
+        self.of_requests = RequestRules(self.store, self.jobs, self.fail)
 
     @property
     def live_pods(self) -> list[Pod]:
@@ -83,10 +89,7 @@ class Rules:
     def heard(self, process: OperatorProcess, heard: Heard) -> None:
         """An operator's request, at the moment when it took effect."""
         request = heard.request
-        second = int(self.store.now().timestamp())
-        self._requests[process.name, request.method, request.path, second] += 1
-        if self._requests[process.name, request.method, request.path, second] > MOST_REQUESTS_A_SECOND:
-            self.fail(f"{process.name} sends one request again and again: {request.method} {request.path}")
+        self.of_requests.heard(process, heard)
         if request.plural == PODS and request.method == "POST":
             self._creation(process, heard)
         elif request.plural == PODS and request.method == "DELETE":
@@ -99,6 +102,13 @@ class Rules:
             if heard.code == 200 and heard.fate.error is None:
                 self._reserved[process.name, request.name] = pod_name
 
+    @contextmanager
+    def written_by_others(self) -> Iterator[None]:
+        """While this lasts, statuses are written by somebody who need not keep to these rules."""
+        self._by_others = True
+        yield
+        self._by_others = False
+
     def _look(self, change: Change) -> None:
         uid = change.body["metadata"]["uid"]
         if change.plural == PODS:
@@ -108,11 +118,22 @@ class Rules:
                 self.pods[uid] = read_pod(change.body)
         elif change.plural == PLURAL and change.type == "DELETED":
             self.jobs.pop(uid, None)
+            self.unreadable.discard(uid)
         elif change.plural == PLURAL:
-            old, new = self.jobs.get(uid), read_job(change.body)
-            self.jobs[uid] = new
-            if old is not None and old.status != new.status:
-                self._status(old, new, change.body)
+            self._see_job(uid, change)
+
+    def _see_job(self, uid: str, change: Change) -> None:
+        old, new = self.jobs.get(uid), read_job(change.body)
+        written = change.before is not None and change.before.get("status") != change.body.get("status")
+        if written and uid in self.unreadable and not self._by_others:
+            self.fail(f"the status of {new.name} cannot be read, and is written all the same")
+        if isinstance(new, UnreadableJob):
+            self.unreadable.add(uid)
+            return
+        self.unreadable.discard(uid)
+        self.jobs[uid] = new
+        if old is not None and old.status != new.status and not self._by_others:
+            self._status(old, new, change.body)
 
     def _creation(self, process: OperatorProcess, heard: Heard) -> None:
         body = heard.document
@@ -185,6 +206,7 @@ class Rules:
         job, now = read_job(heard.document), self.store.now()
         if not {"uid", "resourceVersion"} <= ((heard.request.body or {}).get("preconditions") or {}).keys():
             self.fail(f"an operator deletes the job {job.name}, whatever has become of it")
+        now += timedelta(seconds=self.fastest_clock)
         ttl, ended = job.raw_spec.get("ttlSecondsAfterFinished"), job.status.completion_time
         if not is_over(job.status) or ttl is None or ended is None or now < ended + timedelta(seconds=ttl):
             self.fail(f"an operator deletes the job {job.name}, whose time is not over")
@@ -208,7 +230,7 @@ class Rules:
             if before is not None and before.pod_uid and before.pod_uid != attempt.pod_uid:
                 self.fail(f"attempt {attempt.number} of {where} has another pod than before")
             if attempt.state is AttemptState.FINISHED and (before is None or before.state is not attempt.state):
-                self._judgement(where, attempt)
+                self._judgement(where, before, attempt)
         if new.attempt > old.attempt:
             self._reservation(old_job, new_job)
         if is_over(new) and not is_over(old):
@@ -216,8 +238,14 @@ class Rules:
             if holds(new, "Complete") is not (True if succeeded else None):
                 self.fail(f"{where} ended as {new.phase}, which is not what its attempts say")
 
-    def _judgement(self, where: str, attempt: Attempt) -> None:
-        """A success if and only if the pod, while it is there to be seen, is one."""
+    def _judgement(self, where: str, before: Attempt | None, attempt: Attempt) -> None:
+        """A success if and only if the pod, while it is there to be seen, is one; missing only what is not there."""
+        if attempt.reason == "PodMissing":
+            pod = self.pods.get(attempt.pod_uid or "")
+            if pod is not None and pod.live:
+                self.fail(f"attempt {attempt.number} of {where} counts as missing, and its pod {pod.name} lives")
+            if before is not None and before.reason:
+                self.fail(f"attempt {attempt.number} of {where} counts as missing: on record was {before.reason}")
         shape = self.shapes.get(attempt.pod_uid or "")
         succeeded = attempt.retry_class is RetryClass.SUCCESS
         seen = attempt.pod_uid in self.pods

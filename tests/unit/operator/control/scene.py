@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -11,10 +13,11 @@ from harness.api_store import ApiStore
 from harness.memory_cluster import Fate, Heard
 from harness.watching import Mishap, Weather
 from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from unit.operator.control.history import POLICY
-from unit.operator.control.process import NEVER, STUCK, Listener, OperatorProcess, heard_logs
+from unit.operator.control.process import NEVER, SETTINGS, STUCK, Listener, OperatorProcess, heard_logs
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story
 from unit.operator.control.world import World
@@ -45,11 +48,16 @@ class Scene:
     operators: int = 1
     policy: Policy = POLICY
     sweep_seconds: float = NEVER
+    lease_seconds: int = SETTINGS.lease_seconds
     late_creations: bool = False
     misfortunes: list[Misfortune] = field(default_factory=list)
     lags: dict[tuple[str, str], float] = field(default_factory=dict)
     mishaps: list[tuple[str, Mishap]] = field(default_factory=list)
     """What befalls the next events that an operator hears."""
+    deaf: bool = False
+    """True once an event of a job was lost: until jobs are listed again nobody may know of it."""
+    clocks: dict[str, float] = field(default_factory=dict)
+    """By operator, by how many seconds its clock is ahead."""
     pause: float = 0.5
     """Seconds until an operator that died starts again, where it does so by itself."""
     requests: list[tuple[str, Request]] = field(default_factory=list)
@@ -79,9 +87,11 @@ class Scene:
             self.story,
             identity=identity,
             sweep_seconds=self.sweep_seconds,
+            lease_seconds=self.lease_seconds,
             decide=lambda request: self._fate(name, request),
             tell=self._heard,
-            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0), lambda: self._mishap(name)),
+            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0), partial(self._mishap, name)),
+            clock=lambda: virtual_time.now() + timedelta(seconds=self.clocks.get(name, 0.0)),
         )
 
     async def end(self, process: OperatorProcess) -> None:
@@ -116,10 +126,11 @@ class Scene:
                 return one.fate
         return Fate()
 
-    def _mishap(self, operator: str) -> Mishap:
+    def _mishap(self, operator: str, plural: str) -> Mishap:
         for index, (of, mishap) in enumerate(self.mishaps):
             if of == operator:
                 del self.mishaps[index]
+                self.deaf = self.deaf or (plural == PLURAL and mishap == "lost")
                 return mishap
         return ""
 

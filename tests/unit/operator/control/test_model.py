@@ -1,23 +1,24 @@
-"""Some hundred lives that hypothesis chooses; `make model` plays ten thousand, others each time."""
+"""A thousand lives that hypothesis chooses; `make model` plays ten thousand others each time."""
 
 import os
 
-from hypothesis import HealthCheck, Phase, settings
+import pytest
 
-from unit.operator.control.model import Life
+from unit.operator.control.lives import play, play_again
 
-MODEL_LIVES = "MODEL_LIVES"
-"""How many `make model` plays, each time others."""
-STEPS = 25
+LIVES = int(os.environ.get("MODEL_LIVES") or 1000)
+SEED = int(os.environ.get("MODEL_SEED") or 0)
+REPLAY = os.environ.get("MODEL_REPLAY", "")
+PARTS = 20
 
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=int(os.environ.get(MODEL_LIVES) or 200),
-    stateful_step_count=STEPS,
-    derandomize=MODEL_LIVES not in os.environ,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink],
-    print_blob=True,
-)
+
+@pytest.mark.skipif(bool(REPLAY), reason="MODEL_REPLAY: one life alone")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_lives(part: int) -> None:
+    play(SEED * PARTS + part, LIVES // PARTS)
+
+
+if REPLAY:
+
+    def test_one_life_again() -> None:
+        play_again(REPLAY)

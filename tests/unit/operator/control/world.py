@@ -11,14 +11,18 @@ from harness.virtual_time import now
 from pods.jobs import CREATED, JOB_UID, job_body
 from pods.reports import report
 from pods.shapes import FINISHED, STARTED, disruption
-from spectrogram_operator.api.job import ValidJob
+from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
+from unit.operator.control.namespaces import Namespaces
+from unit.operator.control.nodes import Nodes
 from unit.operator.control.rules import Rules
 from unit.operator.control.story import Story
+from unit.operator.control.versions import rewritten
 from unit.operator.core.fixtures import body as fixture
 
 NAMESPACE = "radio"
+NAMESPACES = (NAMESPACE, "sonar")
 CLAIMS = "persistentvolumeclaims"
 SUCCESSES = ["succeeded", "sidecar-outlives-success"]
 MISFORTUNES = [
@@ -47,25 +51,39 @@ class World:
         self.rules = rules
         self.random = random
         self._tell: Callable[[str, str], None] = story.tell
-        for place in (job_body()["spec"][end] for end in ("input", "output")):
-            store.create(CLAIMS, {"metadata": {"namespace": NAMESPACE, "name": place["claimName"]}, "spec": {}})
+        self.nodes = Nodes(store, rules, story)
+        self.namespaces = Namespaces(store, story)
+        for namespace in NAMESPACES:
+            self.furnish(namespace)
 
-    def submit(self, name: str, **spec: Any) -> Body:
+    def furnish(self, namespace: str) -> None:
+        """The claims that jobs name."""
+        for place in (job_body()["spec"][end] for end in ("input", "output")):
+            self.store.create(CLAIMS, {"metadata": {"namespace": namespace, "name": place["claimName"]}, "spec": {}})
+
+    def submit(self, name: str, namespace: str = NAMESPACE, **spec: Any) -> Body:
         """A person's kubectl apply."""
         self._tell("a person", f"submits {name}")
         body = job_body(name, **spec)
-        return self.store.create(PLURAL, {**body, "metadata": {"namespace": NAMESPACE, "name": name}})
+        return self.store.create(PLURAL, {**body, "metadata": {"namespace": namespace, "name": name}})
 
-    def wish(self, name: str, **wish: Any) -> None:
+    def wish(self, name: str, namespace: str = NAMESPACE, **wish: Any) -> None:
         """A person edits a job: suspend, cancelled."""
         self._tell("a person", f"sets {wish} on {name}")
-        job = self.store.get(PLURAL, NAMESPACE, name)
+        job = self.store.get(PLURAL, namespace, name)
         self.store.put(PLURAL, {**job, "spec": job["spec"] | wish})
 
-    def delete_job(self, name: str) -> None:
+    def delete_job(self, name: str, namespace: str = NAMESPACE) -> None:
         """A person's kubectl delete; the garbage collector comes later."""
         self._tell("a person", f"deletes {name}")
-        self.store.delete(PLURAL, NAMESPACE, name)
+        self.store.delete(PLURAL, namespace, name)
+
+    def rewrite(self, job: Job, version: str) -> None:
+        """An operator of another version, or somebody who mends what it left, writes the job's status."""
+        stored = self.store.get(PLURAL, job.namespace, job.name)
+        self._tell(f"an operator of a version that is {version}", f"writes {job.name}")
+        with self.rules.written_by_others():
+            self.store.put(PLURAL, {**stored, "status": rewritten(stored.get("status", {}), version)})
 
     def show(self, pod: Pod, shape: str) -> None:
         """From now on the pod looks as this fixture does."""
@@ -81,7 +99,8 @@ class World:
         status["startTime"] = stored["status"].get("startTime", now().isoformat())
         if shape not in ("running", *STARTING):
             self.rules.shapes[pod.uid] = "succeeded" if shape in SUCCESSES else "failed"
-        self.store.put(PODS, {**stored, "spec": stored["spec"] | seen["spec"], "status": status})
+        node = {"nodeName": pod.node_name or self.nodes.choose(pod)} if "nodeName" in seen["spec"] else {}
+        self.store.put(PODS, {**stored, "spec": stored["spec"] | seen["spec"] | node, "status": status})
 
     def evict(self, pod: Pod) -> None:
         """A drain: announced, then deleted."""
@@ -118,7 +137,8 @@ class World:
     def step(self, *, calm: bool) -> None:
         """A little happens to every pod, and sometimes somebody wants something."""
         for pod in list(self.rules.pods.values()):
-            self._play(pod, calm=calm)
+            if self.nodes.reach(pod):
+                self._play(pod, calm=calm)
         if calm or self.random.random() < 0.5:
             self.collect_garbage()
         if not calm and self.random.random() < 0.25:
@@ -163,4 +183,4 @@ class World:
         """Nobody wants anything any more, and every job may run."""
         for job in list(self.rules.jobs.values()):
             if isinstance(job, ValidJob) and job.spec.suspend:
-                self.wish(job.name, suspend=False)
+                self.wish(job.name, job.namespace, suspend=False)

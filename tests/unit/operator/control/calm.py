@@ -1,0 +1,151 @@
+"""What must come true once nobody disturbs any more: every job ends, no slot is lost, and then it is quiet."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from harness import virtual_time
+from harness.api_routes import Request
+from harness.api_store import PODS
+from spectrogram_operator.api.job import Job, ValidJob
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.core.building.sizing import current_queue
+from spectrogram_operator.core.status import active_attempt, is_over
+from unit.operator.control.scene import Scene
+from unit.operator.control.world import NAMESPACE
+
+MOST_SECONDS = 3 * 3600
+"""Within this time all ends: an event of a job that was lost is made up for by the hourly list of jobs."""
+MOST_SECONDS_OF_WAITING = 300.0
+"""With a slot that is free: a sweep, a lease that changes hands, an operator that was down."""
+BY_OTHER_CLOCKS = 660.0
+"""More where clocks are apart: the longest backoff and a minute."""
+UNTIL_JOBS_ARE_LISTED = 3600.0
+"""More where an event of a job was lost."""
+STEP_SECONDS = 30.0
+SECONDS_OF_SILENCE = 1800.0
+"""A node that does not answer for so long is deleted: until then operators give its pods up by themselves."""
+SECONDS_OF_QUIET = 130.0
+"""One sweep at least."""
+SECONDS_TO_START = 60.0
+
+
+@dataclass
+class Calm:
+    """The end of a life. `check` raises where a rule was broken meanwhile."""
+
+    stage: Scene
+    _waiting_since: dict[str, float] = field(default_factory=dict)
+
+    async def play(self) -> None:
+        """Everything ends; then the slots are tried, and silence."""
+        self._begin()
+        await asyncio.sleep(STEP_SECONDS)  # what is under way comes
+        await self._until_all_is_over()
+        await self._quiet()
+        await self._try_slots()
+        await self._until_all_is_over()
+
+    def _begin(self) -> None:
+        stage, world = self.stage, self.stage.world
+        stage.misfortunes.clear()
+        stage.mishaps.clear()
+        stage.lags.clear()
+        stage.story.tell("the world", "is calm from now on")
+        for uid in sorted(stage.rules.unreadable):
+            world.rewrite(stage.rules.jobs[uid], "mended")
+        world.resume_all()
+
+    async def _until_all_is_over(self) -> None:
+        stage, loop = self.stage, asyncio.get_running_loop()
+        end = loop.time() + MOST_SECONDS
+        while not self._all_over() and loop.time() < end:
+            await asyncio.sleep(STEP_SECONDS)
+            stage.rules.check()
+            self._check_waiting()
+            self._tidy_up(end - loop.time())
+            stage.world.step(calm=True)
+        stage.rules.check()
+        if not self._all_over():
+            left = [f"{job.name} {job.status.phase} {job.status.reason}" for job in stage.rules.jobs.values()]
+            stage.rules.fail(f"calm, and not everything ends: {left}, {[pod.name for pod in stage.rules.live_pods]}")
+        stage.rules.check()
+
+    def _tidy_up(self, seconds_left: float) -> None:
+        """What Kubernetes does in the end, and people who look after their nodes."""
+        world = self.stage.world
+        for namespace in sorted(world.namespaces.ending):
+            for plural in (PLURAL, PODS):
+                world.namespaces.empty(namespace, plural)
+        if world.nodes.silent and seconds_left < MOST_SECONDS - SECONDS_OF_SILENCE:
+            world.nodes.delete()
+
+    def _all_over(self) -> bool:
+        rules, namespaces = self.stage.rules, self.stage.world.namespaces
+        ended = all(is_over(job.status) for job in rules.jobs.values())
+        return ended and not rules.live_pods and not namespaces.ending
+
+    def _check_waiting(self) -> None:
+        """Every job that waits starts within a bound once a slot is free: no slot is held by nobody."""
+        now, patience = asyncio.get_running_loop().time(), self._patience()
+        waiting = {job.uid: job for job in self.stage.rules.jobs.values() if self._waits(job) and self._is_free(job)}
+        self._waiting_since = {uid: self._waiting_since.get(uid, now) for uid in waiting}
+        for uid, since in self._waiting_since.items():
+            if now - since > patience:
+                self.stage.rules.fail(f"{waiting[uid].name} waits for {now - since:.0f} s, and a slot is free")
+
+    def _patience(self) -> float:
+        stage = self.stage
+        apart = BY_OTHER_CLOCKS if any(stage.clocks.values()) else 0.0
+        return MOST_SECONDS_OF_WAITING + apart + (UNTIL_JOBS_ARE_LISTED if stage.deaf else 0.0)
+
+    def _waits(self, job: Job) -> bool:
+        if not isinstance(job, ValidJob) or job.deleting or job.spec.suspend or job.spec.cancelled:
+            return False
+        status, namespaces = job.status, self.stage.world.namespaces
+        later = status.next_attempt_at is not None and status.next_attempt_at > virtual_time.now()
+        return not later and not is_over(status) and active_attempt(status) is None and namespaces.exists(job.namespace)
+
+    def _is_free(self, waiting: ValidJob | Job) -> bool:
+        """Whether a slot of its queue is neither a pod's nor promised to an attempt."""
+        assert isinstance(waiting, ValidJob)
+        rules, policy = self.stage.rules, self.stage.policy
+        queue = current_queue(waiting.spec, waiting.status, policy)
+        owners = {pod.owner_uid for pod in rules.live_pods if pod.queue == queue}
+        for job in rules.jobs.values():
+            attempt = active_attempt(job.status)
+            if attempt is not None and attempt.pool == queue:
+                owners.add(job.uid)
+        return len(owners) < policy.pools[queue].max_concurrent
+
+    async def _quiet(self) -> None:
+        """Of jobs that are over nothing is written."""
+        stage = self.stage
+        await asyncio.sleep(STEP_SECONDS)
+        before = len(stage.requests)
+        await asyncio.sleep(SECONDS_OF_QUIET)
+        asked = [request for _, request in stage.requests[before:] if _is_news(request)]
+        if asked and not stage.deaf:
+            stage.rules.fail(f"everything is over, and {len(asked)} requests follow: {asked[0].method} {asked[0].path}")
+        stage.rules.check()
+
+    async def _try_slots(self) -> None:
+        """As many jobs as there are slots start at once."""
+        stage, world = self.stage, self.stage.world
+        if NAMESPACE in world.namespaces.gone:
+            world.namespaces.make_anew(NAMESPACE)
+            world.furnish(NAMESPACE)
+        for queue in QueueName:
+            for number in range(stage.policy.pools[queue].max_concurrent):
+                world.submit(f"last-{queue.lower().replace('_', '-')}-{number}", queue=str(queue))
+        await asyncio.sleep(SECONDS_TO_START)
+        stage.rules.check()
+        for job in stage.rules.jobs.values():
+            if job.name.startswith("last-") and not job.status.attempt:
+                stage.rules.fail(f"{job.name} does not start, although nothing runs: somebody who is gone has its slot")
+        stage.rules.check()
+
+
+def _is_news(request: Request) -> bool:
+    """Neither a look nor what follows from a job's own time to go."""
+    return request.method in ("PUT", "POST") and request.plural != "leases"
