@@ -109,5 +109,18 @@ def test_the_tests_of_faults_exist_where_the_page_says(column: int) -> None:
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
 
 
+def test_the_tests_of_adversaries_exist() -> None:
+    table = (
+        (ROOT / "docs" / "operating" / "security.md").read_text().partition("## Adversaries")[2].partition("\n## ")[0]
+    )
+    rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
+    assert rows
+    tests = "".join(text for file, text in SOURCES.items() if ROOT / "tests" in file.parents)
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named, row
+        assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_the_page_of_faults_and_their_tests_is_as_it_is_made() -> None:
     assert (ROOT / "docs" / "fault-tests.md").read_text() == fault_page.page(), "run make faults"

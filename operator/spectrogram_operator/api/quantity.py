@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]{1,2}|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+QUANTITY_PATTERN = r"^[0-9]{1,32}(\.[0-9]{1,32})?([eE][0-9]{1,2}|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
 _SUFFIXES = {"": Decimal(1), "m": Decimal("0.001")}
 _SUFFIXES |= {suffix: Decimal(1000) ** (power + 1) for power, suffix in enumerate(["k", "M", "G", "T", "P", "E"])}

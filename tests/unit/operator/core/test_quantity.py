@@ -42,6 +42,8 @@ def test_a_quantity(text: int | str, value: str) -> None:
     "text",
     [
         "",
+        "1" * 33,
+        "1." + "1" * 33,
         "Gi",
         "1GB",
         "1gi",
