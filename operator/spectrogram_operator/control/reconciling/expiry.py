@@ -77,10 +77,18 @@ class Expiry:
         """See Listener."""
 
     def look_again(self, namespace: str | None) -> None:
-        """This namespace (None: each) is served from now on: what was due there before is due now."""
-        for entry in list(self._entries.values()):
-            if namespace in (None, entry.job.namespace):
-                self._stand(entry)
+        """This namespace (None: each) is served from now on: what was due there before is due now.
+
+        The line is made anew, of one time for each job: however often a lease changes hands, it does not grow.
+        """
+        waiting = set(self._line)
+        self._line = [
+            (entry.when, uid)
+            for uid, entry in self._entries.items()
+            if namespace in (None, entry.job.namespace) or (entry.when, uid) in waiting
+        ]
+        heapq.heapify(self._line)
+        self._news.set()
 
     async def run(self) -> None:
         """Delete what is due, until cancelled."""

@@ -204,6 +204,20 @@ async def test_where_another_operator_acts_jobs_stay_until_this_one_does() -> No
 
 
 @in_virtual_time
+async def test_a_lease_that_changes_hands_all_the_time_makes_no_line_longer() -> None:
+    desk = Desk()
+    async with expiring(desk) as expiry:
+        for name in ("a", "b", "c"):
+            over(desk, name, ttl=DAY)
+        for namespace in ("radio", None, "elsewhere") * 100:
+            expiry.look_again(namespace)
+        assert len(expiry._line) == 3
+        await asyncio.sleep(DAY + 10)
+    assert jobs(desk) == []
+    assert (desk.requests("GET", PLURAL), desk.requests("DELETE", PLURAL)) == (3, 3)
+
+
+@in_virtual_time
 async def test_without_the_right_to_delete_jobs_it_asks_once_an_hour() -> None:
     desk = Desk()
     desk.fail("DELETE", PLURAL, times=1000, error=403)
