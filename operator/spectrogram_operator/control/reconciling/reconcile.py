@@ -69,7 +69,7 @@ class Reconciler:
         self._clock = clock
         self._record = record
         self._tell = tell
-        self._volumes = VolumeTroubles(cluster.pod_warnings, clock)
+        self._volumes = VolumeTroubles(cluster.pod_warnings, policy, clock)
         self._serves = serves
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
         """By UID of the job."""

@@ -8,6 +8,7 @@ from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.control.cluster.protocol import Body, ClusterError
 from spectrogram_operator.core.judging.impediment import TROUBLE_SECONDS, may_lack_volumes, volume_trouble
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.policy import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -15,8 +16,14 @@ logger = logging.getLogger(__name__)
 class VolumeTroubles:
     """Asks `read` for the warnings about a pod when it is late, then every five minutes at most."""
 
-    def __init__(self, read: Callable[[Pod], Awaitable[Sequence[Body] | None]], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Pod], Awaitable[Sequence[Body] | None]],
+        policy: Policy,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._read = read
+        self._policy = policy
         self._clock = clock
         self._known: dict[str, tuple[datetime, str]] = {}
         """By UID of the pod: when its events were read last, and what they said."""
@@ -25,7 +32,7 @@ class VolumeTroubles:
     async def of(self, pod: Pod, attempt: Attempt) -> str:
         """See Observed.volume_trouble. Events that cannot be read are no news."""
         now = self._clock()
-        if not may_lack_volumes(pod, attempt, now):
+        if not may_lack_volumes(pod, attempt, now, self._policy):
             return ""
         read, said = self._known.get(pod.uid, (None, ""))
         if read is None or _is_old(read, now):

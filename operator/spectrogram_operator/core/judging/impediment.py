@@ -45,7 +45,9 @@ _LATER_TROUBLE = "FailedCreatePodSandBox"
 """What a node says of a pod that has its volumes, and no network."""
 
 SECONDS_TO_START = 120.0
-"""A pod that a node has taken starts within this time; else a person should know why not."""
+"""A pod that a node has taken starts within this time; else a person should know why not. Where it has less time before
+it is replaced, they should after half of that.
+"""
 TROUBLE_SECONDS = 300.0
 """For so long what events said of a pod's volumes stands, before they are read again."""
 
@@ -80,7 +82,7 @@ def find_impediment(
     for container in (*pod.init, pod.main):
         if container is not None and container.waiting_reason in WAITING:
             return _stuck(container, status, now, policy)
-    look = since + timedelta(seconds=SECONDS_TO_START)
+    look = since + _usual_time(policy)
     late = now >= look
     cause = _hung_container(pod) or clean_text(volume_trouble) or _hung_node(pod) if late else ""
     return Impediment(
@@ -93,10 +95,10 @@ def find_impediment(
     )
 
 
-def may_lack_volumes(pod: Pod, attempt: Attempt, now: datetime) -> bool:
+def may_lack_volumes(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> bool:
     """True where a node has taken the pod and does not start it: only events say what is wrong with its volumes."""
     since, ready = _taken(pod, attempt, now), pod.conditions.get("PodReadyToStartContainers")
-    if since is None or now < since + timedelta(seconds=SECONDS_TO_START):
+    if since is None or now < since + _usual_time(policy):
         return False
     begun = pod.worker_runs or not pod.live or (ready is not None and ready.status == "True")
     known = _hung_container(pod) or any(container.waiting_reason in WAITING for container in pod.containers)
@@ -114,6 +116,10 @@ def _version(event: Mapping[str, Any]) -> int:
     """An event that happens again is written again: what was written last happened last."""
     text = str((event.get("metadata") or {}).get("resourceVersion") or "")
     return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _usual_time(policy: Policy) -> timedelta:
+    return timedelta(seconds=min(SECONDS_TO_START, policy.startup_seconds / 2))
 
 
 def _taken(pod: Pod, attempt: Attempt, now: datetime) -> datetime | None:

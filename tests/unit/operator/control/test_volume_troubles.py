@@ -54,6 +54,25 @@ async def test_row_13_the_event_that_names_a_volume_is_read_and_told() -> None:
 
 
 @in_virtual_time
+async def test_row_13_where_a_pod_has_less_time_its_events_are_read_after_half_of_it() -> None:
+    desk = Desk(startup_seconds=60)
+    await desk.start(shape="container-creating")
+    warn(desk)
+    await asyncio.sleep(29)
+    await desk.reconcile()
+    assert desk.requests("GET", "events") == 0
+    await asyncio.sleep(1)
+    await desk.reconcile()
+    assert desk.status().message == f"the pod does not start: {MULTI_ATTACH}"
+    await asyncio.sleep(30)
+    await desk.reconcile()
+    assert (desk.status().attempts[0].reason, MULTI_ATTACH in (desk.status().attempts[0].message or "")) == (
+        "StartupTimeout",
+        True,
+    )
+
+
+@in_virtual_time
 async def test_row_13_events_are_read_every_five_minutes_however_often_the_job_is_looked_at() -> None:
     desk = Desk()
     await late(desk)
