@@ -106,7 +106,10 @@ TESTS = {
         ("test_a_node_that_falls_silent_is_given_up_and_the_job_goes_on_when_there_is_one_again",),
     ),
     17: Shown((), (), ("test_a_node_that_is_deleted_takes_its_pods_along_and_the_job_goes_on_when_it_is_back",)),
-    18: Shown(("test_a_pod_that_does_not_end_needs_a_human_and_is_not_replaced",)),
+    18: Shown(
+        ("test_a_pod_that_does_not_end_needs_a_human_and_is_not_replaced",),
+        ("test_a_pod_that_does_not_go_from_a_node_that_answers_is_told_and_never_forced",),
+    ),
     19: Shown(
         ("test_a_pod_that_does_not_start_is_explained_then_ended",),
         ("test_a_pod_that_no_node_takes_for_too_long_fails_the_job",),
@@ -211,7 +214,10 @@ TESTS = {
         ("test_fault_43_what_a_policy_forbids_ends_the_job_at_the_first_answer",),
         ("test_a_policy_that_refuses_the_pod_ends_the_job_in_its_words",),
     ),
-    44: Shown(("test_fault_44_a_namespace_that_is_being_deleted_holds_its_jobs_until_they_are_gone",)),
+    44: Shown(
+        ("test_fault_44_a_namespace_that_is_being_deleted_holds_its_jobs_until_they_are_gone",),
+        ("test_in_a_namespace_that_is_being_deleted_a_job_is_held_at_no_cost",),
+    ),
     45: Shown(
         ("test_a_job_that_can_never_run_fails_before_a_pod",),
         ("test_memory_that_no_pool_has_is_refused_in_words",),

@@ -93,12 +93,12 @@ def test_the_reasons_of_a_fault_are_those_of_the_table(number: int, done: str) -
 
 
 def test_every_fault_has_its_tests() -> None:
-    """A unit test each; and one against a real API server but for those that none can be made to show in time."""
+    """A unit test each, and one against an API server."""
     shown = {fault: fault_page.tests(fault) for fault in FAULT_NUMBERS}
     assert [*fault_page.TESTS] == FAULT_NUMBERS
     assert {row[0] for row in (*ENDED, *NOT_OVER)} <= {"-", *map(str, FAULT_NUMBERS)}
     assert [fault for fault in FAULT_NUMBERS if not shown[fault].unit] == []
-    assert [fault for fault in FAULT_NUMBERS if not shown[fault].api] == [18, 44]
+    assert [fault for fault in FAULT_NUMBERS if not shown[fault].api] == []
 
 
 @pytest.mark.parametrize("column", range(3), ids=fault_page.TIERS)
