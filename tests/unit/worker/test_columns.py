@@ -14,6 +14,8 @@ from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.spectrum.axes import Bins
 from spectrogram_worker.spectrum.columns import ColumnBuilder
+from spectrogram_worker.spectrum.compiled_kernel import VECTORS, widest_vector
+from spectrogram_worker.spectrum.compiled_levels import levels
 from spectrogram_worker.spectrum.framing import frame, frames_of
 from spectrogram_worker.spectrum.power import OPERATIONS
 
@@ -108,3 +110,27 @@ def test_zero_power_is_minus_infinity_in_every_reduction(dtype: Any) -> None:
     framing = framing_of(64, 10, 5)
     blocks, counts = blocks_of(framing, np.zeros((10, BINS), dtype), np.ones(10, np.bool_), REDUCTIONS)
     assert (built(framing, blocks, counts, REDUCTIONS, set()) == -np.inf).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_compiled_levels_are_right_from_the_least_number_to_the_largest(dtype: Any, reduction: Reduction) -> None:
+    """Whatever the width of the vectors, and where bins fill none."""
+    limits = np.finfo(dtype)
+    least = limits.tiny if reduction is Reduction.MEAN else limits.smallest_subnormal  # a mean is rounded
+    exponents = np.linspace(np.log2(float(least)), np.log2(float(limits.max)) - 3, 1999)
+    power = np.stack([np.exp2(exponents), np.exp2(exponents) * 3]).astype(dtype)[:, np.newaxis]
+    power[:, 0, 7] = 0
+    offsets = np.linspace(-200, 200, 1990).astype(dtype)
+    kept = [slice(1000, 1999), slice(0, 991)]
+    found = {
+        levels(power, 1, (reduction,), np.array([2]), kept, offsets, vector).tobytes()
+        for vector in VECTORS
+        if vector <= widest_vector()
+    }
+    assert len(found) == 1
+    with np.errstate(divide="ignore"):
+        exact = 10 * np.log10(EXACT[reduction](power[:, 0].astype(np.longdouble), axis=0))
+    exact = np.concatenate([exact[each] for each in kept]) + offsets
+    # Half the last place of a number of thousands of decibels, twice.
+    np.testing.assert_allclose(np.frombuffer(found.pop(), np.float32), exact.astype(np.float64), rtol=2e-7, atol=2e-5)

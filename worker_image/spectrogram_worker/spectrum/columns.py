@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.axes import Bins, Column
+from spectrogram_worker.spectrum.compiled_levels import can_compute, levels
 from spectrogram_worker.spectrum.power import OPERATIONS
 
 _DECIBELS = 10 / math.log(10)
@@ -28,6 +29,7 @@ class ColumnBuilder:
         self._reductions = tuple(reductions)
         self._neutral = np.array([np.inf if one is Reduction.MIN else 0 for one in reductions])[:, np.newaxis]
         self._slices = _slices(bins.order)
+        self._compiled = can_compute([source for _, source in self._slices])
         self._begun: list[NDArray[Any]] = []
         self._begun_frames = 0
 
@@ -46,16 +48,40 @@ class ColumnBuilder:
             whole = (len(frames) - start) // per_column if place == 0 else 0
             stop = start + whole * per_column if whole else min(start + per_column - place, len(frames))
             is_complete = whole or place + stop - start == per_column or first_block + stop == self._framing.blocks
-            values = self._reduce(power[start:stop], max(1, whole), is_complete=bool(is_complete))
             counts = frames[start:stop].reshape(max(1, whole), -1).sum(axis=1) + self._begun_frames
             if is_complete:
+                values = self._levels(power[start:stop], counts)
                 self._begun, self._begun_frames = [], 0
-                for levels, count in zip(self._decibels(values, counts, power.dtype), counts.tolist(), strict=True):
+                for levels, count in zip(values, counts.tolist(), strict=True):
                     yield Column(column, levels, count)
                     column += 1
             else:
-                self._begun, self._begun_frames = values, int(counts[0])
+                self._begun = self._reduce(power[start:stop], 1, is_complete=False)
+                self._begun_frames = int(counts[0])
             start = stop
+
+    def _levels(self, power: NDArray[Any], frames: NDArray[np.int64]) -> NDArray[np.float32]:
+        """dB of n whole columns, (n, reductions, F), the first of which `_begun` may have begun; NaN without frames.
+
+        power: (blocks, reductions, bins) that are left of them.
+        """
+        dtype, columns = power.dtype, len(frames)
+        if not self._compiled:
+            return self._decibels(self._reduce(power, columns, is_complete=True), frames, dtype)
+        shown = self._reductions[:1] if self._framing.frames_per_column == 1 else self._reductions
+        if self._begun:
+            # Rounded as the library rounds a column that comes whole; of that it then takes no mean any more.
+            values = self._reduce(power, 1, is_complete=True)
+            scales = [1 / max(1, int(frames[0])) if one is Reduction.MEAN else 1 for one in self._reductions]
+            power = np.stack([(rows * scale).astype(dtype) for rows, scale in zip(values, scales, strict=True)], axis=1)
+            operations: Sequence[Reduction] = len(shown) * [Reduction.MAX]
+        else:
+            operations = shown
+        found = levels(power, columns, operations, frames, [source for _, source in self._slices], self._offsets[dtype])
+        if len(shown) < len(self._reductions):
+            found = np.repeat(found, len(self._reductions), axis=1)
+        found[frames == 0] = np.nan
+        return found
 
     def _reduce(self, power: NDArray[Any], columns: int, *, is_complete: bool) -> list[NDArray[Any]]:
         """Reduce the blocks of whole columns; or of one column the next blocks, together with what `_begun` holds.

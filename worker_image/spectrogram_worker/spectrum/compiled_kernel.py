@@ -32,7 +32,8 @@ from spectrogram_worker.spectrum.power import PowerPlan, faint_blocks, overflow
 LIBRARY = Path(__file__).with_name("kernel") / "kernel.so"
 VECTORS = (16, 32, 64)
 """Bytes of the vectors that it is compiled for."""
-_OPERATIONS = {Reduction.MEAN: 0, Reduction.NONE: 0, Reduction.MAX: 1, Reduction.MIN: 2}
+OPERATIONS = {Reduction.MEAN: 0, Reduction.NONE: 0, Reduction.MAX: 1, Reduction.MIN: 2}
+"""`enum operation` in kernel/plan.h."""
 
 
 class _Line(ctypes.Structure):
@@ -104,6 +105,8 @@ def load_library() -> ctypes.CDLL | None:
     number = ctypes.c_int64
     library.reduce.argtypes = [*plan, *3 * [pointer], number, pointer, pointer]
     library.reduce_files.argtypes = [*plan, pointer, number, pointer, number, *3 * [pointer], number]
+    library.levels.argtypes = [pointer, ctypes.c_int, ctypes.c_int, *3 * [pointer]]
+    library.levels.restype = None
     library.reduce_files.restype = ctypes.c_int64
     return library
 
@@ -297,7 +300,7 @@ class CompiledKernel:
 
     def _choose(self, reductions: Sequence[Reduction]) -> None:
         """Say which reductions to make; their numbers live as long as the kernel."""
-        self._operations = np.array([_OPERATIONS[reduction] for reduction in reductions], np.int32)
+        self._operations = np.array([OPERATIONS[reduction] for reduction in reductions], np.int32)
         self._c_plan.operations, self._c_plan.reductions = self._operations.ctypes.data, len(self._operations)
 
     def _require_frames(self, frames: NDArray[Any]) -> None:

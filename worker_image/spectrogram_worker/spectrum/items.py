@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import lcm
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +91,8 @@ def cut(framing: Framing, transform: Transform, *, is_complex: bool, reductions:
         detrend=transform.detrend == "constant",
     )
     blocks = framing.item_blocks(plan.shape, reductions, read_bytes=read_bytes)
+    whole = lcm(framing.batch_blocks, framing.blocks_per_column)
+    blocks = blocks // whole * whole or blocks  # of whole columns, if any: to go on with a column takes longer
     read_blocks = min(blocks, framing.read_blocks(plan.shape, read_bytes=read_bytes))
     return Items(framing, plan, blocks, read_blocks, (blocks, framing.results_of(reductions), plan.bins))
 

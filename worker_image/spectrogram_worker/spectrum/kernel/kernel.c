@@ -68,8 +68,8 @@ int64_t work_bytes(const struct plan *plan, int vector)
     return (4 * points + 2 * points + kept + bins) * vector;
 }
 
-/* A function for vectors of so many bytes and the plan's precision. */
-#define OF_PRECISION(function, bytes) (plan->is_double ? function##_double_##bytes : function##_float_##bytes)
+/* A function for vectors of so many bytes and a precision. */
+#define OF_PRECISION(function, bytes) (is_double ? function##_double_##bytes : function##_float_##bytes)
 #ifdef WIDER
 #define OF_VECTOR(function) \
     (vector == 64 ? OF_PRECISION(function, 64) : vector == 32 ? OF_PRECISION(function, 32) : OF_PRECISION(function, 16))
@@ -86,6 +86,7 @@ int64_t work_bytes(const struct plan *plan, int vector)
 int reduce(const struct plan *plan, int vector, const char *samples, const int64_t *offsets, const int64_t *blocks,
            int64_t count, void *result, void *work)
 {
+    const int is_double = plan->is_double;
     struct frames frames = {samples, 0, -1, offsets, blocks};
     return OF_VECTOR(reduce_frames)(plan, &frames, count, result, work);
 }
@@ -100,5 +101,15 @@ int reduce(const struct plan *plan, int vector, const char *samples, const int64
 int64_t reduce_files(const struct plan *plan, int vector, const struct file_samples *files, int64_t hop,
                      const int64_t *stops, int64_t blocks, void *result, void *work, char *room, int64_t room_bytes)
 {
+    const int is_double = plan->is_double;
     return OF_VECTOR(reduce_files)(plan, files, hop, stops, blocks, result, work, room, room_bytes);
+}
+
+/* Columns in decibels, (count, reductions, bins kept), of the power of their blocks; sums across blocks in double
+   precision, in their order. Zero power is −infinity.
+
+   offsets: (bins kept) dB that are added, in the power's precision. */
+void levels(const struct columns *columns, int vector, int is_double, const void *power, const void *offsets, float *result)
+{
+    OF_VECTOR(levels)(columns, power, offsets, result);
 }

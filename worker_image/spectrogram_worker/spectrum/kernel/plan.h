@@ -54,6 +54,19 @@ struct file_samples {
     int32_t padded;  /* whether the least integer may stand for a sample that is missing */
 };
 
+/* Columns of which all blocks are there; `_Columns` in compiled_levels.py. Strides count numbers. */
+struct columns {
+    int64_t count;
+    int64_t rows;              /* blocks of each */
+    int64_t row_stride;        /* from block to block */
+    int64_t reductions;
+    int64_t reduction_stride;  /* 0 where all reductions are the same */
+    const int32_t *operations; /* (reductions) */
+    const double *scales;      /* (count): what sums are multiplied by */
+    int64_t slices;            /* of the bins that are kept: */
+    int64_t slice[2][2];       /* the first bin of the transform's output, and how many */
+};
+
 /* Numbers of a frame that must be prepared before its transform: as many as it has, or none. */
 static inline int64_t prepared_numbers(const struct plan *plan)
 {

@@ -21,6 +21,7 @@ static int NAME(reduce_frames)(const struct plan *plan, const struct frames *fra
 }
 
 #include "pieces.h"
+#include "levels.h"
 
 #undef vec
 #undef mask
