@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +26,8 @@ from spectrogram_worker.outputs.cells import color_limits
 from spectrogram_worker.outputs.geometry import Box, Geometry
 from spectrogram_worker.outputs.scales import frequency_scale, time_scale, utc_ticks
 
-_COMPRESSION = 2
-"""Level of the PNG: about half the time of the usual 6. Noise takes as much room, smooth pictures up to three times."""
+_COMPRESSION = zlib.Z_RLE
+"""How the PNG is compressed: a third of the usual time. Noise takes as much room, smooth pictures up to twice."""
 _DPI = 128  # a power of two: pixels to inches and back is exact
 _NO_DATA = ((176, 176, 176, 255), (128, 128, 128, 255))
 _ZERO_POWER = (210, 210, 210, 255)
@@ -124,7 +125,7 @@ def draw_picture(
         _part(pixels, geometry.bar)[:] = table[_steps(geometry.bar.height, 256)[::-1], None]
     image = Image.frombuffer("RGBA", (geometry.width, geometry.height), pixels, "raw", "RGBA", 0, 1)
     stoppable: Any = _Stoppable(file, raise_if_stopped)
-    image.save(stoppable, "PNG", compress_level=_COMPRESSION)
+    image.save(stoppable, "PNG", compress_type=_COMPRESSION)
 
 
 class _Stoppable:
