@@ -1,8 +1,9 @@
 """This worker against the other ways to a spectrogram: `make bench`, or python -m benchmarks.bench [--quick] [PART …]
 
 Parts: formats (cf32, Digital RF plain and compressed, WAV at fft 1024), sizes (the plain ones at fft 256, 4096, 65536),
-lengths (cf32 of 64 MiB to 4 GiB), limits (cf32 at many fft sizes beside scipy.fft and FFTW alone), cases (cf32: double
-precision, detrending, more reductions, other hops, one thread; and what the whole program takes beside the transform).
+lengths (cf32 of 64 MiB to 4 GiB; sparse files of up to 16 GiB), limits (cf32 at many fft sizes beside scipy.fft and
+FFTW alone), cases (cf32: double precision, detrending, more reductions, other hops, one thread; and what the whole
+program takes beside the transform).
 Everything is written to a folder and deleted at the end. The contenders of one input take turns, every run a process of
 its own; what is printed are ratios to the flat scipy loop of the same run and the same input, as a Markdown table, and
 at the end the targets. Only a machine that does nothing else gives numbers to quote.
@@ -21,7 +22,7 @@ from benchmarks import programs
 from benchmarks.inputs import Recording, recording
 from benchmarks.measure import Run, measure, python_module
 from benchmarks.programs import Contender
-from benchmarks.targets import FFT, LIMITED, Results, print_targets
+from benchmarks.targets import FFT, LIMITED, SPARSE, SPARSE_LENGTHS, Results, print_targets
 
 PARTS = ("formats", "sizes", "lengths", "limits", "cases")
 SIZES = (256, 1024, 4096, 65_536)
@@ -58,7 +59,9 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
     lengths = (16, 64) if options.quick else LENGTHS
     for kind in programs.KINDS:
         for fft in SIZES if kind in programs.PLAIN else (FFT,):
-            for mebibytes in (short, long) if ("formats" if fft == FFT else "sizes") in options.parts else ():
+            if kind == SPARSE or ("formats" if fft == FFT else "sizes") not in options.parts:
+                continue
+            for mebibytes in (short, long):
                 samples = recording(kind, Path(), mebibytes).samples * 1024 // long
                 names = [one.name for one in programs.ALL if one.takes(kind, samples, fft)]
                 yield kind, mebibytes, fft, names if fft == FFT or mebibytes == short else OF_LONG_SIZES
@@ -66,6 +69,9 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int, Sequence
             for mebibytes in lengths:
                 if mebibytes not in (short, long) or "formats" not in options.parts:
                     yield kind, mebibytes, FFT, OF_LENGTHS
+        if kind == SPARSE and "lengths" in options.parts:
+            for mebibytes in lengths if options.quick else SPARSE_LENGTHS:
+                yield kind, mebibytes, FFT, ("transform",)
         if kind == "cf32" and "limits" in options.parts:
             for fft in options.ffts or LIMITED:
                 yield kind, long, fft, OF_LIMITS

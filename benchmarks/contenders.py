@@ -41,7 +41,7 @@ def transform(
     from spectrogram_worker.storage.claim_store import ClaimStore
 
     selection: dict[str, Any] = {"path": source.path.name}
-    if source.kind == "cf32":
+    if source.kind.startswith("cf32"):
         selection["raw"] = {"datatype": "cf32_le", "sampleRate": source.rate}
     wanted = {"fft_size": fft, "hop_size": hop or fft // 2, "window": {"name": "hann"}, **more}
 

@@ -1,7 +1,7 @@
 """Recordings of noise to measure with, in the formats that are compared; written piece by piece, then read from the
 page cache.
 
-    python -m benchmarks.inputs cf32|digital-rf|digital-rf-deflated|wav FOLDER MEBIBYTES
+    python -m benchmarks.inputs cf32|cf32-sparse|digital-rf|digital-rf-deflated|wav FOLDER MEBIBYTES
 """
 
 import sys
@@ -14,13 +14,14 @@ RATE = 1_000_000
 WAV_RATE = 48_000
 _FIRST_SAMPLE = 1_700_000_000 * RATE
 _PIECE_BYTES = 8 * 2**20
-_SAMPLE_BYTES = {"cf32": 8, "digital-rf": 4, "digital-rf-deflated": 4, "wav": 2}
+_SAMPLE_BYTES = {"cf32": 8, "cf32-sparse": 8, "digital-rf": 4, "digital-rf-deflated": 4, "wav": 2}
 
 
 @dataclass(frozen=True)
 class Recording:
     """`samples` samples at `path`: a raw file of cf32, a folder of Digital RF with channel ch0 in ci16, 16-bit WAV.
 
+    A sparse one has nothing but zeros, which take no room on the disk.
     mebibytes: of the samples, before they are compressed.
     """
 
@@ -51,13 +52,19 @@ class Recording:
 
 def recording(kind: str, folder: Path, mebibytes: int) -> Recording:
     """Where a recording of a kind and size lies in a folder."""
-    suffix = {"cf32": ".cf32", "digital-rf": "", "digital-rf-deflated": "-deflated", "wav": ".wav"}[kind]
+    suffix = {
+        "cf32": ".cf32",
+        "cf32-sparse": "-sparse.cf32",
+        "digital-rf": "",
+        "digital-rf-deflated": "-deflated",
+        "wav": ".wav",
+    }[kind]
     return Recording(kind, folder / f"noise-{mebibytes}{suffix}", mebibytes)
 
 
 def write(target: Recording) -> None:
     """Write it."""
-    {"cf32": _write_raw, "wav": _write_wav}.get(target.kind, _write_digital_rf)(target)
+    {"cf32": _write_raw, "cf32-sparse": _write_sparse, "wav": _write_wav}.get(target.kind, _write_digital_rf)(target)
 
 
 def _pieces(target: Recording) -> Iterator[Any]:
@@ -78,6 +85,11 @@ def _write_raw(target: Recording) -> None:
     with target.path.open("wb") as file:
         for piece in _pieces(target):
             file.write(piece.tobytes())
+
+
+def _write_sparse(target: Recording) -> None:
+    with target.path.open("wb") as file:
+        file.truncate(target.mebibytes * 2**20)
 
 
 def _write_digital_rf(target: Recording) -> None:

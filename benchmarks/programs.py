@@ -12,9 +12,10 @@ from pathlib import Path
 from benchmarks import fftw
 from benchmarks.inputs import Recording
 from benchmarks.measure import Failed, Run, measure, project, python_module
+from benchmarks.targets import SPARSE
 
 PLAIN = ("cf32", "digital-rf", "wav")
-KINDS = ("cf32", "digital-rf", "digital-rf-deflated", "wav")
+KINDS = ("cf32", SPARSE, "digital-rf", "digital-rf-deflated", "wav")
 COLUMNS = 2000
 THREADS = 2
 LIBROSA = Path.home() / ".cache/spectrogram-operator/librosa"

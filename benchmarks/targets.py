@@ -11,10 +11,11 @@ Results = dict[tuple[str, int, int], dict[str, list[Run] | str]]
 
 FFT = 1024
 SHORT, MEDIUM = (256, 1024), (2048, 4096)
-LONG = (8192, 16_384, 65_536, 1_048_576)
+LONG = (8192, 16_384, 65_536, 262_144, 1_048_576)
 MIXED = (1000, 1200, 3000, 12_000, 50_000)
 LIMITED = tuple(sorted((*SHORT, *MEDIUM, *LONG, *MIXED)))
 """The fft sizes that are compared with the FFTW bound."""
+SPARSE, SPARSE_LENGTHS = "cf32-sparse", (64, 256, 1024, 4096, 16_384)
 _MOST_SPREAD = 0.3
 
 
@@ -85,15 +86,16 @@ def _targets(results: Results) -> Iterator[Target]:
         found = [one / frames for one in ratios(case, "transform")]
         yield Target(f"time of {title}", found, 1.3, at_most=True)
     yield Target("speed of two threads against one", ratios("one_thread", "transform"), 1.7)
+    costs = [[run.cpu / size for run in _runs(results, size, "transform", SPARSE)] for size in SPARSE_LENGTHS]
+    rounds = zip(*filter(None, costs), strict=False)
+    grown = [max(longer) / shortest for shortest, *longer in rounds if longer]
+    yield Target("cost of a sample up to 16 GiB: that of 64 MiB", grown, 1.1, at_most=True)
     peaks = [run.peak for size in _sizes(results) for run in _runs(results, size, "transform")]
     yield Target("transform: peak", [max(peaks)] if peaks else [], 80, " MB", at_most=True)
-    whole = {size: [run.peak for run in _runs(results, size, "worker")] for size in _sizes(results) if size >= 256}
-    whole = {size: found for size, found in whole.items() if found}
-    most = [max(max(found) for found in whole.values())] if whole else []
-    yield Target("start to finish: peak", most, 130, " MB", at_most=True)
-    medians = [statistics.median(found) for found in whole.values()]
-    spread = [(max(medians) - min(medians)) / 2] if len(medians) > 1 else []
-    yield Target("start to finish: peaks from 256 MiB to 4 GiB, ±", spread, 3, " MB", at_most=True)
+    yield Target("transform: peaks from 256 MiB to 4 GiB, ±", _spread(results, "transform"), 2, " MB", at_most=True)
+    most = [run.peak for size in _sizes(results) if size >= 256 for run in _runs(results, size, "worker")]
+    yield Target("start to finish: peak", [max(most)] if most else [], 130, " MB", at_most=True)
+    yield Target("start to finish: peaks from 256 MiB to 4 GiB, ±", _spread(results, "worker"), 3, " MB", at_most=True)
     runs = results.get(("cf32", long, FFT), {})
     beside = zip(_pairs(runs, "worker", "transform"), _pairs(runs, "matplotlib", "transform"), strict=False)
     added = [(worker.cpu - transform.cpu) / imported.cpu for (worker, transform), (imported, _) in beside]
@@ -112,6 +114,13 @@ def _sizes(results: Results) -> list[int]:
     return [size for kind, size, fft in results if (kind, fft) == ("cf32", FFT)]
 
 
-def _runs(results: Results, size: int, name: str) -> list[Run]:
-    found = results.get(("cf32", size, FFT), {}).get(name, [])
+def _spread(results: Results, name: str) -> list[float]:
+    """Half of the distance between the lowest and the highest peak of recordings of 256 MiB and more, in MB."""
+    peaks = [[run.peak for run in _runs(results, size, name)] for size in _sizes(results) if size >= 256]
+    medians = [statistics.median(found) for found in peaks if found]
+    return [(max(medians) - min(medians)) / 2] if len(medians) > 1 else []
+
+
+def _runs(results: Results, size: int, name: str, kind: str = "cf32") -> list[Run]:
+    found = results.get((kind, size, FFT), {}).get(name, [])
     return found if isinstance(found, list) else []
