@@ -39,9 +39,9 @@ def pools(default: Mapping[str, Any] | None = None, large: Mapping[str, Any] | N
     return json.dumps({"default": pool("default", **(default or {})), "large_jobs": pool("large", **(large or {}))})
 
 
-def chart_rules(client: Client) -> list[Body]:
-    """What the chart lets the operator do in a namespace that it watches."""
-    template = client.helm("template", "release", str(CHART), "--show-only=templates/rbac.yaml")
+def chart_rules(client: Client, *options: str) -> list[Body]:
+    """What the chart, rendered with these options, lets the operator do in a namespace that it watches."""
+    template = client.helm("template", "release", str(CHART), "--show-only=templates/rbac.yaml", *options)
     role = next(manifest for manifest in yaml.safe_load_all(template) if manifest["kind"] == "Role")
     rules: list[Body] = role["rules"]
     return rules

@@ -155,6 +155,16 @@ app.kubernetes.io/managed-by: spectrogram-operator
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]
+{{- if index (default dict .Values.settings) "memoryCorrection" }}
+# What workers took of memory. No rule can name what does not exist yet.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [spectrogram-memory]
+  verbs: [get, update]
+{{- end }}
 {{- if eq .Values.scope "Namespaced" }}
 {{ include "spectrogram-operator.leaseRules" "spectrogram-operator" }}
 {{- else }}

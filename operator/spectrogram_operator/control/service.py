@@ -16,6 +16,7 @@ from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.reconciling.controller import Controller
+from spectrogram_operator.control.reconciling.corrections import Corrections
 from spectrogram_operator.control.reconciling.event_posts import EventPosts
 from spectrogram_operator.control.reconciling.expiry import Expiry
 from spectrogram_operator.control.reconciling.slots import POSITION_SECONDS
@@ -63,6 +64,8 @@ class Service:
         self._cluster: ApiServer
         self._leases: Leases
         self._expiry: Expiry
+        self._corrections: Corrections | None = None
+        """None where what workers took is not learnt from."""
         self._tasks: list[asyncio.Task[None]] = []
         self._probed = -1
         self._zombies = 0
@@ -93,6 +96,8 @@ class Service:
         posts = EventPosts(self._cluster.post_event, self._clock)
         candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
         self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._lease_changed)
+        if self._settings.memory_correction:
+            self._corrections = Corrections(self._settings.policy, self._cluster)
         self.controller = Controller(
             cluster=self._cluster,
             policy=self._settings.policy,
@@ -101,6 +106,7 @@ class Service:
             tell=posts.tell,
             measure=self.metrics.reconciled,
             serves=self._leases.serves,
+            policy_of=self._corrections.policy if self._corrections is not None else None,
         )
         self._expiry = Expiry(
             self.controller.store, self._cluster, self._settings.policy, self._clock, self._leases.serves
@@ -114,6 +120,8 @@ class Service:
             "expiry": self._expiry.run(),
             "positions": self._tell_positions_for_ever(),
         }
+        if self._corrections is not None:
+            tasks["corrections"] = self._corrections.run(self._settings.sweep_seconds)
         self._tasks = [asyncio.create_task(task, name=name) for name, task in tasks.items()]
 
     async def stop(self) -> None:
@@ -164,6 +172,8 @@ class Service:
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
         self.metrics.record(old, new, job.namespace, job.created)
         log_transition(logger, job.key, old, new)
+        if self._corrections is not None:
+            self._corrections.record(job, old, new)
         happened = transition(old, new)
         if happened.zombies and happened.result == "failed":
             self._zombies += 1
@@ -177,6 +187,8 @@ class Service:
         self.controller.look_again(namespace)
         self._expiry.look_again(namespace)
         if self._leases.serves(namespace or ""):
+            if self._corrections is not None:
+                self._corrections.forget(namespace)
             self._to_list.add(namespace)
             self._more_to_list.set()
 
@@ -202,6 +214,8 @@ class Service:
     async def _list(self, namespace: str | None) -> bool:
         try:
             await list_all(self._cluster, self.controller, namespace)
+            if self._corrections is not None:
+                await self._corrections.save()  # before the first of its jobs asks for its memory
         except ClusterError as error:
             why = _explained(error)
         except Exception as error:

@@ -71,6 +71,8 @@ class Policy:
     image_pull_secrets: tuple[str, ...] = ()
     service_account: str = "default"
     pools: Mapping[str, Pool] = field(default_factory=default_pools)
+    memory_corrections: Mapping[str, float] = field(default_factory=dict)
+    """By class of jobs (core/building/correction.py): by how much their estimates are multiplied, as was learnt."""
     run_as_user: int = 65532
     fs_group: int = 65532
     scratch_bytes: int = GIBIBYTE

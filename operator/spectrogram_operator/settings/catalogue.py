@@ -194,6 +194,14 @@ SETTINGS: tuple[Setting, ...] = (
         " maxConcurrent, maxPerNamespace and totalMemory",
         parse=yes_or_no,
     ),
+    Setting(
+        field="memory_correction",
+        name="SPECTROGRAM_MEMORY_CORRECTION",
+        default="false",
+        description="true: what workers took corrects the memory of later jobs that leave it to their estimate, 1 to 2"
+        " times; kept in a ConfigMap of their namespace",
+        parse=yes_or_no,
+    ),
     # Limits of one attempt.
     Setting(
         field="soft_seconds",

@@ -56,6 +56,8 @@ class Settings:
     """Port of GET /metrics."""
     lease_seconds: int
     """How long the lease of a namespace is kept for an operator that does not renew it."""
+    memory_correction: bool
+    """Whether what workers took corrects the memory of later jobs."""
     log_level: str
     """debug, info, warning or error."""
     rows: tuple[Row, ...]

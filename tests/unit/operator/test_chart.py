@@ -13,6 +13,7 @@ import yaml
 from spectrogram_operator.api.names import LABEL_PUBLISHES, LEASE, LEASE_OF_ALL, PLACE_OF_ALL
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.cli.view.reader import WorkerPods, read_published
+from spectrogram_operator.control.reconciling.corrections import CONFIG_MAP
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import SETTINGS, read_settings
 from unit.operator.chart.rendering import CHART, ROOT, Object, environment, of_kind, render, run_helm, the
@@ -107,6 +108,20 @@ def test_the_table_of_rights_is_what_the_operator_has() -> None:
     for (_, resource, _), verbs in RULES_OF_ONE_NAMESPACE.items():
         granted.setdefault(resource, set()).update(verbs)
     assert told == granted
+
+
+@pytest.mark.parametrize("scope", ["Namespaced", "Cluster"])
+def test_rights_to_keep_what_workers_took_come_with_the_setting(chart: Chart, scope: str) -> None:
+    kind = "Role" if scope == "Namespaced" else "ClusterRole"
+    values = {"scope": scope, "rbac": {"userRoles": False}}
+    without, with_it = (
+        rules(of_kind(chart.render(**values, settings={"memoryCorrection": on}), kind)[0]) for on in (False, True)
+    )
+    assert not [rule for rule in without if "configmaps" in rule]
+    assert with_it == without | {
+        ("", "configmaps", ""): {"create"},
+        ("", "configmaps", CONFIG_MAP): {"get", "update"},
+    }
 
 
 def test_watched_namespaces_each_get_a_role_and_a_worker_account(chart: Chart) -> None:
@@ -273,6 +288,7 @@ SET = {
     "kueue": True,
     "logLevel": "debug",
     "defaultMemory": 2**31,
+    "memoryCorrection": True,
     "softTimeLimit": 20_000_000,
     "hardTimeLimit": 31_536_000,
     "memorySafeguardThreshold": 92.5,

@@ -176,6 +176,19 @@ class KubernetesCluster:
         pages = self._pages("/apis/coordination.k8s.io/v1", None, "leases", fieldSelector=f"metadata.name={name}")
         return {body["metadata"]["namespace"]: read_lease(body) async for page in pages for body in page.items}
 
+    async def read_config_map(self, namespace: str, name: str) -> Body | None:
+        """See ConfigMaps."""
+        return await self._read(f"{_config_maps_path(namespace)}/{quote(name)}", kind="configmaps")
+
+    async def write_config_map(self, namespace: str, name: str, data: Mapping[str, str], read: Body | None) -> None:
+        """See ConfigMaps. Labels and whatever else somebody gave it stay."""
+        path = _config_maps_path(namespace)
+        if read is None:
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+            await self._request("POST", path, {**body, "data": data})
+        else:
+            await self._request("PUT", f"{path}/{quote(name)}", {**read, "data": data})
+
     async def close(self) -> None:
         """Release connections."""
         await self._workers.close()
@@ -258,6 +271,10 @@ def _job_path(namespace: str, name: str) -> str:
 
 def _pod_path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+def _config_maps_path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/configmaps"
 
 
 def _leases_path(namespace: str) -> str:

@@ -151,5 +151,17 @@ class JobRecords(Protocol):
         ...
 
 
-class ApiServer(Cluster, Lists, LeaseRecords, JobRecords, Protocol):
+class ConfigMaps(Protocol):
+    """ConfigMaps that the operator itself keeps. Every method may raise ClusterError."""
+
+    async def read_config_map(self, namespace: str, name: str) -> Body | None:
+        """The ConfigMap as it is now; None where the API server says that there is none."""
+        ...
+
+    async def write_config_map(self, namespace: str, name: str, data: Mapping[str, str], read: Body | None) -> None:
+        """Create it, or give it this data in place of what was read, if nobody has changed it since (409 otherwise)."""
+        ...
+
+
+class ApiServer(Cluster, Lists, LeaseRecords, JobRecords, ConfigMaps, Protocol):
     """A cluster that others change too: what its watches miss, its lists tell."""

@@ -20,7 +20,8 @@ class Controller:
 
     `record` is told of every status write that won, `tell` is given events to post, `on_error` every error that a
     reconcile met; it is tried again; `measure` how long each took and whether it failed. `serves`: whether it acts in a
-    namespace; `look_again` where that has changed.
+    namespace; `look_again` where that has changed. `policy_of` is what jobs of a namespace are planned with, where that
+    is not the policy alone.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Controller:
         on_error: Callable[[Exception], None] = lambda error: None,
         measure: Callable[[float, bool], None] = lambda seconds, failed: None,
         serves: Callable[[str], bool] = lambda namespace: True,
+        policy_of: Callable[[str], Policy] | None = None,
     ) -> None:
         self.store = Store()
         self.serves = serves
@@ -41,7 +43,7 @@ class Controller:
         """When a watch last told of anything; at first, the start."""
         self._clock = clock
         self.queue = WorkQueue(self.reconcile, on_error=on_error, measure=measure)
-        self.slots = Slots(self.store, policy, clock, self.queue.add, serves)
+        self.slots = Slots(self.store, policy, clock, self.queue.add, serves, policy_of)
         self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add, serves)
         self._reconciler = Reconciler(
             cluster=cluster,
@@ -53,6 +55,7 @@ class Controller:
             record=record,
             tell=tell,
             serves=serves,
+            policy_of=policy_of or (lambda namespace: policy),
         )
 
     def job_event(self, body: Body, *, deleted: bool = False) -> None:

@@ -46,7 +46,10 @@ class Recorder(Protocol):
 
 
 class Reconciler:
-    """Keeps every job's status true where `serves` says so. `tell` is given events: somebody posts them, later."""
+    """Keeps every job's status true where `serves` says so. `tell` is given events: somebody posts them, later.
+
+    `policy_of` is what jobs of a namespace are planned with: the policy, and what was learnt there.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Reconciler:
         record: Recorder,
         tell: Callable[[Job, Event], None],
         serves: Callable[[str], bool],
+        policy_of: Callable[[str], Policy],
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -71,6 +75,7 @@ class Reconciler:
         self._tell = tell
         self._volumes = VolumeTroubles(cluster.pod_warnings, policy, clock)
         self._serves = serves
+        self._policy_of = policy_of
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
         """By UID of the job."""
         self._claims: dict[tuple[str, str], datetime] = {}
@@ -143,7 +148,7 @@ class Reconciler:
             looks = turn.granted or holds(job.status, ConditionType.ACCEPTED) is not True
             missing = await self._missing_claims(job) if looks else None
             observed = Observed(job=job, turn=turn, missing_claims=missing, pods=self._store.pods_of(job.uid))
-        decided = plan(observed, self._clock(), self._policy)
+        decided = plan(observed, self._clock(), self._policy_of(job.namespace))
         decided = await self._act(job, await self._write(job, decided))
         if observed.pod is not None and not observed.pod.gone and observed.pod not in observed.pods:
             # No watch tells of a pod that somebody took its label from.

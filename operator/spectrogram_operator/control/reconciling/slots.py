@@ -31,12 +31,14 @@ class Slots:
         clock: Callable[[], datetime],
         wake: Callable[[str], None],
         serves: Callable[[str], bool] = lambda namespace: True,
+        policy_of: Callable[[str], Policy] | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
         self._clock = clock
         self._wake = wake
         self._serves = serves
+        self._policy_of = policy_of or (lambda namespace: policy)
         self._queues = Queues(policy.pools)
         self._open: set[str | None] = set()
         """Namespaces whose pods and jobs were listed; None: all but those that were closed since."""
@@ -152,7 +154,7 @@ class Slots:
         return line_of(job, pool), memory_bytes
 
     def _place(self, job: Job) -> None:
-        found = contender(job, self._clock(), self._policy)
+        found = contender(job, self._clock(), self._policy_of(job.namespace))
         if found is not None and not found.active and not self._may_start(job.namespace):
             found = None
         self._queues.place(job.uid, found)

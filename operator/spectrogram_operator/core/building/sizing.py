@@ -4,6 +4,7 @@ from spectrogram_operator.api.quantity import format_bytes, parse_bytes, parse_q
 from spectrogram_operator.api.reasons import OUT_OF_MEMORY
 from spectrogram_operator.api.spec import AUTO, QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, SpectrogramJobStatus
+from spectrogram_operator.core.building.correction import class_of
 from spectrogram_operator.core.building.estimate import enough_for, planned_peak
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 
@@ -40,15 +41,21 @@ def requested_memory(spec: SpectrogramJobSpec) -> int | None:
 
 
 def estimated_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> int | None:
-    """Memory in this queue by the job's estimate, in bytes, where the job or its pool wants that: estimate ÷ 0.8.
+    """Memory in this queue by the job's estimate, in bytes, where the job or its pool wants that: estimate ÷ 0.8,
+    corrected by what was learnt.
 
     None where neither does, and where there is no estimate.
     """
     memory = spec.resources.memory if spec.resources else None
     if memory != AUTO and not (memory is None and policy.pools[queue].auto_memory):
         return None
-    peak = planned_peak(spec, transform_threads(attempt_cpu(spec, queue, policy)), policy)
-    return None if peak is None else enough_for(peak)
+    peak = planned_peak_in(spec, queue, policy)
+    return None if peak is None else enough_for(int(peak * policy.memory_corrections.get(class_of(spec), 1.0)))
+
+
+def planned_peak_in(spec: SpectrogramJobSpec, queue: str, policy: Policy) -> int | None:
+    """The peak that is planned for the job's worker in this queue, in bytes; None where there is no plan."""
+    return planned_peak(spec, transform_threads(attempt_cpu(spec, named_queue(queue), policy)), policy)
 
 
 def refused_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> str:
