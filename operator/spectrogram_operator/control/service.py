@@ -165,6 +165,7 @@ class Service:
             places=controller.store.places,
             overdue=self._overdue,
             serves=self._leases.serves,
+            demand=controller.slots.demand(),
             waiting=controller.queue.depth,
             silent_seconds=max(0.0, silence),
         )

@@ -24,6 +24,8 @@ class Standing:
     """How many jobs are where."""
     overdue: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By namespace and queue, how many run although their hard limit is over."""
+    demand: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By queue, how many jobs stand in line, and the memory that they will ask for, in bytes."""
     waiting: int = 0
     """Jobs that wait for a look."""
     silent_seconds: float = 0.0
@@ -53,6 +55,16 @@ class Scraped(Collector):
             " that acts in their namespace.",
             labels=["namespace", "queue"],
         )
+        yield GaugeMetricFamily(
+            "spectrogram_queue_depth",
+            "Jobs that stand in line for a slot, as told by the operator that acts in their namespace.",
+            labels=["queue"],
+        )
+        yield GaugeMetricFamily(
+            "spectrogram_queue_wanted_memory_bytes",
+            "Memory that the jobs in line will ask for.",
+            labels=["queue"],
+        )
         yield GaugeMetricFamily("spectrogram_operator_workqueue_depth", "Jobs that wait for the operator to look.")
         yield GaugeMetricFamily(
             "spectrogram_operator_seconds_since_last_watch_event",
@@ -62,16 +74,20 @@ class Scraped(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """As things stand."""
         standing = self._look()
-        jobs, overdue, depth, silence = self.describe()
+        jobs, overdue, line, wanted, depth, silence = self.describe()
         namespaces = [namespace for namespace in self._namespaces() if standing.serves(namespace)]
         for place, count in sorted(_by_place(standing.places, namespaces).items()):
             jobs.add_metric(place, count)
         for namespace in sorted(namespaces):
             for queue in QueueName:
                 overdue.add_metric([namespace, queue], standing.overdue.get((namespace, queue), 0))
+        for queue in QueueName:
+            count, memory_bytes = standing.demand.get(queue, (0, 0))
+            line.add_metric([queue], count)
+            wanted.add_metric([queue], memory_bytes)
         depth.add_metric([], standing.waiting)
         silence.add_metric([], standing.silent_seconds)
-        yield from (jobs, overdue, depth, silence)
+        yield from (jobs, overdue, line, wanted, depth, silence)
 
 
 def queue_label(queue: str | None) -> str:

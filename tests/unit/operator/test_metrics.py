@@ -71,7 +71,13 @@ class Rig:
         self.overdue: dict[tuple[str, str], int] = {}
         self.metrics = Metrics(
             self.registry,
-            lambda: Standing(places=self.jobs, overdue=self.overdue, waiting=7, silent_seconds=3.5),
+            lambda: Standing(
+                places=self.jobs,
+                overdue=self.overdue,
+                demand={"default": (3, 3 * 2**30), "kueue": (9, 9)},
+                waiting=7,
+                silent_seconds=3.5,
+            ),
             version="1.2.3",
             started=NOW,
             namespaces=["lab"],
@@ -246,6 +252,13 @@ def test_counters_are_there_before_the_first_failure(rig: Rig) -> None:
         assert f'spectrogram_memory_warnings_total{{namespace="{namespace}"}} 0.0' in first_scrape
 
 
+def test_what_stands_in_line_is_told_of_each_queue(rig: Rig) -> None:
+    for queue, count, memory in (("default", 3, 3 * 2**30), ("large_jobs", 0, 0)):
+        assert rig.value("spectrogram_queue_depth", queue=queue) == count
+        assert rig.value("spectrogram_queue_wanted_memory_bytes", queue=queue) == memory
+    assert rig.value("spectrogram_queue_depth", queue="kueue") is None
+
+
 def test_the_operator_itself(rig: Rig) -> None:
     assert rig.value("spectrogram_sweep_last_success_timestamp_seconds") == NOW.timestamp()
     rig.metrics.sweep_succeeded(NOW + timedelta(seconds=120))
@@ -407,4 +420,5 @@ def test_the_page_of_metrics_is_made_of_the_metrics() -> None:
 
 def test_every_metric_of_the_design_is_there() -> None:
     names = set(re.findall(r"^\| `(spectrogram_\w+)", metrics_page.page(), re.MULTILINE))
-    assert names == DESIGNED | {"spectrogram_jobs_overdue"} | WORKERS
+    beside = {"spectrogram_jobs_overdue", "spectrogram_queue_depth", "spectrogram_queue_wanted_memory_bytes"}
+    assert names == DESIGNED | beside | WORKERS

@@ -85,6 +85,10 @@ class Slots:
                 self._told[entry.uid] = why
                 self._wake(entry.key)
 
+    def demand(self) -> dict[str, tuple[int, int]]:
+        """See Queues."""
+        return self._queues.demand()
+
     def waits(self, uid: str) -> bool:
         """True for a job that stands in line: it needs no look until it may start."""
         return self._queues.waits(uid)

@@ -150,6 +150,13 @@ class Queues:
         entry = self._contenders.get(uid)
         return entry is not None and not entry.active and not self.is_granted(uid)
 
+    def demand(self) -> dict[str, tuple[int, int]]:
+        """By queue: how many jobs stand in line, and the memory that they will ask for, in bytes.
+
+        Another thread may ask.
+        """
+        return {name: line.demand for name, line in self._lines.items()}
+
     def positions(self) -> Iterator[tuple[Contender, str]]:
         """The first waiting jobs of each queue, in the order in which they would start, and why they wait."""
         for line in self._lines.values():
@@ -180,6 +187,8 @@ class _Line:
         self.pool = pool
         self._waiting: dict[str, list[tuple[float, datetime, str]]] = {}
         self._entries: dict[str, Contender] = {}
+        self.demand = (0, 0)
+        """Jobs that wait, and their memory: one value, for another thread may read it."""
         self._holders: dict[str, _Holder] = {}
         self._running: Counter[str] = Counter()
         self._memory_bytes = 0
@@ -197,10 +206,12 @@ class _Line:
 
     def wait(self, entry: Contender) -> None:
         self._entries[entry.uid] = entry
+        self.demand = (self.demand[0] + 1, self.demand[1] + entry.memory_bytes)
         bisect.insort(self._waiting.setdefault(entry.namespace, []), entry.order)
 
     def leave(self, entry: Contender) -> None:
         entry = self._entries.pop(entry.uid)
+        self.demand = (self.demand[0] - 1, self.demand[1] - entry.memory_bytes)
         orders = self._waiting[entry.namespace]
         del orders[bisect.bisect_left(orders, entry.order)]
         if not orders:

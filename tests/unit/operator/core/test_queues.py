@@ -60,6 +60,23 @@ def in_order(found: Queues) -> list[str]:
     return order
 
 
+def test_what_stands_in_line_and_the_memory_that_it_wants() -> None:
+    found = placed(queues(1), entry("a", age=9), entry("b", memory_bytes=3 * MEMORY), entry("c", queue="large_jobs"))
+    assert {name: found.demand()[name] for name in ("default", "large_jobs")} == {
+        "default": (2, 4 * MEMORY),
+        "large_jobs": (1, MEMORY),
+    }
+    assert found.admit() == ["a", "c"]
+    assert {name: found.demand()[name] for name in ("default", "large_jobs")} == {
+        "default": (1, 3 * MEMORY),
+        "large_jobs": (0, 0),
+    }
+    found.place("b", entry("b", memory_bytes=2 * MEMORY))
+    assert found.demand()["default"] == (1, 2 * MEMORY), "it wants less by now"
+    found.place("b", None)
+    assert found.demand()["default"] == (0, 0)
+
+
 # The order
 
 
