@@ -277,7 +277,7 @@ NAMED: dict[str, set[str]] = {
     ADDRESS: {"input.url"},
     RELATIVE: {"input.path", "output.path"},
     BELOW: {"output.path"},
-    QUANTITY: {"input.size", "resources.memory", "resources.cpu"},
+    QUANTITY: {"input.size", "resources.cpu"},
     REQUEST: {"resources.memory"},
     CHANNEL: {"input.channel"},
     IQ_CHANNELS: {"input.channel"},
