@@ -33,8 +33,8 @@ test: $(VENV)/installed ## run every tier of tests that this machine can run; TI
 lint: $(VENV)/installed ## ruff, mypy --strict, import-linter
 	@$(BIN)/python tests/run.py --tier lint
 
-planted: $(VENV)/installed ## plant known bugs in copies of both programs, and see whether the tests notice; ONLY=NAME plants one
-	@PYTHONPATH=tests $(BIN)/python -m planted.run $(if $(ONLY),--only $(ONLY))
+planted: $(VENV)/installed ## plant known bugs in copies of both programs, and see whether the tests notice; ONLY=NAME plants one; MODEL=1: whether `make model` does
+	@PYTHONPATH=tests $(BIN)/python -m $(if $(MODEL),planted.by_model,planted.run $(if $(ONLY),--only $(ONLY)))
 
 model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
 	@echo "SEED=$(SEED)"

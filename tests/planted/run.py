@@ -84,20 +84,25 @@ def plant(bug: Bug, folder: Path, *options: str) -> None:
         raise PlantError(f"{bug.patch} does not apply to the program as it is now: {done.stderr.strip()}")
 
 
+def copied_with(bug: Bug | None, folder: Path) -> dict[str, str]:
+    """Copies both programs to `folder`, with this bug; the environment in which tests import them."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    if bug is not None:
+        plant(bug, folder)
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*(str(folder / part) for part in PARTS), str(ROOT / "tests")]),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        COPY: str(folder),
+    }
+
+
 def judge(bug: Bug | None, tests: Sequence[str]) -> Verdict:
     """Run the tests on the programs with this bug, until one fails."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for part in PARTS:
-            shutil.copytree(ROOT / part, f"{folder}/{part}", ignore=shutil.ignore_patterns("__pycache__"))
-        if bug is not None:
-            plant(bug, Path(folder))
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([*(f"{folder}/{part}" for part in PARTS), str(ROOT / "tests")]),
-            "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis",
-            COPY: folder,
-        }
+        environment = copied_with(bug, Path(folder))
         options = ("-x", "-q", "-p", "planted.run", "-p", "no:cacheprovider", "--tb=no")
         command = [sys.executable, "-m", "pytest", *options, f"--basetemp={folder}/tests", *tests]
         # A session of its own, so that what the tests started can be ended with them.
@@ -117,8 +122,8 @@ def judge(bug: Bug | None, tests: Sequence[str]) -> Verdict:
     return Verdict("", seconds, "" if running.returncode == 0 else output[-2000:])
 
 
-def pytest_sessionstart() -> None:
-    """In the pytest that judges: what it tests must be the copy, whatever is installed."""
+def check_copy() -> None:
+    """In the process that judges: what it tests must be the copy, whatever is installed."""
     import spectrogram_operator
     import spectrogram_worker
 
@@ -126,6 +131,11 @@ def pytest_sessionstart() -> None:
         found = Path(str(program.__file__)).resolve()
         if not found.is_relative_to(Path(os.environ[COPY]).resolve()):
             raise pytest.UsageError(f"the tests would import {found}, not the copy with the bug")
+
+
+def pytest_sessionstart() -> None:
+    """See pytest."""
+    check_copy()
 
 
 def judge_all(bugs: Sequence[Bug]) -> Iterator[tuple[Bug, Verdict]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from planted.by_model import BEGIN, END, PAGE, marked, row
 from planted.run import ROOT, PlantError, all_bugs, plant, read_bug
 
 BUGS = all_bugs()
@@ -44,3 +45,8 @@ def test_a_bug_that_no_longer_fits_is_named(tmp_path: Path) -> None:
 def test_a_bug_says_what_it_harms_and_which_tests_should_notice(tmp_path: Path, content: str) -> None:
     with pytest.raises(PlantError, match=r"a-bug\.patch: it must begin with"):
         read_bug(bug(tmp_path, content))
+
+
+def test_the_page_of_the_model_checker_has_each_bug_that_it_is_asked_for() -> None:
+    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()[2:]
+    assert [line.split(" | ")[0] for line in table] == [row(planted, 1).split(" | ")[0] for planted in marked()]

@@ -51,6 +51,7 @@ class Calm:
         stage.misfortunes.clear()
         stage.mishaps.clear()
         stage.lags.clear()
+        stage.cut_off.clear()
         stage.story.tell("the world", "is calm from now on")
         for uid in sorted(stage.rules.unreadable):
             world.rewrite(stage.rules.jobs[uid], "mended")

@@ -201,6 +201,12 @@ class Life(RuleBasedStateMachine):
             process.told_to_end = how == "told to end"
             self._do(process.died.set)
 
+    @rule(operator=operators, seconds=st.sampled_from([5.0, 50.0, 200.0]))
+    def cut_off(self, operator: str, seconds: float) -> None:
+        """None of the operator's requests gets through for a while; its watches may still tell it of everything."""
+        self._stage.cut_off[operator] = self._loop.time() + seconds
+        self._tell(operator, f"is cut off for {seconds:.0f} s")
+
     @rule(operator=operators, seconds=st.sampled_from([-7200.0, -90.0, -20.0, 0.0, 20.0, 90.0, 7200.0]))
     def set_clock(self, operator: str, seconds: float) -> None:
         """The clock of the operator's node is off from now on."""

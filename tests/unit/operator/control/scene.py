@@ -1,5 +1,6 @@
 """A stage for one scene: the world, operators that start when told, and misfortunes written down one by one."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import Any
 from harness import virtual_time
 from harness.api_routes import Request
 from harness.api_store import ApiStore
-from harness.memory_cluster import Fate, Heard
+from harness.memory_cluster import CONNECTION_LOST, Fate, Heard
 from harness.watching import Mishap, Weather
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import PLURAL
@@ -58,6 +59,8 @@ class Scene:
     """True once an event of a job was lost: until jobs are listed again nobody may know of it."""
     clocks: dict[str, float] = field(default_factory=dict)
     """By operator, by how many seconds its clock is ahead."""
+    cut_off: dict[str, float] = field(default_factory=dict)
+    """By operator, until when none of its requests gets through."""
     pause: float = 0.5
     """Seconds until an operator that died starts again, where it does so by itself."""
     requests: list[tuple[str, Request]] = field(default_factory=list)
@@ -118,6 +121,8 @@ class Scene:
             return STUCK
         if request.plural != "leases":
             self.requests.append((operator, request))
+        if asyncio.get_running_loop().time() < self.cut_off.get(operator, 0.0):
+            return Fate(0.05, error=CONNECTION_LOST, stored=False)
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)
             concerns = concerns and one.of_one in (None, bool(request.name))
