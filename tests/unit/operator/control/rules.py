@@ -65,7 +65,7 @@ class Rules:
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
     _creations: dict[str, Creation] = field(default_factory=dict)
-    _reserved: dict[tuple[str, str], str] = field(default_factory=dict)
+    _reserved: dict[tuple[str, str | None, str], str] = field(default_factory=dict)
     _by_others: bool = False
 
     def __post_init__(self) -> None:
@@ -97,10 +97,10 @@ class Rules:
         elif request.plural == PLURAL and request.method == "DELETE" and heard.code == 200:
             self._expiry(heard)
         if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
-            self._reserved.pop((process.name, request.name), None)
+            self._reserved.pop((process.name, request.namespace, request.name), None)
             pod_name = request.body["status"].get("podName", "")
             if heard.code == 200 and heard.fate.error is None:
-                self._reserved[process.name, request.name] = pod_name
+                self._reserved[process.name, request.namespace, request.name] = pod_name
 
     @contextmanager
     def written_by_others(self) -> Iterator[None]:
@@ -140,7 +140,7 @@ class Rules:
         if heard.code != 201:
             return
         pod = self.pods[body["metadata"]["uid"]]
-        reserved = self._reserved.pop((process.name, body["metadata"]["ownerReferences"][0]["name"]), "")
+        reserved = self._reserved.pop((process.name, pod.namespace, pod.owner_name), "")
         beside = [other for other in self.live_pods if other.uid != pod.uid]
         made = Creation(
             pod=pod,
