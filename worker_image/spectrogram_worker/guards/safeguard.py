@@ -100,7 +100,7 @@ class Safeguard:
         return wait
 
     def _complain(self, what: str, error: Exception) -> None:
-        """Once for each kind: a look comes every half second."""
+        """Once for each kind: looks come many times a second."""
         if what not in self._complaints:
             self._complaints.add(what)
             log.error("Job %s: %s: %s", self._job, what, error, exc_info=None if isinstance(error, OSError) else error)
@@ -112,12 +112,13 @@ class Safeguard:
             return LONGEST_WAIT
         if judgement.stop:
             percent, threshold = f"{use.percent:.1f}%", f"{use.threshold:.1f}%"
-            left = f"would pass the limit in {judgement.seconds_left or 0:.2f} s"
-            passed = use.percent >= use.threshold
-            why = f"exceeds threshold {threshold}" if passed else left
-            log.critical("Job %s: CRITICAL MEMORY USAGE - %s %s", self._job, percent, why)
+            if use.percent >= use.threshold:
+                log.critical("Job %s: CRITICAL MEMORY USAGE - %s exceeds threshold %s", self._job, percent, threshold)
+                why = f"exceeds the threshold of {threshold}"
+            else:
+                why = f"would pass the limit in {judgement.seconds_left or 0:.2f} s"
+                log.critical("Job %s: CRITICAL MEMORY USAGE - %s %s", self._job, percent, why)
             log.critical("Job %s: Forcing process termination due to memory usage", self._job)
-            why = f"exceeds the threshold of {threshold}" if passed else left
             message = f"memory use of {percent} of {megabytes(use.limit)} {why}"
             self._stop.request(ExitCode.MEMORY_SAFEGUARD_EXCEEDED, message, patience=MEMORY_PATIENCE)
         elif use.percent > WARNING_PERCENT and now >= self._next_warning:

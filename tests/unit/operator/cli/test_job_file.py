@@ -181,7 +181,7 @@ NAME = "is no name: write lower-case letters, digits, - and ., with a letter or 
             "resources: {memory: 12 GB}",
             7,
             "spec.resources.memory: '12 GB' is not a quantity:"
-            " write a number with an optional unit, as in 512Mi or 2Gi",
+            " write a number with an optional unit, as in 512Mi or 2Gi, or auto",
         ),
         (
             "",
