@@ -14,6 +14,7 @@ from spectrogram_operator.api.names import (
     LABEL_JOB_UID,
     LABEL_QUEUE,
     MAIN_CONTAINER,
+    OPERATOR,
 )
 from spectrogram_operator.api.quantity import bytes_quantity
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
@@ -166,7 +167,7 @@ def build_pod(job: ValidJob, attempt: Attempt, policy: Policy) -> dict[str, Any]
                 "app.kubernetes.io/name": "spectrogram-worker",
                 "app.kubernetes.io/component": "worker",
                 "app.kubernetes.io/part-of": "spectrogram-operator",
-                "app.kubernetes.io/managed-by": "spectrogram-operator",
+                "app.kubernetes.io/managed-by": OPERATOR,
                 **({LABEL_JOB_NAME: job.name} if len(job.name) <= LONGEST_LABEL else {}),
                 LABEL_JOB_UID: job.uid,
                 LABEL_ATTEMPT: str(attempt.number),
