@@ -108,8 +108,10 @@ ALWAYS_INLINE void NAME(sixteen)(const point in[16], point out[16])
     const REAL c1 = 0.923879532511286756128183189396788933, s1 = 0.382683432365089771728459984030398866;
     const REAL root = 0.707106781186547524400844362104849039; /* √½ */
     point found[4][4], part[4];
+    _Pragma("GCC unroll 4")
     for (int k = 0; k < 4; k++)
         NAME(four)(in[k], in[k + 4], in[k + 8], in[k + 12], found[k]);
+    _Pragma("GCC unroll 4")
     for (int j = 0; j < 4; j++) {
         point a = found[0][j], b = found[1][j], c = found[2][j], d = found[3][j];
         if (j == 1) {
@@ -126,6 +128,7 @@ ALWAYS_INLINE void NAME(sixteen)(const point in[16], point out[16])
             d = (point){d.re * -c1 - d.im * s1, d.re * s1 - d.im * c1};
         }
         NAME(four)(a, b, c, d, part);
+        _Pragma("GCC unroll 4")
         for (int k = 0; k < 4; k++)
             out[j + 4 * k] = part[k];
     }

@@ -65,10 +65,12 @@ ALWAYS_INLINE void NAME(step)(const int radix, const int source, const int targe
     for (ptrdiff_t p = 0; p < count; p++, twiddles += 2 * (radix - 1))
         for (ptrdiff_t q = 0; q < done; q++) {
             point in[16], out[16];
+            _Pragma("GCC unroll 16")
             for (int j = 0; j < radix; j++)
                 in[j] = NAME(fetch)(source, ends, from, q + done * p + far * j);
             NAME(butterfly)(radix, in, out);
             NAME(put)(target, ends, to, q + done * radix * p, out[0]);
+            _Pragma("GCC unroll 16")
             for (int j = 1; j < radix; j++) {
                 point value = out[j];
                 if (target == NAME(BUFFER) && p > 0) {
