@@ -45,8 +45,11 @@ def transform(
         selection["raw"] = {"datatype": "cf32_le", "sampleRate": source.rate}
     wanted = {"fft_size": fft, "hop_size": hop or fft // 2, "window": {"name": "hann"}, **more}
 
+    opened = partial(open_recording, ClaimStore(source.path.parent), RecordingSelection.model_validate(selection))
+    opened()  # what reads this format is imported
+
     def work() -> None:
-        found = open_recording(ClaimStore(source.path.parent), RecordingSelection.model_validate(selection))
+        found = opened()
         stream = ColumnStream(
             found,
             select(found.description, None),
