@@ -75,7 +75,7 @@ def run(contender: Contender, source: Recording, fft: int) -> Run:
     if contender.name == "fftw":
         return measure(fftw.command(source, fft))
     if contender.name == "matplotlib":
-        return measure([sys.executable, "-c", "import matplotlib.figure"], _font_cache(source))
+        return measure([sys.executable, "-c", "import matplotlib.figure"], _as_in_an_image(source))
     if contender.name == "sox":
         # Its transform has 2 · (height − 1) points, and a height of 1200 at most.
         size = ["-y", str(fft // 2 + 1), "-x", str(COLUMNS), "-w", "Hann"]
@@ -114,15 +114,15 @@ def _worker(source: Recording, fft: int) -> Run:
         },
         "port": 0,
     }
-    environment = {"SPECTROGRAM_JOB": json.dumps(document), **_font_cache(source)}
+    environment = {"SPECTROGRAM_JOB": json.dumps(document), **_as_in_an_image(source)}
     found = measure(python_module("spectrogram_worker"), environment)
     shutil.rmtree(folder / "results")
     return found
 
 
-def _font_cache(source: Recording) -> dict[str, str]:
-    """Where matplotlib keeps its font cache, which a worker's image brings along: only the first run makes it."""
-    return {"MPLCONFIGDIR": str(source.path.parent / "matplotlib")}
+def _as_in_an_image(source: Recording) -> dict[str, str]:
+    """An image brings along matplotlib's font cache and compiled modules: here the first run makes them."""
+    return {"MPLCONFIGDIR": str(source.path.parent / "matplotlib"), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def _drf_sti(source: Recording, fft: int, picture: str) -> Run:

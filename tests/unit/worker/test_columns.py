@@ -48,7 +48,7 @@ def built(
     framing: Framing, power: NDArray[Any], counts: NDArray[np.int64], reductions: tuple[Reduction, ...], cuts: set[int]
 ) -> NDArray[np.float32]:
     """The columns, (reductions, F, T), of blocks that come in pieces; each piece is spoilt once it was taken."""
-    builder = ColumnBuilder(framing, ORDER, reductions)
+    builder = ColumnBuilder(framing, ORDER, reductions, power.dtype)
     columns = []
     edges = sorted({0, framing.blocks, *(cut for cut in cuts if cut < framing.blocks)})
     for start, stop in pairwise(edges):

@@ -97,6 +97,10 @@ def draw_picture(
     gc.disable()
     try:
         import matplotlib
+        import matplotlib.artist
+
+        # Every kind of artist writes a documentation of its properties as it is loaded: a quarter of the import.
+        matplotlib.artist.kwdoc = lambda artist: ""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from PIL import Image

@@ -18,14 +18,15 @@ _DECIBELS = 10 / math.log(10)
 
 
 class ColumnBuilder:
-    """Takes blocks in order and gives columns in order. `frames` counts the frames with data so far."""
+    """Takes blocks in order and gives columns in order. `frames` counts the frames with data so far.
 
-    def __init__(self, framing: Framing, bins: Bins, reductions: Sequence[Reduction]) -> None:
+    dtype: of the blocks' power: float32 or float64.
+    """
+
+    def __init__(self, framing: Framing, bins: Bins, reductions: Sequence[Reduction], dtype: np.dtype[Any]) -> None:
         self.frames = 0
         self._framing = framing
-        self._offsets: dict[np.dtype[Any], NDArray[Any]] = {
-            np.dtype(kind): bins.offsets.astype(kind) for kind in (np.float32, np.float64)
-        }
+        self._offsets: NDArray[Any] = bins.offsets.astype(dtype)
         self._reductions = tuple(reductions)
         self._neutral = np.array([np.inf if one is Reduction.MIN else 0 for one in reductions])[:, np.newaxis]
         self._slices = _slices(bins.order)
@@ -73,11 +74,13 @@ class ColumnBuilder:
             # Rounded as the library rounds a column that comes whole; of that it then takes no mean any more.
             values = self._reduce(power, 1, is_complete=True)
             scales = [1 / max(1, int(frames[0])) if one is Reduction.MEAN else 1 for one in self._reductions]
-            power = np.stack([(rows * scale).astype(dtype) for rows, scale in zip(values, scales, strict=True)], axis=1)
+            power = np.empty((1, len(values), power.shape[2]), dtype)
+            for place, (rows, scale) in enumerate(zip(values, scales, strict=True)):
+                np.multiply(rows, scale, out=power[:, place], casting="same_kind")
             operations: Sequence[Reduction] = len(shown) * [Reduction.MAX]
         else:
             operations = shown
-        found = levels(power, columns, operations, frames, [source for _, source in self._slices], self._offsets[dtype])
+        found = levels(power, columns, operations, frames, [source for _, source in self._slices], self._offsets)
         if len(shown) < len(self._reductions):
             found = np.repeat(found, len(self._reductions), axis=1)
         found[frames == 0] = np.nan
@@ -95,10 +98,14 @@ class ColumnBuilder:
             if rows.shape[1] == 1 and is_complete and not self._begun:
                 values.append(rows[:, 0])
                 continue
-            dtype = np.dtype(np.float64) if reduction is Reduction.MEAN else rows.dtype
+            operation = OPERATIONS[reduction]
             if self._begun:
-                rows = np.concatenate((self._begun[place][:, np.newaxis], rows), axis=1, dtype=dtype)
-            values.append(OPERATIONS[reduction].reduce(rows, axis=1, dtype=dtype))
+                for row in rows[0]:  # in place, for a column may have a million bins
+                    operation(self._begun[place], row, out=self._begun[place])
+                values.append(self._begun[place])
+            else:
+                dtype = np.float64 if reduction is Reduction.MEAN else rows.dtype
+                values.append(operation.reduce(rows, axis=1, dtype=dtype))
         return values
 
     def _decibels(
@@ -109,7 +116,7 @@ class ColumnBuilder:
         The logarithm is taken in the transform's precision: the natural one, which NumPy has for every processor's
         vectors. Zero power is −inf, a column without frames NaN.
         """
-        result = np.empty((len(frames), len(values), len(self._offsets[dtype])), np.float32)
+        result = np.empty((len(frames), len(values), len(self._offsets)), np.float32)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for place, (power, reduction) in enumerate(zip(values, self._reductions, strict=True)):
                 if place and self._framing.frames_per_column == 1:
@@ -126,7 +133,7 @@ class ColumnBuilder:
                         levels[:, target] = power[:, source]
                 np.log(levels, out=levels)
                 levels *= _DECIBELS
-                levels += self._offsets[dtype]
+                levels += self._offsets
                 if levels.dtype != result.dtype:
                     result[:, place] = levels
         if not frames.all():

@@ -75,7 +75,7 @@ class ColumnStream:
             reductions=len(reduce.time),
             read_bytes=min(read_bytes, READ_BYTES),
         )
-        self._builder = ColumnBuilder(self._framing, bins, reduce.time)
+        self._builder = ColumnBuilder(self._framing, bins, reduce.time, self.plan.power_dtype)
         self._threads = min(threads, self._items.count)
         self._should_stop, self._advanced = should_stop, advanced
         self._closed = Event()
