@@ -14,8 +14,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("worker_image/spectrogram_worker/spectrum/kernel")
-# No fused multiply-add: results are the same, bit by bit, on every machine. Without -fno-ivopts GCC gives each point of a
-# step an address of its own, more of them than there are registers: a fifth slower.
+# No fused multiply-add: results are the same, bit by bit, on every machine. Without -fno-ivopts GCC gives each point of
+# a step an address of its own, more of them than there are registers: a fifth slower.
 FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-ivopts", "-fPIC", "-shared", "-Wall", "-Wextra")
 
 
