@@ -20,6 +20,7 @@ COLUMNS = 2000
 THREADS = 2
 _LOOP_SAMPLES = 65_536  # of a read: 512 KiB fits into the L2 cache, and no other size was faster
 _CHUNK_SAMPLES = 10_000_000
+_READ_SAMPLES = 2**18  # digital_rf reads more of them at once several times as slowly
 
 Work = Callable[[], object]
 
@@ -140,6 +141,17 @@ def scipy_fft(source: Recording, fft: int) -> Work:
     return work
 
 
+def reading(source: Recording, fft: int) -> Work:
+    """No spectrogram, but what the format's own library takes to read the samples as floating-point numbers."""
+    read = _reader(source)
+
+    def work() -> None:
+        for first in range(0, source.samples, _READ_SAMPLES):
+            read(first, min(_READ_SAMPLES, source.samples - first))
+
+    return work
+
+
 def librosa(source: Recording, fft: int) -> Work:
     """librosa of all samples at once, as its manual has it."""
     import librosa as library  # type: ignore[import-not-found, unused-ignore]
@@ -160,6 +172,7 @@ CONTENDERS: dict[str, Callable[[Recording, int], Work]] = {
     "one_shot": one_shot,
     "chunks": chunks,
     "scipy_fft": scipy_fft,
+    "reading": reading,
     "librosa": librosa,
     "double": partial(transform, precision="double"),
     "detrend": partial(transform, detrend="constant"),

@@ -56,6 +56,7 @@ ALL = (
     Contender("worker", "this worker, start to finish, PNG and NPZ, max and mean"),
     Contender("scipy_fft", "scipy.fft: read and FFT, nothing else", ("cf32",)),
     Contender("fftw", "FFTW bound: read and FFT, nothing else", PLAIN),
+    Contender("reading", "the format's own library: reading, nothing else", ("digital-rf", "wav")),
     Contender("one_shot", "scipy.signal.spectrogram, one shot", PLAIN, samples=2**27),
     Contender("chunks", "scipy in chunks, concatenated", PLAIN, samples=2**27),
     Contender("sox", "sox spectrogram", ("wav",), ffts=(256, 1024)),

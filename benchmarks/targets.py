@@ -72,6 +72,7 @@ def _targets(results: Results) -> Iterator[Target]:
         yield Target(f"fft {fft}: speed of scipy.fft", ratios("scipy_fft", "transform", fft=fft), 1)
     for kind in ("digital-rf", "wav"):
         yield Target(f"{kind}: speed of the FFTW bound", ratios("fftw", "transform", kind=kind), 0.7)
+        yield Target(f"{kind}: speed of its library's bare reading", ratios("reading", "transform", kind=kind), 0.9)
     yield Target("speed of the flat scipy loop", ratios("loop", "transform"), 6.5)
     shot = max((size for size in _sizes(results) if _runs(results, size, "one_shot")), default=0)
     pairs = _pairs(results.get(("cf32", shot, FFT), {}), "one_shot", "transform")
