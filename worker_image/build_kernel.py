@@ -27,7 +27,7 @@ class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
         folder = Path(self.root, FOLDER)
         library = folder / "kernel.so"
         library.unlink(missing_ok=True)  # one from elsewhere may be for another machine
-        source_hash = runpy.run_path(str(folder.with_name("kernel_sources.py")))["source_hash"]
+        source_hash = runpy.run_path(str(folder.with_name("compiled") / "sources.py"))["source_hash"]
         sources = f'-DSOURCE_HASH="{source_hash(folder)}"'
         compiler = (
             *shlex.split(os.environ.get("CC", "cc")),

@@ -43,8 +43,9 @@ from spectrogram_worker.sources.samples import saturation_warnings
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings
+from spectrogram_worker.spectrum.compiled.library import widest_vector
 from spectrogram_worker.spectrum.framing import frame
-from spectrogram_worker.spectrum.power import kernel_name, load_kernel, why_missing, widest_vector
+from spectrogram_worker.spectrum.power import kernel_name, load_kernel, why_missing
 from spectrogram_worker.spectrum.stream import ColumnStream
 from spectrogram_worker.storage.input import open_input
 

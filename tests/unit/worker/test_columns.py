@@ -14,8 +14,8 @@ from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.spectrum.axes import Bins
 from spectrogram_worker.spectrum.columns import ColumnBuilder
-from spectrogram_worker.spectrum.compiled_kernel import VECTORS, widest_vector
-from spectrogram_worker.spectrum.compiled_levels import levels
+from spectrogram_worker.spectrum.compiled.levels import levels
+from spectrogram_worker.spectrum.compiled.library import VECTORS, widest_vector
 from spectrogram_worker.spectrum.framing import frame, frames_of
 from spectrogram_worker.spectrum.power import OPERATIONS
 

@@ -11,17 +11,12 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from spectrogram_worker.contract.kernels import compiled_work_bytes, matrix, radices
+from spectrogram_worker.contract.kernels import compiled_points, compiled_work_bytes, matrix, radices
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
-from spectrogram_worker.spectrum import compiled_kernel
-from spectrogram_worker.spectrum.compiled_kernel import (
-    VECTORS,
-    CompiledKernel,
-    can_compute,
-    is_stale,
-    load_library,
-    widest_vector,
-)
+from spectrogram_worker.spectrum.compiled import library as compiled
+from spectrogram_worker.spectrum.compiled import tables
+from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
+from spectrogram_worker.spectrum.compiled.library import VECTORS, is_stale, load_library, widest_vector
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, why_missing
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
@@ -90,7 +85,7 @@ def test_every_size_is_right_to_its_precision(fft_size: int, is_complex: bool, d
     if plan.fft_size > 2**20:
         plan = plan_of(2**20, is_complex=is_complex, double=double)
     frames = noise(plan, 19 if fft_size < 2**14 else 3, hop=max(1, fft_size // 3))
-    assert can_compute(plan)
+    assert compiled_points(plan.shape)
     assert error_of(plan, frames) < (4e-15 if double else 1e-6)
 
 
@@ -217,7 +212,7 @@ def test_which_plans_are_for_the_compiled_kernel(
         detrend=detrend == "constant",
     )
     framing = frame(2**20, Transform(fft_size=fft_size, hop_size=fft_size), Reduce())
-    assert can_compute(plan) is expected
+    assert bool(compiled_points(plan.shape)) is expected
     assert isinstance(new_kernel(plan, framing), CompiledKernel if expected else ScipyKernel)
 
 
@@ -228,7 +223,7 @@ def test_without_the_library_everything_works_as_before(monkeypatch: pytest.Monk
     transform, reduce = Transform(fft_size=1024, hop_size=300), Reduce(columns=50)
     plan, framing = plan_of(1024, is_complex=is_complex), frame(300_000, transform, reduce)
     with_library = taken(stream(MemoryRecording(samples), transform, reduce))
-    monkeypatch.setattr(compiled_kernel, "load_library", lambda: None)
+    monkeypatch.setattr(compiled, "load_library", lambda: None)
     assert isinstance(new_kernel(plan, framing), ScipyKernel)
     without = taken(stream(MemoryRecording(samples), transform, reduce))
     np.testing.assert_allclose(with_library, without, atol=1e-3)
@@ -262,27 +257,27 @@ def test_kernels_of_one_plan_share_their_tables_and_the_last_takes_them_along() 
     plan = plan_of(1024, is_complex=True)
     kernels = [CompiledKernel(plan, library()) for _ in range(2)]
     assert kernels[0]._tables is kernels[1]._tables
-    assert plan in compiled_kernel._tables
+    assert plan in tables._shared
     kernels.clear()
-    assert plan not in compiled_kernel._tables
+    assert plan not in tables._shared
 
 
 def test_a_library_that_is_not_there_or_none_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "kernel.so").write_bytes(b"no library")
     for name in ("kernel.so", "missing.so"):
-        monkeypatch.setattr(compiled_kernel, "LIBRARY", tmp_path / name)
+        monkeypatch.setattr(compiled, "LIBRARY", tmp_path / name)
         assert load_library.__wrapped__() is None
 
 
 def test_a_library_of_other_sources_is_refused_with_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """It may understand other calls: after a change of the sources in a checkout it ended the process."""
-    folder = shutil.copytree(compiled_kernel.LIBRARY.parent, tmp_path / "kernel")
-    monkeypatch.setattr(compiled_kernel, "LIBRARY", folder / "kernel.so")
+    folder = shutil.copytree(compiled.LIBRARY.parent, tmp_path / "kernel")
+    monkeypatch.setattr(compiled, "LIBRARY", folder / "kernel.so")
     for found in (load_library, is_stale):
-        monkeypatch.setattr(compiled_kernel, found.__name__, found.__wrapped__)
+        monkeypatch.setattr(compiled, found.__name__, found.__wrapped__)
     plan = plan_of(64, is_complex=True)
     assert why_missing(plan) is None
     with (folder / "plan.h").open("a") as file:
         file.write("/* changed */\n")
-    assert compiled_kernel.load_library() is None
+    assert compiled.load_library() is None
     assert why_missing(plan) == "The compiled kernel was built from other sources, install the worker again"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.errors import WorkerError
-from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel, load_library
+from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
+from spectrogram_worker.spectrum.compiled.library import load_library
 from spectrogram_worker.spectrum.power import PowerKernel, PowerPlan
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
 

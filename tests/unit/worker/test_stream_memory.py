@@ -15,7 +15,7 @@ from unit.worker.recordings import open_raw
 from unit.worker.signals import stream
 from spectrogram_worker.contract.memory import Known, plan_memory
 from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Transform
-from spectrogram_worker.spectrum.power import widest_vector
+from spectrogram_worker.spectrum.compiled.library import widest_vector
 import numpy, scipy.fft
 
 def status(key):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.waiting import wait_until
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.spectrum.compiled_kernel import CompiledKernel
+from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 from spectrogram_worker.spectrum.items import ItemWorker
 from unit.worker.signals import MemoryRecording, stream, taken
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spectrogram_worker.contract import ExitCode
-from spectrogram_worker.spectrum import compiled_kernel
+from spectrogram_worker.spectrum.compiled.library import load_library
 from unit.worker.jobs import document
 from unit.worker.worker_process import (
     ALL,
@@ -105,7 +105,7 @@ atexit.register(lambda: Path({str(names)!r}).write_text("\\n".join(sys.modules))
         *("digital_rf", "h5py", "sigmf", "soundfile", "matplotlib.pyplot"),
     }
     assert ("matplotlib" in loaded) == ("png" in formats)
-    assert "scipy" not in loaded or not compiled_kernel.load_library()
+    assert "scipy" not in loaded or not load_library()
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", "x" * 40_000, '{"job": 5, "folders": []}'])

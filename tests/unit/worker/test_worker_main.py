@@ -105,7 +105,7 @@ def test_the_manifest_tells_the_whole_story(tmp_path: Path, recording: Path) -> 
 
 @pytest.mark.usefixtures("recording")
 def test_an_installation_without_the_compiled_kernel_says_so(tmp_path: Path) -> None:
-    patch = "from spectrogram_worker.spectrum import compiled_kernel; compiled_kernel.load_library = lambda: None"
+    patch = "from spectrogram_worker.spectrum.compiled import library; library.load_library = lambda: None"
     ended = run(tmp_path, patch=patch)
     ended.assert_orderly(ExitCode.DONE)
     warning = "No compiled kernel is installed: scipy.fft takes some times longer"

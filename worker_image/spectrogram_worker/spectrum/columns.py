@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.axes import Bins, Column
-from spectrogram_worker.spectrum.compiled_levels import can_compute, levels
+from spectrogram_worker.spectrum.compiled.levels import can_compute, levels
 from spectrogram_worker.spectrum.power import OPERATIONS
 
 _DECIBELS = 10 / math.log(10)

@@ -17,6 +17,7 @@ from spectrogram_worker.contract.kernels import KernelName, compiled_points
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
 from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.spectrum.compiled import library
 
 OPERATIONS: dict[Reduction, np.ufunc] = {
     Reduction.MAX: np.maximum,
@@ -150,17 +151,8 @@ def require_large_enough(
             )
 
 
-def widest_vector() -> int:
-    """Bytes of the widest vectors that the compiled kernel can use here; 0 where it was not built."""
-    from spectrogram_worker.spectrum import compiled_kernel
-
-    return compiled_kernel.widest_vector()
-
-
 def _library_for(plan: PowerPlan) -> ctypes.CDLL | None:
-    from spectrogram_worker.spectrum import compiled_kernel
-
-    return compiled_kernel.load_library() if compiled_kernel.can_compute(plan) else None
+    return library.load_library() if compiled_points(plan.shape) else None
 
 
 def kernel_name(plan: PowerPlan) -> KernelName:
@@ -170,27 +162,25 @@ def kernel_name(plan: PowerPlan) -> KernelName:
 
 def why_missing(plan: PowerPlan) -> str | None:
     """Why the compiled kernel, although it is for this plan, is not used; None where it is, or is not for it."""
-    from spectrogram_worker.spectrum import compiled_kernel
-
-    if not compiled_kernel.can_compute(plan) or compiled_kernel.load_library() is not None:
+    if not compiled_points(plan.shape) or library.load_library() is not None:
         return None
-    if compiled_kernel.is_stale():
+    if library.is_stale():
         return "The compiled kernel was built from other sources, install the worker again"
     return "No compiled kernel is installed"
 
 
 def load_kernel(transform: Transform, *, is_complex: bool) -> None:
     """Load the library that a transform's kernel needs, so that it is there when the use of memory is looked at."""
-    if not (compiled_points(frame_shape(transform, is_complex=is_complex)) and widest_vector()):
+    if not (compiled_points(frame_shape(transform, is_complex=is_complex)) and library.widest_vector()):
         from spectrogram_worker.spectrum import scipy_kernel  # noqa: F401 - 0.1 s and 40 MB, which few jobs need
 
 
 def new_kernel(plan: PowerPlan, framing: Framing) -> PowerKernel:
     """A kernel for one thread."""
-    if (library := _library_for(plan)) is not None:
-        from spectrogram_worker.spectrum import compiled_kernel
+    if (compiled := _library_for(plan)) is not None:
+        from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 
-        return compiled_kernel.CompiledKernel(plan, library)
+        return CompiledKernel(plan, compiled)
     from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
 
     return ScipyKernel(plan, batch_blocks=framing.batch_blocks, frames=framing.batch_frames)

@@ -1,6 +1,6 @@
 /* The compiled kernel: window, Fourier transform, |X|² and reduction of frames in one go.
 
-   compiled_kernel.py says what it computes, scipy_kernel.py is its reference. Plain C with GCC's vectors, so that the same
+   compiled/kernel.py says what it computes, scipy_kernel.py is its reference. Plain C with GCC's vectors, so that the same
    text is compiled for AVX-512, AVX2, NEON and whatever else there is, in single and in double precision. What is
    computed, and in which order, never depends on the number of lanes, and contraction to fused multiply-add must be off
    (build_kernel.py): so the result is the same, bit by bit, on every machine. */
@@ -37,7 +37,7 @@
 #pragma GCC pop_options
 #endif
 
-/* What tells these sources from others; kernel_sources.py computes it. */
+/* What tells these sources from others; compiled/sources.py computes it. */
 const char *source_hash(void)
 {
     return SOURCE_HASH;

@@ -1,4 +1,4 @@
-/* What is the same for all frames of a job; `_Plan` in compiled_kernel.py. Tables hold numbers of the plan's precision,
+/* What is the same for all frames of a job; `Plan` in compiled/structures.py. Tables hold numbers of the plan's precision,
    complex ones in two planes, real parts and then imaginary parts, where it says nothing else. */
 
 enum operation { SUM = 0, MAXIMUM = 1, MINIMUM = 2 };
@@ -35,7 +35,7 @@ struct frames {
     const int64_t *blocks;  /* (frames): the block of each; those of a block follow each other */
 };
 
-/* Samples that lie in files as numbers of one kind in this machine's byte order; `_FileSamples` in compiled_kernel.py. */
+/* Samples that lie in files as numbers of one kind in this machine's byte order; `FileSamples` in compiled/structures.py. */
 enum number { INT_8, UINT_8, INT_16, FLOAT_32, FLOAT_64 };
 
 struct file_range {
@@ -54,7 +54,7 @@ struct file_samples {
     int32_t padded;  /* whether the least integer may stand for a sample that is missing */
 };
 
-/* Columns of which all blocks are there; `_Columns` in compiled_levels.py. Strides count numbers. */
+/* Columns of which all blocks are there; `Columns` in compiled/structures.py. Strides count numbers. */
 struct columns {
     int64_t count;
     int64_t rows;              /* blocks of each */

@@ -8,30 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.spectrum.compiled_kernel import OPERATIONS, load_library
-
-_MOST_SLICES = 2
-
-
-class _Columns(ctypes.Structure):
-    """`struct columns` in kernel/plan.h."""
-
-    _fields_ = (
-        ("count", ctypes.c_int64),
-        ("rows", ctypes.c_int64),
-        ("row_stride", ctypes.c_int64),
-        ("reductions", ctypes.c_int64),
-        ("reduction_stride", ctypes.c_int64),
-        ("operations", ctypes.c_void_p),
-        ("scales", ctypes.c_void_p),
-        ("slices", ctypes.c_int64),
-        ("slice", (ctypes.c_int64 * 2) * _MOST_SLICES),
-    )
+from spectrogram_worker.spectrum.compiled import library
+from spectrogram_worker.spectrum.compiled.structures import MOST_SLICES, OPERATIONS, Columns
 
 
 def can_compute(slices: Sequence[slice]) -> bool:
     """Whether the library is there, and takes so many slices of the bins."""
-    return load_library() is not None and len(slices) <= _MOST_SLICES
+    return library.load_library() is not None and len(slices) <= MOST_SLICES
 
 
 def levels(
@@ -48,15 +31,15 @@ def levels(
     frames: (columns,) what each mean is of. slices: the bins that are kept, F in all. offsets: (F,) dB to add, of the
     power's type. vector: bytes of a vector, which changes no bit. Zero power is −inf, a column without frames anything.
     """
-    library = load_library()
-    assert library is not None
+    loaded = library.load_library()
+    assert loaded is not None
     result = np.empty((columns, len(reductions), len(offsets)), np.float32)
     operations = np.array([OPERATIONS[reduction] for reduction in reductions], np.int32)
     scales = 1 / np.maximum(frames, 1)
     rows, steps = len(power) // columns, [stride // power.itemsize for stride in power.strides]
     assert steps[2] == 1
     kept = [(each.start, each.stop - each.start) for each in slices]
-    c_columns = _Columns(
+    c_columns = Columns(
         count=columns,
         rows=rows,
         row_stride=steps[0],
@@ -68,9 +51,9 @@ def levels(
     )
     for number, place in enumerate(kept):
         c_columns.slice[number][:] = place
-    library.levels(
+    loaded.levels(
         ctypes.byref(c_columns),
-        library.widest() if vector is None else vector,
+        loaded.widest() if vector is None else vector,
         power.dtype == np.float64,
         power.ctypes.data,
         offsets.ctypes.data,
