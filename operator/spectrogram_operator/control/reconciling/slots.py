@@ -158,6 +158,9 @@ class Slots:
         return line_of(job, pool), memory_bytes
 
     def _place(self, job: Job) -> None:
+        known = self._store.job(job.key)
+        if known is None or known.uid != job.uid:
+            return  # deleted while it was looked at: nobody would give back what it is promised now
         found = contender(job, self._clock(), self._policy_of(job.namespace))
         if found is not None and not found.active and not self._may_start(job.namespace):
             found = None

@@ -114,6 +114,16 @@ def test_a_job_that_is_deleted_or_suspended_leaves_the_line_and_its_slot() -> No
     assert line.woken == ["radio/first", "radio/second", "radio/third"]
 
 
+def test_a_job_that_is_deleted_while_it_is_looked_at_is_promised_nothing() -> None:
+    line = Line()
+    line.submit("first")
+    first = line.job("first")
+    line.store.lose_job("radio/first", "uid-first")
+    assert not line.slots.turn(first).granted
+    line.submit("second")
+    assert line.slots.turn(line.job("second")).granted
+
+
 def test_who_asks_is_not_woken_for_what_it_is_told() -> None:
     line = Line()
     line.submit("first", suspend=True)
