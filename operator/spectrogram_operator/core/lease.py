@@ -6,7 +6,7 @@ long as it promised to change it, by the clock of whoever looks on. So clocks ma
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -91,10 +91,12 @@ def decide(sight: Sight, identity: str, now: float, own_seconds: float) -> Move:
 
 
 def renewed(sight: Sight, identity: str, seconds: int, clock: datetime) -> Lease:
-    """The record by which an operator takes the lease, or keeps it."""
-    time, lease = clock.isoformat(timespec="microseconds").replace("+00:00", "Z"), sight.lease
+    """The record by which an operator takes the lease, or keeps it: another one than before, whatever the clock says."""
+    time, lease = _written(clock), sight.lease
     if lease is None:
         return Lease(holder=identity, seconds=seconds, acquired=time, renewed=time)
+    if lease.holder == identity and lease.renewed == time:  # the clock was set back: the same would be no news
+        time = _written(clock + timedelta(microseconds=1))
     if lease.holder == identity:
         return replace(lease, seconds=seconds, renewed=time)
     transitions = lease.transitions + 1
@@ -104,3 +106,8 @@ def renewed(sight: Sight, identity: str, seconds: int, clock: datetime) -> Lease
 def released(lease: Lease) -> Lease:
     """The record by which its holder gives it up: whoever looks next takes it at once."""
     return replace(lease, holder="", seconds=1)
+
+
+def _written(clock: datetime) -> str:
+    """A time as the API server keeps it in leases."""
+    return clock.isoformat(timespec="microseconds").replace("+00:00", "Z")

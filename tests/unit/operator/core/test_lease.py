@@ -59,6 +59,11 @@ def test_a_lease_is_taken_kept_and_given_up() -> None:
     assert renewed(Sight(None, 0.0), ME, 40, NOON) == replace(taken, transitions=0, version="")
 
 
+def test_a_renewal_is_news_though_the_clock_was_set_back_by_as_long_as_it_took() -> None:
+    before = see(None, replace(HELD, renewed="2026-11-29T12:00:00.000000Z"), 0.0)
+    assert see(before, renewed(before, OTHER, HELD.seconds, NOON), 90.0).since == 90.0
+
+
 leases = st.builds(
     Lease,
     holder=st.sampled_from(["", ME, OTHER]),
