@@ -78,8 +78,9 @@ def test_growth_that_would_pass_the_limit_before_the_next_look_is_stopped_below_
 
 
 def test_one_jump_alone_is_no_growth_that_lasts() -> None:
-    judgement = judge(looks(10, 10, 10, 90), THRESHOLD)
-    assert (judgement.stop, judgement.wait) == (False, SHORTEST_WAIT)
+    for apart in (LONGEST_WAIT, 0.05):  # 16 % in each hundredth of a second, if it lasted
+        judgement = judge(looks(10, 10, 10, 90, apart=apart), THRESHOLD)
+        assert (judgement.stop, judgement.wait) == (False, SHORTEST_WAIT)
 
 
 def test_one_peak_above_the_threshold_is_looked_at_again_and_not_stopped() -> None:

@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ import pytest
 
 from harness.waiting import wait_until
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.guards.growth import LONGEST_WAIT, SHORTEST_WAIT
 from spectrogram_worker.guards.memory import MemoryGauge, MemoryUse, ProcessMemory
 from spectrogram_worker.guards.safeguard import Safeguard
 from spectrogram_worker.guards.stop import Stop, StopRequest, stop_on_signals
@@ -246,6 +247,36 @@ def test_the_thread_survives_an_error(stage: Stage, caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
         "Job team/fm-band: The safeguard goes on after an error: a bug"
     ]
+
+
+class Waits:
+    """In place of the event that ends the thread: it lasts for some looks, and says how long the thread waited."""
+
+    def __init__(self, stage: Stage, percents: Sequence[float]) -> None:
+        self.stage, self.left, self.seconds = stage, list(percents), list[float]()
+
+    def wait(self, seconds: float) -> bool:
+        self.seconds.append(seconds)
+        self.stage.now += seconds
+        if self.left:
+            self.stage.gauge.percent = self.left.pop(0)
+            return False
+        return True
+
+    def is_set(self) -> bool:
+        return False
+
+
+def test_the_thread_looks_as_soon_as_growth_asks_for_it(stage: Stage) -> None:
+    safeguard = stage.safeguard()
+    waits = Waits(stage, [10, 10, 50, 80, 80, 80, 80, 80])
+    safeguard._finished = waits  # type: ignore[assignment]
+    safeguard._run()
+    calm, after_a_jump, after_more = waits.seconds[:3], waits.seconds[3], waits.seconds[4]
+    assert calm == [LONGEST_WAIT] * 3
+    assert SHORTEST_WAIT <= after_more < after_a_jump < LONGEST_WAIT
+    assert waits.seconds[-1] == LONGEST_WAIT
+    assert stage.code is None
 
 
 def test_the_thread_looks_by_itself_and_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -75,6 +75,7 @@ async def test_enough_of_them_correct_and_outlive_the_operator() -> None:
     assert first.policy(NAMESPACE).memory_corrections == {"Auto.small": 1.45}
     await first.save()
     assert maps.writes == 1
+    assert first.policy("others") == Policy(), "what one namespace took concerns no other"
 
     second = Corrections(Policy(), maps)
     assert second.policy(NAMESPACE) == Policy()
@@ -143,6 +144,7 @@ async def test_without_the_right_estimates_stand_and_it_is_said_once(caplog: pyt
     for _ in range(3):
         await corrections.save()
     assert corrections.policy(NAMESPACE) == Policy()
+    assert len(corrections._unsaved[NAMESPACE]) == 1000, "what is not kept must not pile up"
     assert [record.getMessage() for record in caplog.records if "is not kept" in record.getMessage()] == [
         "What jobs of radio took of memory is not kept: 403 Forbidden: configmaps is forbidden"
     ]

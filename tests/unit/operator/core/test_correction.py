@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spectrogram_operator.api.spec import QueueName
@@ -60,6 +60,17 @@ def test_what_an_attempt_says(attempt: Attempt, percent: int | None) -> None:
     assert report_of(attempt, PLANNED) == percent
 
 
+def test_no_attempt_says_more_than_twice_the_estimate() -> None:
+    assert report_of(ended("OOMKilled", RetryClass.ZOMBIE, None), PLANNED // 8) == 200
+
+
+def test_of_more_than_a_window_the_newest_are_kept() -> None:
+    reports: Any = {}
+    for percent in range(1, WINDOW + 4):
+        reports = with_report(reports, "Auto.small", percent)
+    assert reports["Auto.small"] == tuple(range(4, WINDOW + 4))
+
+
 @pytest.mark.parametrize("count", range(WINDOW + 1))
 def test_no_single_report_moves_it(count: int) -> None:
     assert factor([*[100] * count, 200]) == 1.0
@@ -73,6 +84,8 @@ def test_two_in_twenty_do_and_few_never() -> None:
 
 
 @given(percents)
+@example([1] * WINDOW)
+@example([200] * WINDOW)
 def test_it_only_adds_and_doubles_at_most(found: list[int]) -> None:
     assert 1.0 <= factor(found) <= 2.0
     assert factor(reversed(found)) == factor(found)

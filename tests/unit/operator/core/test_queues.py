@@ -305,6 +305,19 @@ def test_a_job_that_waits_for_its_claim_is_not_in_the_way() -> None:
     assert contender(build_job(play.status), START, Policy()) is None
 
 
+def test_a_job_in_line_wants_what_its_next_attempt_will_ask_for() -> None:
+    play = Play()
+    first = contender(build_job(), START, Policy())
+    play.run("exit-82-memory-error")
+    again = contender(build_job(play.status), START + timedelta(hours=1), Policy())
+    assert first is not None
+    assert again is not None
+    assert (first.memory_bytes, again.memory_bytes) == (1024 * MEBIBYTE, 1536 * MEBIBYTE)
+    small = contender(build_job(resources={"memory": "auto"}), START, Policy())
+    assert small is not None
+    assert small.memory_bytes < 256 * MEBIBYTE
+
+
 @pytest.mark.parametrize("spec", [{}, {"suspend": True}, {"cancelled": True}])
 def test_a_job_with_an_attempt_takes_a_slot_until_the_attempt_is_judged(spec: dict[str, Any]) -> None:
     play = Play()
