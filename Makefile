@@ -56,6 +56,11 @@ bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, libros
 bench-operator: $(VENV)/installed ## the operator with many jobs, beside native Jobs; ONLY=ROW for one row, BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench_operator $(BENCH) $(ONLY)
 
+bench-memory: $(VENV)/installed ## what forty varied jobs ask for and take on a real node, with fixed memory and memory: auto (Debian, as root); ONLY=JOB for one
+	@PYTHONPATH=tests $(BIN)/python -m harness.binaries
+	@PYTHONPATH=tests $(BIN)/python -m harness.installation
+	@PYTHONPATH=tests $(BIN)/python -m harness.network run -- $(BIN)/python -m benchmarks.bench_memory $(ONLY)
+
 ifdef REGISTRY
 images: ## build both images and push them to REGISTRY=…; without it, as archives that docker, podman and containerd load
 	$(BUILDER) build --file Dockerfile.operator --build-arg VERSION=$(TAG) --tag "$(REGISTRY)/spectrogram-operator:$(TAG)" .
@@ -109,4 +114,4 @@ $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint planted model storm kueue compatibility bench bench-operator images cluster cluster-down crds chart metrics reference faults lock
+.PHONY: help demo test lint planted model storm kueue compatibility bench bench-operator bench-memory images cluster cluster-down crds chart metrics reference faults lock
