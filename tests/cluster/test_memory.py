@@ -37,15 +37,15 @@ def test_what_workers_took_is_kept_and_corrects_the_next_ones(learning: Workspac
     learning.play(pod, succeeded(pod))
     learning.wait_for_end("first")
     kept = wait_until(lambda: learning.api.find("configmaps", CONFIG_MAP), what="what the worker took")
-    assert (limit(pod), kept["data"]) == ("176Mi", {"Auto.small": "133"})  # it claimed more than its limit
+    assert (limit(pod), kept["data"]) == ("128Mi", {"Auto.small": "126"})  # it claimed more than its limit
     operator.stop()
 
     learning.api.patch("configmaps", CONFIG_MAP, {"data": {"Auto.small": "150 " * 8, "Raw.large": "rubbish"}})
     learning.operator(**LEARNING).start()
     learning.submit("second", **AUTO)
     pod = learning.start("second")
-    assert limit(pod) == "256Mi"
+    assert limit(pod) == "192Mi"
     learning.play(pod, succeeded(pod))
     learning.wait_for_end("second")
-    words = "150 " * 8 + "193"
+    words = "150 " * 8 + "189"
     wait_until(lambda: learning.api.get("configmaps", CONFIG_MAP)["data"] == {"Auto.small": words}, what="one more")

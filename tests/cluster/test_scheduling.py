@@ -70,7 +70,7 @@ def test_a_job_that_leaves_its_memory_to_the_operator_asks_for_its_estimate(work
         assert worker["resources"]["requests"]["memory"] == worker["resources"]["limits"]["memory"]
         limits[name] = worker["resources"]["limits"]["memory"]
 
-    assert limits == {"usual": "176Mi", "sized": "256Mi", "every-frame": "1Gi", "large": "176Mi"}
+    assert limits == {"usual": "128Mi", "sized": "256Mi", "every-frame": "1Gi", "large": "128Mi"}
 
 
 def test_memory_that_no_pool_has_is_refused_in_words(workspace: Workspace) -> None:

@@ -24,7 +24,7 @@ from spectrogram_operator.cli.settings_file import settings_of, with_settings_fi
 from spectrogram_operator.cli.summary import dataset_facts
 from spectrogram_operator.cli.texts import document, titled
 from spectrogram_operator.cli.units import duration
-from spectrogram_operator.core.building.estimate import enough_for
+from spectrogram_operator.core.building.estimate import enough_for, unseen
 from spectrogram_operator.core.building.podspec import time_limits, worker_document
 from spectrogram_operator.core.building.sizing import (
     attempt_cpu,
@@ -34,7 +34,6 @@ from spectrogram_operator.core.building.sizing import (
     refused_memory,
     transform_threads,
 )
-from spectrogram_operator.core.building.stores import is_in_bucket
 from spectrogram_operator.core.policy import Policy
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.document import ENVIRONMENT_VARIABLE, Folders
@@ -148,15 +147,15 @@ def _dataset_bytes(spec: SpectrogramJobSpec, measured: Measured | None) -> int |
 
 
 def _known(spec: SpectrogramJobSpec, measured: Measured | None, policy: Policy) -> Known:
-    is_remote = is_in_bucket(spec.input, policy)
+    known = unseen(spec, policy)
     if measured is None:
-        return Known(format=spec.input.format, is_remote=is_remote)
-    return Known(
+        return known
+    return replace(
+        known,
         format=measured.format,
         samples=measured.dataset.samples,
         is_complex=measured.is_complex,
         is_compressed=measured.is_compressed,
-        is_remote=is_remote,
         kept_bins=measured.kept_bins,
     )
 

@@ -16,6 +16,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
+from spectrogram_worker.contract.document import WorkerDocument
+from spectrogram_worker.contract.memory import Known, plan_memory
+from spectrogram_worker.contract.parameters import InputFormat
 from unit.worker.jobs import document
 from unit.worker.recordings import FIRST_SAMPLE, RATE, write_center_frequencies, write_digital_rf, write_sigmf
 from unit.worker.worker_process import start, wait
@@ -23,6 +26,13 @@ from unit.worker.worker_process import start, wait
 MEBI = 2**20
 Fields = dict[str, Any]
 LOWEST, HIGHEST = 0.7, 1.0
+_FORMATS = {
+    "drf": InputFormat.DIGITAL_RF,
+    "sigmf": InputFormat.SIGMF,
+    "numpy": InputFormat.NUMPY,
+    "wav": InputFormat.AUDIO,
+    "flac": InputFormat.AUDIO,
+}
 HEADING = (
     f"{'input':>14} {'fft':>8} {'hop':>7} {'samples':>9} {'columns':>7}  {'formats':18}"
     f"  {'peak MB':>7} {'estimate':>8}  ratio"
@@ -42,6 +52,12 @@ class Case:
     threads: int = 2
     precision: str = "single"
     reductions: tuple[str, ...] = ("max", "mean")
+
+    @property
+    def format(self) -> InputFormat:
+        """What the job may name."""
+        kind = self.input.partition(" ")[0]
+        return _FORMATS.get(kind, InputFormat.RAW)
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -215,3 +231,9 @@ def test_the_peak_is_between_seven_tenths_and_all_of_the_estimate(
         f"  {peak / 1e6:7.1f} {estimate / 1e6:8.1f}  {peak / estimate:.2f}"
     )
     assert LOWEST <= peak / estimate <= HIGHEST
+    parsed = WorkerDocument.model_validate(content)
+    for format in (InputFormat.AUTO, case.format):
+        unseen = plan_memory(
+            parsed.transform, parsed.reduce, parsed.output, Known(format=format), threads=parsed.limits.threads
+        )
+        assert peak <= unseen.total, "what the operator asks for, which has seen no worker, must be enough"

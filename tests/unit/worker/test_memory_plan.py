@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from spectrogram_worker.contract.framing import FrameShape
 from spectrogram_worker.contract.kernels import scipy_kernel_bytes
-from spectrogram_worker.contract.memory import Known, MemoryPlan, plan_memory
+from spectrogram_worker.contract.memory import CACHED_BLOCK_BYTES, Known, MemoryPlan, plan_memory
 from spectrogram_worker.contract.parameters import InputFormat, OutputSelection, Reduce, Transform
+from spectrogram_worker.storage.bucket import TRANSFER_THREADS
 
 NPZ = OutputSelection(formats=("npz",))
 FORMATS = [format for format in InputFormat if format is not InputFormat.AUTO]
@@ -106,6 +107,20 @@ def test_compressed_digital_rf_takes_more_to_read() -> None:
         plan(Known(format=InputFormat.DIGITAL_RF, is_compressed=compressed)) for compressed in (True, False)
     )
     assert compressed.reader >= plain.reader + 2**20
+
+
+def test_large_frames_take_room_before_the_transform() -> None:
+    """Window, frequencies and bins: a worker of 2²⁰ points had 33 MB more of them than one of 1024."""
+    small, large = (plan(Known(is_complex=True), fft_size=size).process for size in (1024, 2**20))
+    assert large - small >= 33_000_000
+
+
+def test_a_bucket_takes_its_client_and_copies_on_their_way() -> None:
+    here, remote, sent = (
+        plan(Known(format=InputFormat.DIGITAL_RF, **known)) for known in ({}, {"is_remote": True}, {"to_bucket": True})
+    )
+    assert remote.process == sent.process >= here.process + 25_000_000, "boto3 and its client"
+    assert (here.metadata, remote.metadata, sent.metadata) == (0, TRANSFER_THREADS * CACHED_BLOCK_BYTES, 0)
 
 
 def test_a_remote_recording_is_read_ahead() -> None:

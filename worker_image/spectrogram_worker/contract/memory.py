@@ -7,7 +7,7 @@ worker asks with what it has found. Every part is bounded by the parameters: non
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, frame_shape, framing_of
+from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS, FrameShape, frame_shape, framing_of
 from spectrogram_worker.contract.kernels import (
     LARGEST_VECTOR,
     compiled_kernel_bytes,
@@ -38,7 +38,7 @@ INFLATED_PIECES = 8
 """What a reader of compressed Digital RF keeps of what it has inflated."""
 CACHED_BLOCK_BYTES = 4 * 2**20
 FETCHING_THREADS = 4
-"""How remote files are read ahead: in blocks of so many bytes, by so many threads."""
+"""How remote files are read ahead, or copied to scratch: in blocks of so many bytes, by so many threads."""
 ITEMS_PER_THREAD = 2
 CHUNK_BYTES = 4 * 2**20
 FILE_BUFFER_BYTES = 256 * 1024
@@ -59,19 +59,24 @@ _CELL_WORK_BYTES = 16
 """For each bin while the mean of cells is made: the power of a column in float64, and how many bins each stands for."""
 REST_BYTES = 8_000_000
 """What no part counts: modules that libraries load late, and freed memory that the allocator keeps (measured: 2 to 7 MB)."""
-_PROCESS_BYTES = 60_000_000
-_LIBRARY_BYTES = 20_000_000
-"""The worker itself, and each large library that a job needs, before there is one to look at: the most that is likely.
-Workers whose jobs wrote .npz had 35 to 45 MB before their transform."""
+_PROCESS_BYTES = 40_000_000
+_LIBRARY_BYTES = 8_000_000
+_SCIPY_BYTES = 14_000_000
+_BUCKET_BYTES = 32_000_000
+"""The worker itself before its transform, what HDF5 or audio files, scipy's FFT and a bucket's client add, before there
+is a worker to look at (measured: 32, 1 to 4, 12 and 25 MB)."""
+_POINT_BYTES = 40
+"""For each point of a frame, what is made before the transform and kept: window, frequencies, bins (measured: 32)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What is known beside the job's parameters; None where it is not.
 
-    samples: of the selected range. kept_bins: of a column. vector: bytes of the processor's vectors, 0 where
-    there is no compiled kernel. process, metadata: what the worker takes before the transform, and what reading
-    the recording's metadata took beside it. read_ahead: bytes that the cache of a remote file takes.
+    is_remote: the recording is in a bucket; to_bucket: results go to one. samples: of the selected range. kept_bins: of
+    a column. vector: bytes of the processor's vectors, 0 where there is no compiled kernel. process, metadata: what the
+    worker takes before the transform, and what reading the recording's metadata took beside it. read_ahead: bytes that
+    the cache of a remote file takes.
     """
 
     format: InputFormat = InputFormat.AUTO
@@ -79,6 +84,7 @@ class Known:
     is_complex: bool | None = None
     is_compressed: bool | None = None
     is_remote: bool = False
+    to_bucket: bool = False
     kept_bins: int | None = None
     vector: int | None = None
     process: int | None = None
@@ -168,8 +174,8 @@ def plan_memory(
     made = 2 * shape.power_bytes * blocks * reductions * shape.bins + _AXIS_BYTES * framing.columns
     bins = shape.bins if known.kept_bins is None else known.kept_bins
     return MemoryPlan(
-        process=_process(known, output, uses_scipy=not is_compiled) if known.process is None else known.process,
-        metadata=known.metadata or 0,
+        process=_process(known, output, shape, uses_scipy=not is_compiled) if known.process is None else known.process,
+        metadata=_copying(known) if known.metadata is None else known.metadata,
         reader=threads * _reader(known),
         read_ahead=_read_ahead(known, threads) if known.read_ahead is None else known.read_ahead,
         kernel=threads * kernel + shared,
@@ -214,10 +220,12 @@ def _samples(transform: Transform, reduce: Reduce, known: int | None) -> int:
     return (frames - 1) * transform.hop_size + transform.window_length
 
 
-def _process(known: Known, output: OutputSelection, *, uses_scipy: bool) -> int:
-    """The worker with the libraries that it needs: for HDF5, for audio files and for scipy's FFT."""
-    libraries = uses_scipy + (OutputFormat.HDF5 in output.formats or known.format in _WITH_LIBRARY)
-    return _PROCESS_BYTES + _LIBRARY_BYTES * libraries
+def _process(known: Known, output: OutputSelection, shape: FrameShape, *, uses_scipy: bool) -> int:
+    """The worker with the libraries that it needs, and with what it makes before the transform."""
+    needs_library = OutputFormat.HDF5 in output.formats or known.format in _WITH_LIBRARY
+    libraries = _LIBRARY_BYTES * needs_library + _SCIPY_BYTES * uses_scipy
+    client = _BUCKET_BYTES * (known.is_remote or known.to_bucket)
+    return _PROCESS_BYTES + libraries + client + _POINT_BYTES * shape.fft_size
 
 
 _WITH_LIBRARY = (InputFormat.AUTO, InputFormat.DIGITAL_RF, InputFormat.AUDIO)
@@ -240,6 +248,11 @@ def cache_bytes(blocks: int) -> int:
     """The memory of a cache that keeps so many blocks, with those that it let go of and that are still being fetched or
     read."""
     return (blocks + FETCHING_THREADS) * CACHED_BLOCK_BYTES
+
+
+def _copying(known: Known) -> int:
+    """What is on its way from a bucket to scratch, before there is a worker that has seen the recording."""
+    return FETCHING_THREADS * CACHED_BLOCK_BYTES if known.is_remote else 0
 
 
 def _read_ahead(known: Known, threads: int) -> int:

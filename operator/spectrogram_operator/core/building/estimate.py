@@ -9,7 +9,7 @@ from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.core.building.stores import is_in_bucket
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 from spectrogram_worker.contract.memory import CHUNKED_READ_BYTES, HIGH_SHARE, READ_BYTES, Known, plan_memory
-from spectrogram_worker.contract.parameters import InputFormat, OutputSelection, Reduce, Reduction, Transform
+from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Reduction, Transform
 
 STEP = 16 * MEBIBYTE
 
@@ -25,11 +25,16 @@ def planned_peak(spec: SpectrogramJobSpec, threads: int, policy: Policy) -> int 
         spec.transform,
         spec.reduce,
         OutputSelection(formats=spec.output.formats, image=spec.output.image),
-        spec.input.format,
-        is_remote=is_in_bucket(spec.input, policy),
+        unseen(spec, policy),
         threads=threads,
         read_bytes=CHUNKED_READ_BYTES if spec.chunking.applies_to(0) else READ_BYTES,
     )
+
+
+def unseen(spec: SpectrogramJobSpec, policy: Policy) -> Known:
+    """What is known of the job's recording while nobody has looked at it."""
+    is_remote, to_bucket = is_in_bucket(spec.input, policy), is_in_bucket(spec.output, policy)
+    return Known(format=spec.input.format, is_remote=is_remote, to_bucket=to_bucket)
 
 
 def enough_for(peak: int) -> int:
@@ -39,15 +44,7 @@ def enough_for(peak: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _planned_peak(
-    transform: Transform,
-    reduce: Reduce,
-    output: OutputSelection,
-    format: InputFormat,
-    *,
-    is_remote: bool,
-    threads: int,
-    read_bytes: int,
+    transform: Transform, reduce: Reduce, output: OutputSelection, known: Known, *, threads: int, read_bytes: int
 ) -> int:
     """Asked at each look at a job that waits, and most jobs of a queue are alike."""
-    known = Known(format=format, is_remote=is_remote)
     return plan_memory(transform, reduce, output, known, threads=threads, read_bytes=read_bytes).total

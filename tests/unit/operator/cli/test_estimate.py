@@ -39,7 +39,7 @@ def test_it_measures_what_a_run_reads(tmp_path: Path) -> None:
     (dataset,) = [line.split(maxsplit=1)[1] for line in ran if line.startswith("Dataset ")]
     assert lines["Recording"] == f"Raw, {dataset}"
     assert lines["Queue"] == "default"
-    assert lines["Memory"].endswith("of 1Gi (11%, low)")
+    assert lines["Memory"].endswith("of 1Gi (9%, low)")
     assert lines["Time"] == "it stops in order after 10 min 0 s, its pod is killed after 15 min 0 s"
 
 
@@ -51,7 +51,7 @@ def test_for_programs(tmp_path: Path) -> None:
             [job_body("whole", input=short), job_body("missing", input=RECORDING | {"claimName": "none"})]
         )
     )
-    limits = {"CELERY_WORKER_MAX_MEMORY_PER_CHILD": str(160 * 2**20), "CELERY_TASK_TIME_LIMIT": "1000"}
+    limits = {"CELERY_WORKER_MAX_MEMORY_PER_CHILD": str(128 * 2**20), "CELERY_TASK_TIME_LIMIT": "1000"}
     done = spectrogram("estimate", file, "-o", "json", **limits)
     measured, unmeasured = json.loads(done.stdout)
     assert measured["dataset"]["samples"] == 100_000
@@ -59,7 +59,7 @@ def test_for_programs(tmp_path: Path) -> None:
         "input.range reaches 1 samples past the end of the recording (100000 samples): it is clipped to 100000 samples"
     ]
     memory = measured["memory"]
-    assert (memory["limitBytes"], memory["level"]) == (160 * 2**20, "moderate")
+    assert (memory["limitBytes"], memory["level"]) == (128 * 2**20, "moderate")
     assert memory["parts"]["process"] < memory["estimateBytes"] < unmeasured["memory"]["estimateBytes"]
     assert measured["timeLimits"] == {"softSeconds": 600, "hardSeconds": 1000}
     assert "/none, the folder of the claim none, does not exist" in unmeasured["unmeasured"]
@@ -121,7 +121,7 @@ def test_the_queue_is_the_one_that_the_job_ends_up_in() -> None:
 
 
 def test_a_need_that_is_high_comes_with_a_memory_that_is_enough() -> None:
-    tight = estimated(resources={"memory": "128Mi"})
+    tight = estimated(resources={"memory": "112Mi"})
     assert tight.level == "high"
     roomy = estimated(resources={"memory": str(tight.enough)})
     assert (roomy.plan, roomy.level) == (tight.plan, "moderate")
@@ -136,10 +136,10 @@ def test_memory_that_follows_from_the_estimate_is_shown_as_that(tmp_path: Path) 
 
     file = write_job(tmp_path, "", input=RECORDING | {"claimName": "none"}, resources={"memory": "auto"})
     done = spectrogram("estimate", file)
-    assert "of 176Mi (75%, moderate)" in done.stdout, done.stdout + done.stderr
+    assert "of 128Mi (79%, moderate)" in done.stdout, done.stdout + done.stderr
     assert "auto: the limit is for the most that can be" in done.stdout
     (one,) = json.loads(spectrogram("estimate", file, "-o", "json").stdout)
-    assert (one["memory"]["limitBytes"], one["memory"]["auto"]) == (176 * 2**20, True)
+    assert (one["memory"]["limitBytes"], one["memory"]["auto"]) == (128 * 2**20, True)
 
 
 def test_a_store_that_is_no_claim_is_read_ahead() -> None:

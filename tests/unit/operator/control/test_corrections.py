@@ -71,8 +71,8 @@ async def test_enough_of_them_correct_and_outlive_the_operator() -> None:
     told(first, times=8)
     assert first.policy(NAMESPACE).memory_corrections == {}
     await first.save()
-    assert maps.data == {"Auto.small": " ".join(["145"] * 8)}
-    assert first.policy(NAMESPACE).memory_corrections == {"Auto.small": 1.45}
+    assert maps.data == {"Auto.small": " ".join(["189"] * 8)}
+    assert first.policy(NAMESPACE).memory_corrections == {"Auto.small": 1.89}
     await first.save()
     assert maps.writes == 1
     assert first.policy("others") == Policy(), "what one namespace took concerns no other"
@@ -80,7 +80,7 @@ async def test_enough_of_them_correct_and_outlive_the_operator() -> None:
     second = Corrections(Policy(), maps)
     assert second.policy(NAMESPACE) == Policy()
     await second.save()
-    assert second.policy(NAMESPACE).memory_corrections == {"Auto.small": 1.45}
+    assert second.policy(NAMESPACE).memory_corrections == {"Auto.small": 1.89}
 
 
 @in_virtual_time
@@ -115,12 +115,12 @@ async def test_a_config_map_that_is_lost_or_spoilt_is_begun_anew() -> None:
     maps.data = None
     told(corrections)
     await corrections.save()
-    assert maps.data == {"Auto.small": "145"}
+    assert maps.data == {"Auto.small": "189"}
     assert corrections.policy(NAMESPACE).memory_corrections == {}
     maps.data = {"Auto.small": "rubbish", "else": "x" * 100_000}
     told(corrections)
     await corrections.save()
-    assert maps.data == {"Auto.small": "145"}
+    assert maps.data == {"Auto.small": "189"}
 
 
 @in_virtual_time
@@ -132,7 +132,7 @@ async def test_after_a_conflict_it_is_read_again_and_nothing_is_lost() -> None:
     await corrections.save()
     assert maps.data == {"Auto.small": "100 100"}
     await corrections.save()
-    assert maps.data == {"Auto.small": "100 100 145"}
+    assert maps.data == {"Auto.small": "100 100 189"}
 
 
 @in_virtual_time
