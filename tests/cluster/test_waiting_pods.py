@@ -41,6 +41,22 @@ def test_a_pod_that_no_node_takes_for_too_long_fails_the_job(workspace: Workspac
     wait_until(lambda: workspace.pods() == [], what="the end of its pod")
 
 
+def test_what_an_autoscaler_says_of_a_pod_without_a_node_is_told(workspace: Workspace) -> None:
+    workspace.operator(SPECTROGRAM_POOLS=NOWHERE).start()
+    workspace.submit()
+    workspace.wait_for_status(phase="Pending", reason="Unschedulable")
+    (pod,) = workspace.pods()
+    adds = "pod triggered scale-up: [{workers 0->1 (max: 5)}]"
+    tell(workspace, pod, "Normal", "TriggeredScaleUp", adds)
+    reserve_earlier(workspace)
+    (scheduled,) = workspace.api.get("pods", pod["metadata"]["name"])["status"]["conditions"]
+    workspace.play(pod, {"conditions": [scheduled | {"lastTransitionTime": minutes_ago()}]})
+
+    words = f"the cluster autoscaler adds a node for it: {adds}; the scheduler: {scheduled['message']}"
+    status = workspace.wait_for_status(message=words)
+    assert (status.phase, status.reason) == ("Pending", "Unschedulable")
+
+
 def test_a_claim_that_does_not_exist_is_named_and_awaited(workspace: Workspace) -> None:
     workspace.operator(SPECTROGRAM_SWEEP_INTERVAL="1").start()
     source = {"claimName": "survey", "path": "fm.drf"}
@@ -274,25 +290,38 @@ def create(workspace: Workspace, kind: str, name: str, spec: Body) -> None:
     workspace.client.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 
 
-def tell_of_a_volume(workspace: Workspace, pod: Body) -> None:
-    """An event as a node posts it."""
+def tell(workspace: Workspace, pod: Body, kind: str, reason: str, message: str) -> None:
+    """An event about the pod, as a node or an autoscaler posts it."""
     metadata = pod["metadata"]
     about = {"kind": "Pod", "namespace": workspace.namespace, "name": metadata["name"], "uid": metadata["uid"]}
-    content = {"type": "Warning", "reason": "FailedAttachVolume", "message": MULTI_ATTACH}
-    workspace.api.create("events", {"metadata": {"generateName": "volume."}, "involvedObject": about, **content})
+    content = {"type": kind, "reason": reason, "message": message}
+    workspace.api.create("events", {"metadata": {"generateName": "told."}, "involvedObject": about, **content})
+
+
+def tell_of_a_volume(workspace: Workspace, pod: Body) -> None:
+    tell(workspace, pod, "Warning", "FailedAttachVolume", MULTI_ATTACH)
 
 
 def wait_long(workspace: Workspace, pod: Body) -> None:
     """For the operator, a node has been starting the pod for some minutes: its status and the job's say so."""
-    minutes_ago = (datetime.now(UTC) - timedelta(minutes=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
     workspace.play(
         pod, waiting("ContainerCreating") | {"conditions": [condition("PodReadyToStartContainers", "False")]}
     )
     workspace.wait_for_status(reason="ContainerCreating")
+    reserve_earlier(workspace)
+    workspace.play(pod, {"conditions": [condition("PodScheduled", since=minutes_ago())]})
+
+
+def minutes_ago() -> str:
+    return (datetime.now(UTC) - timedelta(minutes=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def reserve_earlier(workspace: Workspace) -> None:
+    """The attempt was reserved minutes ago, its status says."""
     (attempt,) = workspace.job()["status"]["attempts"]
-    attempt |= {"reservedTime": minutes_ago}
-    workspace.client.patch_status("spectrogramjob", "fm-band", {"attempts": [attempt]})
-    workspace.play(pod, {"conditions": [condition("PodScheduled", since=minutes_ago)]})
+    workspace.client.patch_status(
+        "spectrogramjob", "fm-band", {"attempts": [attempt | {"reservedTime": minutes_ago()}]}
+    )
 
 
 def killed_while_waiting() -> Body:

@@ -111,8 +111,14 @@ TESTS = {
         ("test_a_pod_that_does_not_go_from_a_node_that_answers_is_told_and_never_forced",),
     ),
     19: Shown(
-        ("test_a_pod_that_does_not_start_is_explained_then_ended",),
-        ("test_a_pod_that_no_node_takes_for_too_long_fails_the_job",),
+        (
+            "test_a_pod_that_does_not_start_is_explained_then_ended",
+            "test_a_pod_that_waits_for_a_node_says_that_one_is_added",
+        ),
+        (
+            "test_a_pod_that_no_node_takes_for_too_long_fails_the_job",
+            "test_what_an_autoscaler_says_of_a_pod_without_a_node_is_told",
+        ),
         ("test_a_pod_that_no_node_can_take_waits_until_somebody_cancels_the_job",),
     ),
     20: Shown(

@@ -152,8 +152,8 @@ class LocalCluster:
         """See control.cluster.Cluster."""
         return name in self._claims and self._claims[name].is_dir()
 
-    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
-        """See control.cluster.Cluster. Folders need no time to be mounted."""
+    async def pod_events(self, pod: Pod) -> Sequence[Body] | None:
+        """See control.cluster.Cluster. No pod waits for a node here, and folders need no time to be mounted."""
         return ()
 
     async def ask_worker(self, pod: Pod) -> bytes | None:

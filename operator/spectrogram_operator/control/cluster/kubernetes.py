@@ -26,7 +26,7 @@ from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES, clean_text
 REQUEST_SECONDS = 30.0
 WORKER_SECONDS = 2.0
 LIST_PAGE = 500
-MOST_WARNINGS = 50
+MOST_EVENTS = 50
 logger = logging.getLogger(__name__)
 
 
@@ -103,9 +103,9 @@ class KubernetesCluster:
                 return None
             raise
 
-    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
+    async def pod_events(self, pod: Pod) -> Sequence[Body] | None:
         """See Cluster."""
-        query = {"fieldSelector": f"involvedObject.uid={pod.uid},type=Warning", "limit": str(MOST_WARNINGS)}
+        query = {"fieldSelector": f"involvedObject.uid={pod.uid}", "limit": str(MOST_EVENTS)}
         try:
             found = await self._request("GET", f"/api/v1/namespaces/{quote(pod.namespace)}/events", query=query)
         except ClusterError as error:

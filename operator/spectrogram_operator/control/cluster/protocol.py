@@ -94,8 +94,8 @@ class Cluster(Protocol):
         """Whether this PersistentVolumeClaim exists; None where the operator may not look."""
         ...
 
-    async def pod_warnings(self, pod: Pod) -> Sequence[Body] | None:
-        """The events of type Warning about this pod, some dozens at most; None where the operator may not look."""
+    async def pod_events(self, pod: Pod) -> Sequence[Body] | None:
+        """The events about this pod, some dozens at most; None where the operator may not look."""
         ...
 
     async def ask_worker(self, pod: Pod) -> bytes | None:

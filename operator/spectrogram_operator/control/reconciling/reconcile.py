@@ -16,10 +16,10 @@ from spectrogram_operator.api.names import LABEL_JOB_UID
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster.protocol import Cluster, ClusterError
 from spectrogram_operator.control.reconciling.notes import Notes
+from spectrogram_operator.control.reconciling.pod_events import PodEvents
 from spectrogram_operator.control.reconciling.poller import Poller
 from spectrogram_operator.control.reconciling.slots import Slots
 from spectrogram_operator.control.reconciling.store import FinishedJob, Store
-from spectrogram_operator.control.reconciling.volume_troubles import VolumeTroubles
 from spectrogram_operator.core.building.stores import claims
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import refusal
@@ -73,7 +73,7 @@ class Reconciler:
         self._clock = clock
         self._record = record
         self._tell = tell
-        self._volumes = VolumeTroubles(cluster.pod_warnings, policy, clock)
+        self._pod_events = PodEvents(cluster.pod_events, policy, clock)
         self._serves = serves
         self._policy_of = policy_of
         self._notes: defaultdict[str, Notes] = defaultdict(Notes)
@@ -213,8 +213,8 @@ class Reconciler:
         pod = self._pod_of(job, attempt)
         if pod is not None:
             self._notes[job.uid].absent_since = None
-            trouble = await self._volumes.of(pod, attempt)
-            observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid), volume_trouble=trouble)
+            told = await self._pod_events.of(pod, attempt)
+            observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid), told_by_events=told)
         else:
             observed = await self._look_for_pod(job, attempt)
         notes = self._notes[job.uid]

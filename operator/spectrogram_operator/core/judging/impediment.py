@@ -1,10 +1,8 @@
 """A pod that does not run yet: what it waits for, how long it may, and how status says so (faults 19 to 26)."""
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from spectrogram_operator.api.names import KUEUE_GATE
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, SpectrogramJobStatus
@@ -40,16 +38,16 @@ _FINAL = re.compile(
 _MAY_COME = re.compile(r"failed to sync \w+ cache|(secret|configmap) .*not found|couldn't find key", re.IGNORECASE)
 """What a container needs that somebody may still create, or that the node has not read yet."""
 
-_VOLUME_TROUBLES = ("FailedAttachVolume", "FailedMount")
-_LATER_TROUBLE = "FailedCreatePodSandBox"
-"""What a node says of a pod that has its volumes, and no network."""
-
 SECONDS_TO_START = 120.0
 """A pod that a node has taken starts within this time; else a person should know why not. Where it has less time before
 it is replaced, they should after half of that.
 """
+SECONDS_TO_SCALE = 30.0
+"""Within this time an autoscaler has said whether it adds a node for a pod that fits on none. Where the pod has less
+time before it is given up, half of that.
+"""
 TROUBLE_SECONDS = 300.0
-"""For so long what events said of a pod's volumes stands, before they are read again."""
+"""For so long what events said of a pod stands, before they are read again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +71,18 @@ class Impediment:
 
 
 def find_impediment(
-    pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy, volume_trouble: str = ""
+    pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy, told_by_events: str = ""
 ) -> Impediment:
-    """What keeps this pending pod from running. `volume_trouble`: what an event says of its volumes."""
+    """What keeps this pending pod from running. `told_by_events`: see Observed."""
     since = _taken(pod, attempt, now)
     if since is None:
-        return _unscheduled(pod, attempt, status, now, policy)
+        return _unscheduled(pod, attempt, status, now, policy, told_by_events)
     for container in (*pod.init, pod.main):
         if container is not None and container.waiting_reason in WAITING:
             return _stuck(container, status, now, policy)
     look = since + _usual_time(policy)
     late = now >= look
-    cause = _hung_container(pod) or clean_text(volume_trouble) or _hung_node(pod) if late else ""
+    cause = _hung_container(pod) or clean_text(told_by_events) or _hung_node(pod) if late else ""
     return Impediment(
         reason="ContainerCreating",
         message=f"the pod does not start: {cause}" if cause else "the node is starting the pod",
@@ -95,27 +93,19 @@ def find_impediment(
     )
 
 
-def may_lack_volumes(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> bool:
-    """True where a node has taken the pod and does not start it: only events say what is wrong with its volumes."""
-    since, ready = _taken(pod, attempt, now), pod.conditions.get("PodReadyToStartContainers")
-    if since is None or now < since + _usual_time(policy):
+def only_events_say_why(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> bool:
+    """True where no node has room for the pod, and an autoscaler has had the time to say something; and where a node
+    has taken it and does not start it, as when its volumes do not come.
+    """
+    if pod.deleting or not pod.live:
         return False
-    begun = pod.worker_runs or not pod.live or (ready is not None and ready.status == "True")
+    since = _taken(pod, attempt, now)
+    if since is None:
+        return _lacks_a_node(pod) and now >= _time_to_scale(pod, attempt, now, policy)
+    ready = pod.conditions.get("PodReadyToStartContainers")
+    begun = pod.worker_runs or (ready is not None and ready.status == "True")
     known = _hung_container(pod) or any(container.waiting_reason in WAITING for container in pod.containers)
-    return not begun and not known and not pod.deleting
-
-
-def volume_trouble(events: Iterable[Mapping[str, Any]]) -> str:
-    """What the newest of a pod's events that is about its volumes says; empty where none is."""
-    told = [event for event in events if event.get("reason") in (*_VOLUME_TROUBLES, _LATER_TROUBLE)]
-    newest = max(told, key=_version, default={})
-    return clean_text(str(newest.get("message") or "")) if newest.get("reason") in _VOLUME_TROUBLES else ""
-
-
-def _version(event: Mapping[str, Any]) -> int:
-    """An event that happens again is written again: what was written last happened last."""
-    text = str((event.get("metadata") or {}).get("resourceVersion") or "")
-    return int(text) if text.isdecimal() and len(text) < 20 else 0
+    return now >= since + _usual_time(policy) and not begun and not known
 
 
 def _usual_time(policy: Policy) -> timedelta:
@@ -124,9 +114,9 @@ def _usual_time(policy: Policy) -> timedelta:
 
 def _taken(pod: Pod, attempt: Attempt, now: datetime) -> datetime | None:
     """When a node took the pod; None where none has."""
-    scheduled = pod.conditions.get("PodScheduled")
-    if scheduled is None or scheduled.status != "True":
+    if not pod.has_node:
         return None
+    scheduled = pod.conditions["PodScheduled"]
     return max(scheduled.since or pod.created or now, attempt.reserved_time or now)
 
 
@@ -170,15 +160,23 @@ def waiting_for(status: SpectrogramJobStatus, found: Impediment, now: datetime) 
     return with_condition(status, ConditionType.STALLED, "True", reason=found.reason, message=found.message, now=now)
 
 
-def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy) -> Impediment:
+def _unscheduled(
+    pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: datetime, policy: Policy, told_by_events: str
+) -> Impediment:
     """Faults 19, 20 and 25. The clock stands still while a scheduling gate holds the pod back."""
     scheduled = pod.conditions.get("PodScheduled")
     reason = (scheduled.reason if scheduled else "") or "Scheduling"
     message = (scheduled.message if scheduled else "") or "waiting for the scheduler"
     if reason == "SchedulingGated":
         return _gated(pod)
-    if "persistentvolumeclaim" in message and "not found" in message:
+    if _lacks_a_claim(message):
         reason = "PVCNotFound"
+    look = None
+    if _lacks_a_node(pod):
+        look = _time_to_scale(pod, attempt, now, policy)
+        if now >= look:
+            message = clean_text(f"{told_by_events}; the scheduler: {message}") if told_by_events else message
+            look = now + timedelta(seconds=TROUBLE_SECONDS)
     since = max(pod.created or now, attempt.reserved_time or now)
     admitted = find_condition(status.conditions, ConditionType.ADMITTED)
     if admitted is not None:
@@ -189,7 +187,24 @@ def _unscheduled(pod: Pod, attempt: Attempt, status: SpectrogramJobStatus, now: 
         ends_as="PendingTimeout",
         deadline=since + timedelta(seconds=policy.pending_seconds),
         phase=Phase.STARTING if reason == "Scheduling" else Phase.PENDING,
+        look=look,
     )
+
+
+def _lacks_a_claim(message: str) -> bool:
+    return "persistentvolumeclaim" in message and "not found" in message
+
+
+def _lacks_a_node(pod: Pod) -> bool:
+    """True where the scheduler has tried, and another node would help."""
+    scheduled = pod.conditions.get("PodScheduled")
+    tried = scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable"
+    return scheduled is not None and tried and not _lacks_a_claim(scheduled.message)
+
+
+def _time_to_scale(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> datetime:
+    since = max(pod.conditions["PodScheduled"].since or pod.created or now, attempt.reserved_time or now)
+    return since + timedelta(seconds=min(SECONDS_TO_SCALE, policy.pending_seconds / 2))
 
 
 def _gated(pod: Pod) -> Impediment:

@@ -91,6 +91,12 @@ class Pod:
         return self.main.running if self.main is not None else self.phase == "Running"
 
     @property
+    def has_node(self) -> bool:
+        """True once the scheduler has found a node for it."""
+        scheduled = self.conditions.get("PodScheduled")
+        return scheduled is not None and scheduled.status == "True"
+
+    @property
     def node_answers(self) -> bool:
         """True where the pod is still Ready: where its node does not answer, Kubernetes sets that to False."""
         ready, disruption = self.conditions.get("Ready"), self.disruption

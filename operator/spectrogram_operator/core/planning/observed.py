@@ -26,8 +26,8 @@ class Observed:
     owner. `report` is the worker's answer, if it was asked now. `turn` is set where no attempt is active, or its pod is
     held back. `missing_claims` are the claims of the job that do not exist; None where nobody looked. `refusal` is the
     answer to the newest CreatePod, told once; `created` is the name of the pod whose creation was answered last.
-    `volume_trouble` is the text of the pod's newest FailedMount or FailedAttachVolume event. `pods` are all pods of the
-    job.
+    `told_by_events` is what the pod's events say of the node or the volumes that it waits for (see told_by). `pods` are
+    all pods of the job.
     """
 
     job: Job
@@ -39,7 +39,7 @@ class Observed:
     missing_claims: tuple[str, ...] | None = None
     refusal: Refusal | None = None
     created: str = ""
-    volume_trouble: str = ""
+    told_by_events: str = ""
     pods: tuple[Pod, ...] = ()
 
     @property

@@ -45,7 +45,7 @@ def watch_pod(situation: Situation, attempt: Attempt, pod: Pod) -> Plan:
         status = live_report(status, observed.report, observed.job, attempt, now, policy)
     seen = evidence(pod)
     waits = (
-        find_impediment(pod, attempt, status, now, policy, observed.volume_trouble)
+        find_impediment(pod, attempt, status, now, policy, observed.told_by_events)
         if _waits(pod) and seen is None
         else None
     )

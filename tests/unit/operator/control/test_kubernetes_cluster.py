@@ -145,7 +145,7 @@ MANIFEST = {"metadata": {"namespace": "radio", "name": "fm-band-a1"}}
         (lambda cluster: cluster.read_pod("radio", "fm-band-a1"), "GET", f"{PODS}/fm-band-a1"),
         (lambda cluster: cluster.delete_pod("radio", "fm-band-a1", "u"), "DELETE", f"{PODS}/fm-band-a1"),
         (lambda cluster: cluster.claim_exists("radio", "results"), "GET", f"{CLAIMS}/results"),
-        (lambda cluster: cluster.pod_warnings(POD), "GET", "/api/v1/namespaces/radio/events"),
+        (lambda cluster: cluster.pod_events(POD), "GET", "/api/v1/namespaces/radio/events"),
         (lambda cluster: cluster.post_event(job(), DONE, TOLD), "POST", "/api/v1/namespaces/radio/events"),
     ],
 )
@@ -255,7 +255,7 @@ async def test_a_claim_that_may_not_be_looked_at_is_unknown(connect: Connect) ->
 
 async def test_events_that_may_not_be_listed_are_unknown(connect: Connect) -> None:
     cluster, _ = await connect(refuses(403, "Forbidden", "events"))
-    assert await cluster.pod_warnings(POD) is None
+    assert await cluster.pod_events(POD) is None
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_events_that_may_not_be_listed_are_unknown(connect: Connect) -> No
 )
 async def test_of_a_list_of_events_only_objects_count(connect: Connect, items: object, read: list[Body]) -> None:
     cluster, _ = await connect(says({"items": items}))
-    assert list(await cluster.pod_warnings(POD) or ()) == read
+    assert list(await cluster.pod_events(POD) or ()) == read
 
 
 @pytest.mark.parametrize("answer", [refuses(500, "InternalError"), refuses(429, "TooManyRequests"), says("", 404)])

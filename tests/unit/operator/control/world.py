@@ -96,7 +96,8 @@ class World:
         status = json.loads(text)
         announced = [one for one in stored["status"].get("conditions", ()) if one["type"] == "DisruptionTarget"]
         status["conditions"] = [*announced, *status.get("conditions", ())]
-        status["startTime"] = stored["status"].get("startTime", now().isoformat())
+        if shape != "unschedulable":  # no kubelet has seen that one
+            status["startTime"] = stored["status"].get("startTime", now().isoformat())
         if shape not in ("running", *STARTING):
             self.rules.shapes[pod.uid] = "succeeded" if shape in SUCCESSES else "failed"
         node = {"nodeName": pod.node_name or self.nodes.choose(pod)} if "nodeName" in seen["spec"] else {}

@@ -56,7 +56,7 @@ def test_a_pod_that_does_not_start_is_explained_then_ended(
         first = play.see(name, after=quick)
     assert (play.status.phase, play.status.reason) == (phase, reason)
     assert play.holds("Running") == f"False {reason}"
-    look = 120 if name == "container-creating" else seconds
+    look = {"container-creating": 120, "unschedulable": 30}.get(name, seconds)
     assert (first.actions, first.requeue_after) == ((), look - quick)
     assert play.see(name, after=seconds - quick - 1).actions == ()
     ending = play.see(name, after=1)
@@ -151,13 +151,13 @@ MULTI_ATTACH = 'Multi-Attach error for volume "pvc-1": volume is already used by
 def test_row_13_a_pod_that_does_not_start_says_why(name: str, trouble: str, words: str) -> None:
     play = Play()
     play.step()
-    first = play.see(name, after=QUICK_START_SECONDS, volume_trouble=trouble)
+    first = play.see(name, after=QUICK_START_SECONDS, told_by_events=trouble)
     assert first.requeue_after == 120 - QUICK_START_SECONDS
     assert (play.status.message, play.holds("Stalled")) == ("the node is starting the pod", "-")
-    play.see(name, after=first.requeue_after, volume_trouble=trouble)
+    play.see(name, after=first.requeue_after, told_by_events=trouble)
     assert words in (play.status.message or "")
     assert play.holds("Stalled") == "True ContainerCreating"
-    play.see(name, after=780, volume_trouble=trouble)
+    play.see(name, after=780, told_by_events=trouble)
     assert play.attempt().reason == "StartupTimeout"
     assert words in (play.attempt().message or "")
 
