@@ -14,9 +14,6 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("worker_image/spectrogram_worker/spectrum/kernel")
-# No fused multiply-add: results are the same, bit by bit, on every machine. Without -fno-ivopts GCC gives each point of
-# a step an address of its own, more of them than there are registers: a fifth slower.
-FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-ivopts", "-fPIC", "-shared", "-Wall", "-Wextra")
 
 
 class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -27,11 +24,13 @@ class KernelHook(BuildHookInterface):  # type: ignore[type-arg]
         folder = Path(self.root, FOLDER)
         library = folder / "kernel.so"
         library.unlink(missing_ok=True)  # one from elsewhere may be for another machine
-        source_hash = runpy.run_path(str(folder.with_name("compiled") / "sources.py"))["source_hash"]
-        sources = f'-DSOURCE_HASH="{source_hash(folder)}"'
+        known = runpy.run_path(str(folder.with_name("compiled") / "sources.py"))
+        sources = f'-DSOURCE_HASH="{known["source_hash"](folder)}"'
         compiler = (
             *shlex.split(os.environ.get("CC", "cc")),
-            *FLAGS,
+            *known["FLAGS"],
+            "-fPIC",
+            "-shared",
             *shlex.split(os.environ.get("CFLAGS", "")),
             sources,
         )
