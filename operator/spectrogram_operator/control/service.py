@@ -74,8 +74,8 @@ class Service:
         """By namespace (None: all), why its jobs and pods are not known."""
         self._overdue: Mapping[tuple[str, str], int] = {}
         """By namespace and queue: counted at each sweep, for another thread asks."""
-        self._to_list = set(self._namespaces)
-        """Those that are to be listed before anything starts there."""
+        self._to_list = dict.fromkeys(self._namespaces)
+        """Those that are to be listed before anything starts there, in this order."""
         self._more_to_list = asyncio.Event()
         self.metrics = Metrics(
             registry,
@@ -190,7 +190,7 @@ class Service:
         if self._leases.serves(namespace or ""):
             if self._corrections is not None:
                 self._corrections.forget(namespace)
-            self._to_list.add(namespace)
+            self._to_list[namespace] = None
             self._more_to_list.set()
 
     async def _list_before_serving(self) -> None:
@@ -200,12 +200,12 @@ class Service:
         await self._leases.looked()  # else what is won in the next moment would be listed twice
         while True:
             self._more_to_list.clear()
-            tried, self._to_list = self._to_list, set()
+            tried, self._to_list = self._to_list, {}
             for namespace in tried:
                 if not await self._list(namespace):
-                    self._to_list.add(namespace)
+                    self._to_list[namespace] = None
             # After all of them: the pods of one hold slots that jobs of another want.
-            for namespace in tried - self._to_list:
+            for namespace in [one for one in tried if one not in self._to_list]:
                 self.controller.slots.open(namespace)
                 self.listed.set()
             with suppress(TimeoutError):

@@ -91,7 +91,7 @@ def decide(sight: Sight, identity: str, now: float, own_seconds: float) -> Move:
 
 
 def renewed(sight: Sight, identity: str, seconds: int, clock: datetime) -> Lease:
-    """The record by which an operator takes or keeps the lease: not the same as before, whatever the clock says."""
+    """The record by which an operator takes the lease, or keeps it: not the one of before, whatever the clock says."""
     time, lease = _written(clock), sight.lease
     if lease is None:
         return Lease(holder=identity, seconds=seconds, acquired=time, renewed=time)
