@@ -56,7 +56,6 @@ def test_the_limits_of_the_two_queues_are_their_own(workspace: Workspace) -> Non
 
 
 def test_a_job_that_leaves_its_memory_to_the_operator_asks_for_its_estimate(workspace: Workspace) -> None:
-    """The pool's default is for those that have no estimate: every frame of theirs is a column."""
     workspace.operator(SPECTROGRAM_POOLS=pools(default={"memory": "auto"}, large={})).start()
     limits = {}
     for name, spec in (
@@ -70,7 +69,7 @@ def test_a_job_that_leaves_its_memory_to_the_operator_asks_for_its_estimate(work
         assert worker["resources"]["requests"]["memory"] == worker["resources"]["limits"]["memory"]
         limits[name] = worker["resources"]["limits"]["memory"]
 
-    assert limits == {"usual": "128Mi", "sized": "256Mi", "every-frame": "1Gi", "large": "128Mi"}
+    assert limits == {"usual": "128Mi", "sized": "256Mi", "every-frame": "288Mi", "large": "128Mi"}
 
 
 def test_memory_that_no_pool_has_is_refused_in_words(workspace: Workspace) -> None:

@@ -139,7 +139,7 @@ class Resources(Model):
     """What the worker pod may use."""
 
     memory: MemoryRequest | None = None
-    """Memory, request and limit in one, as in 1Gi. auto: what the estimate asks for, of which it is 80 %; with reduce.time [none] the pool's. Default: the pool's (1Gi in the default queue, 4Gi in large_jobs)."""
+    """Memory, request and limit in one, as in 1Gi. auto: what the estimate asks for, of which it is 80 %. Default: the pool's (1Gi in the default queue, 4Gi in large_jobs)."""
     cpu: (
         Annotated[
             Quantity,

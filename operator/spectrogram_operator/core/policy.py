@@ -19,7 +19,7 @@ class Pool:
     """The nodes of one queue: where its pods go, how much each may use, and how many run at once.
 
     `max_per_namespace` of them may be of one namespace, and together they may have `total_memory_bytes` (0: no limit).
-    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for, where it has one.
+    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for.
     """
 
     memory_bytes: int

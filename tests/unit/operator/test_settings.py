@@ -186,7 +186,7 @@ def test_the_pool_s_own_memory_wins_and_is_named_as_the_source() -> None:
 
 
 def test_memory_that_follows_from_the_estimate() -> None:
-    """`memory_bytes` stays what a job gets that has no estimate: never more than its pool allows."""
+    """`memory_bytes` stays what an attempt gets whose status does not say: never more than its pool allows."""
     settings = read_settings({"SPECTROGRAM_DEFAULT_MEMORY": "auto", **pools(large_jobs={"maxMemory": "8Gi"})})
     default, large = settings.policy.pools[DEFAULT], settings.policy.pools[LARGE]
     assert (default.auto_memory, default.memory_bytes, large.auto_memory) == (True, GIBIBYTE, False)

@@ -55,8 +55,7 @@ class Corrections:
         for attempt in new.attempts:
             if attempt.state is not AttemptState.FINISHED or attempt.number in judged:
                 continue
-            planned = planned_peak_in(job.spec, attempt.pool, self._policy)
-            percent = None if planned is None else report_of(attempt, planned)
+            percent = report_of(attempt, planned_peak_in(job.spec, attempt.pool, self._policy))
             unsaved = self._unsaved.setdefault(job.namespace, [])
             if percent is not None and len(unsaved) < _MOST_UNSAVED:
                 unsaved.append((class_of(job.spec), percent))

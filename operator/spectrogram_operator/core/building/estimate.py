@@ -9,18 +9,16 @@ from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.core.building.stores import is_in_bucket
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
 from spectrogram_worker.contract.memory import CHUNKED_READ_BYTES, HIGH_SHARE, READ_BYTES, Known, plan_memory
-from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Reduction, Transform
+from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Transform
 
 STEP = 16 * MEBIBYTE
 
 
-def planned_peak(spec: SpectrogramJobSpec, threads: int, policy: Policy) -> int | None:
+def planned_peak(spec: SpectrogramJobSpec, threads: int, policy: Policy) -> int:
     """The peak of the job's worker, in bytes, where its recording is the worst of its format, or of all formats.
 
-    None where every frame is a column: that grows with the recording.
+    Where every frame is a column there are the most that a worker takes.
     """
-    if Reduction.NONE in spec.reduce.time:
-        return None
     return _planned_peak(
         spec.transform,
         spec.reduce,

@@ -42,19 +42,17 @@ def requested_memory(spec: SpectrogramJobSpec) -> int | None:
 
 def estimated_memory(spec: SpectrogramJobSpec, queue: QueueName, policy: Policy) -> int | None:
     """Memory in this queue by the job's estimate, in bytes, where the job or its pool wants that: estimate ÷ 0.8,
-    corrected by what was learnt.
-
-    None where neither does, and where there is no estimate.
+    corrected by what was learnt. None where neither does.
     """
     memory = spec.resources.memory if spec.resources else None
     if memory != AUTO and not (memory is None and policy.pools[queue].auto_memory):
         return None
     peak = planned_peak_in(spec, queue, policy)
-    return None if peak is None else enough_for(int(peak * policy.memory_corrections.get(class_of(spec), 1.0)))
+    return enough_for(int(peak * policy.memory_corrections.get(class_of(spec), 1.0)))
 
 
-def planned_peak_in(spec: SpectrogramJobSpec, queue: str, policy: Policy) -> int | None:
-    """The peak that is planned for the job's worker in this queue, in bytes; None where there is no plan."""
+def planned_peak_in(spec: SpectrogramJobSpec, queue: str, policy: Policy) -> int:
+    """The peak that is planned for the job's worker in this queue, in bytes."""
     return planned_peak(spec, transform_threads(attempt_cpu(spec, named_queue(queue), policy)), policy)
 
 

@@ -76,7 +76,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "bytes": {"pools": {"default": {"memory": 2**31, "maxMemory": 2**32, "totalMemory": 2**36}}},
     "units": {"pools": {"default": {"memory": "1.5Gi", "maxMemory": "4e9", "totalMemory": "1Ti"}}},
     "memory auto": {"pools": {"default": {"memory": "auto"}, "large": {"memory": "auto", "maxMemory": "2Gi"}}},
-    "memory auto, of a size where there is no estimate": {
+    "memory auto, beside a size": {
         "pools": {"default": {"memory": "auto"}},
         "settings": {"defaultMemory": "2Gi"},
     },

@@ -130,7 +130,6 @@ def test_each_job_has_a_class() -> None:
 
 def test_a_corrected_estimate_is_within_its_pool_and_of_its_class_alone() -> None:
     peak = planned_peak_in(auto(), "default", Policy())
-    assert peak is not None
     learnt = Policy(memory_corrections={"Auto.small": 1.5, "Auto.middle": 2.0})
     assert attempt_memory(auto(), QueueName.DEFAULT, None, learnt) == enough_for(int(1.5 * peak))
     sized = auto(resources={"memory": "1Gi"})

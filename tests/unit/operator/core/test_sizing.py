@@ -25,6 +25,7 @@ from spectrogram_operator.core.building.sizing import (
 )
 from spectrogram_operator.core.policy import GIBIBYTE, MEBIBYTE, Policy, Pool, Store
 from spectrogram_worker.contract.document import Bucket
+from spectrogram_worker.contract.framing import MAXIMUM_COLUMNS
 from spectrogram_worker.contract.memory import level_of
 from spectrogram_worker.contract.parameters import InputFormat
 from unit.operator.core.play import SPEC, build_job
@@ -166,7 +167,6 @@ def auto(**fields: Any) -> SpectrogramJobSpec:
 
 def test_a_job_that_leaves_it_to_its_estimate_gets_that_and_a_quarter_more() -> None:
     peak = planned_peak(auto(), 1, POLICY)
-    assert peak is not None
     memory = attempt_memory(auto(), DEFAULT, None, POLICY)
     assert peak / 0.8 <= memory < peak / 0.8 + 16 * MEBIBYTE
     assert memory == 128 * MEBIBYTE
@@ -184,8 +184,7 @@ def test_where_the_format_is_not_known_it_is_the_largest_of_them() -> None:
     policy = Policy(stores={"archive": Store(bucket=Bucket(store="archive", bucket="recordings"))})
     for place in ({"claimName": "recordings"}, {"store": "archive"}):
         peaks = {
-            name: planned_peak(auto(input={**place, "path": "fm", "format": name}), 2, policy) or 0
-            for name in InputFormat
+            name: planned_peak(auto(input={**place, "path": "fm", "format": name}), 2, policy) for name in InputFormat
         }
         assert peaks[InputFormat.AUTO] == max(peaks.values())
         assert min(peaks.values()) < peaks[InputFormat.AUTO]
@@ -194,19 +193,19 @@ def test_where_the_format_is_not_known_it_is_the_largest_of_them() -> None:
 def test_more_threads_and_what_lies_in_a_bucket_ask_for_more() -> None:
     policy = Policy(stores={"archive": Store(bucket=Bucket(store="archive", bucket="recordings"))})
     remote = auto(input={"store": "archive", "path": "fm.wav"})
-    plain, threads, far = (planned_peak(*one, policy) or 0 for one in ((auto(), 1), (auto(), 8), (remote, 1)))
+    plain, threads, far = (planned_peak(*one, policy) for one in ((auto(), 1), (auto(), 8), (remote, 1)))
     assert 0 < plain < min(threads, far)
-    sent = planned_peak(auto(output={"store": "archive"}), 1, policy) or 0
+    sent = planned_peak(auto(output={"store": "archive"}), 1, policy)
     assert plain < sent < far, "a bucket's client takes as much, whether recordings come from there or results go there"
     two = attempt_memory(auto(resources={"memory": "auto", "cpu": 8}), DEFAULT, None, policy)
     assert two == enough_for(threads)
 
 
-def test_every_frame_a_column_grows_with_the_recording_so_the_pool_says_how_much() -> None:
-    policy = replace(POLICY, pools=AUTO_POOLS)
-    every = {"reduce": {"time": ["none"]}}
-    assert attempt_memory(auto(**every), DEFAULT, None, POLICY) == GIBIBYTE
-    assert attempt_memory(auto(**every), LARGE, None, policy) == 4 * GIBIBYTE
+def test_where_every_frame_is_a_column_there_is_memory_for_the_most_of_them() -> None:
+    every, many = auto(reduce={"time": ["none"]}), auto(reduce={"time": ["max"], "columns": 65_536})
+    memory = attempt_memory(every, DEFAULT, None, POLICY)
+    assert memory >= attempt_memory(many, DEFAULT, None, POLICY) + 32 * MAXIMUM_COLUMNS
+    assert memory < GIBIBYTE / 2
 
 
 def test_an_estimate_is_never_refused_and_never_above_the_pool() -> None:
