@@ -37,8 +37,9 @@ class Fate:
     """What becomes of one request.
 
     It reaches the server `seconds_before` after it was sent, and its answer comes `seconds_after` that. `error` is
-    answered instead of the truth (0: the connection is lost; 404: as a proxy says it, of no object); `stored`: the
-    request took effect all the same. `kill`: the operator's process ends instead of hearing an answer.
+    answered instead of the truth (0: the connection is lost; 404: as a proxy says it, of no object, or where it is
+    `stale` as an API server that is behind says it of this one); `stored`: the request took effect all the same. `kill`:
+    the operator's process ends instead of hearing an answer.
     """
 
     seconds_before: float = 0.0
@@ -46,6 +47,7 @@ class Fate:
     error: int | None = None
     message: str = "an injected fault"
     stored: bool = True
+    stale: bool = False
     kill: bool = False
 
 
@@ -155,7 +157,7 @@ class _Answer:
 
 def _failure(fate: Fate, request: Request) -> Body:
     code = fate.error or CONNECTION_LOST
-    kind = "" if code == 404 else request.plural
+    kind = "" if code == 404 and not fate.stale else request.plural
     return ApiError(code, REASONS.get(code, ""), fate.message, kind=kind).document()
 
 

@@ -4,7 +4,7 @@ As measured of kopf: a relist tells of all that exists and of nothing that is go
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -25,19 +25,23 @@ class Handlers(Protocol):
 
 @dataclass(frozen=True)
 class Weather:
-    """How the watch of a resource behaves: seconds until what just happened arrives, what befalls each event."""
+    """How the watch of a resource behaves: seconds until what just happened arrives, what befalls each event, and for
+    how many seconds it hears nothing at all, before it begins anew with a list.
+    """
 
     lag: Callable[[str], float] = lambda plural: 0.0
     mishap: Callable[[str], Mishap] = lambda plural: ""
+    silence: Callable[[str], float] = lambda plural: 0.0
 
 
 class Watches:
-    """The watch of jobs and the watch of pods."""
+    """The watch of jobs and the watch of pods, of these namespaces (none: of all)."""
 
-    def __init__(self, store: ApiStore, handlers: Handlers, weather: Weather) -> None:
+    def __init__(self, store: ApiStore, handlers: Handlers, weather: Weather, namespaces: Collection[str] = ()) -> None:
         self._store = store
         self._handlers = handlers
         self._weather = weather
+        self._namespaces = namespaces
         self._at = dict.fromkeys(SELECTORS, 0)
         self._news = {plural: asyncio.Event() for plural in SELECTORS}
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,6 +75,9 @@ class Watches:
                 news = self._store.changes(plural, self._at[plural], selector=SELECTORS[plural])
                 if news and (lag := self._weather.lag(plural)):
                     await asyncio.sleep(lag)
+                if news and (silence := self._weather.silence(plural)):
+                    await asyncio.sleep(silence)
+                    raise ApiError(410, "Expired")
                 for change in news:
                     self._deliver(change)
             except ApiError:
@@ -94,5 +101,7 @@ class Watches:
         return page.items
 
     def _handle(self, plural: str, body: Body, *, deleted: bool) -> None:
+        if self._namespaces and body["metadata"]["namespace"] not in self._namespaces:
+            return
         tell = self._handlers.job_event if plural == PLURAL else self._handlers.pod_event
         tell(body, deleted=deleted)

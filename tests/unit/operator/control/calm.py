@@ -28,6 +28,9 @@ SECONDS_OF_SILENCE = 1800.0
 SECONDS_OF_QUIET = 130.0
 """One sweep at least."""
 SECONDS_TO_START = 60.0
+"""Of what an event tells, where nothing is lost and nobody dies: half a sweep, so that no sweep makes up for it."""
+SECONDS_TO_GO = 120.0
+"""Beyond the time that a job was to be kept."""
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Calm:
         await asyncio.sleep(STEP_SECONDS)  # what is under way comes
         await self._until_all_is_over()
         await self._quiet()
+        await self._go()
         await self._try_slots()
         await self._until_all_is_over()
 
@@ -51,6 +55,7 @@ class Calm:
         stage.misfortunes.clear()
         stage.mishaps.clear()
         stage.lags.clear()
+        stage.silences.clear()
         stage.cut_off.clear()
         stage.story.tell("the world", "is calm from now on")
         for uid in sorted(stage.rules.unreadable):
@@ -105,6 +110,7 @@ class Calm:
             return False
         status, namespaces = job.status, self.stage.world.namespaces
         later = status.next_attempt_at is not None and status.next_attempt_at > virtual_time.now()
+        later = later or any(pod.owner_uid == job.uid for pod in self.stage.rules.live_pods)
         return not later and not is_over(status) and active_attempt(status) is None and namespaces.exists(job.namespace)
 
     def _is_free(self, waiting: ValidJob | Job) -> bool:
@@ -120,9 +126,9 @@ class Calm:
         return len(owners) < policy.pools[queue].max_concurrent
 
     async def _quiet(self) -> None:
-        """Of jobs that are over nothing is written."""
+        """Of jobs that are over nothing is written, once lists have told who is gone."""
         stage = self.stage
-        await asyncio.sleep(STEP_SECONDS)
+        await asyncio.sleep(SECONDS_OF_QUIET)
         before = len(stage.requests)
         await asyncio.sleep(SECONDS_OF_QUIET)
         asked = [request for _, request in stage.requests[before:] if _is_news(request)]
@@ -130,21 +136,56 @@ class Calm:
             stage.rules.fail(f"everything is over, and {len(asked)} requests follow: {asked[0].method} {asked[0].path}")
         stage.rules.check()
 
+    async def _go(self) -> None:
+        """Jobs that are kept for a while go then."""
+        stage = self.stage
+        if stage.deaf or any(stage.clocks.values()):
+            return
+        kept = [job for job in stage.rules.jobs.values() if is_over(job.status) and _ttl(job) < SECONDS_TO_GO]
+        await asyncio.sleep(2 * SECONDS_TO_GO)
+        stage.rules.check()
+        for job in kept:
+            if job.uid in stage.rules.jobs:
+                stage.rules.fail(f"{job.name} was to go {_ttl(job)} s after its end, and is still there")
+        stage.rules.check()
+
     async def _try_slots(self) -> None:
-        """As many jobs as there are slots start at once."""
+        """One job more than there are slots: all but it start at once, and it as soon as one of them has ended."""
         stage, world = self.stage, self.stage.world
         if NAMESPACE in world.namespaces.gone:
             world.namespaces.make_anew(NAMESPACE)
             world.furnish(NAMESPACE)
         for queue in QueueName:
-            for number in range(stage.policy.pools[queue].max_concurrent):
-                world.submit(f"last-{queue.lower().replace('_', '-')}-{number}", queue=str(queue))
+            for number in range(stage.policy.pools[queue].max_concurrent + 1):
+                world.submit(f"last-{_dashed(queue)}-{number}", queue=str(queue))
         await asyncio.sleep(SECONDS_TO_START)
+        self._check_started(waiting=1, why="although nothing runs: somebody who is gone has its slot")
+        for _ in range(2):
+            for pod in stage.rules.live_pods:
+                world.show(pod, "running" if pod.phase == "Pending" else "succeeded")
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(SECONDS_TO_START)
+        self._check_started(waiting=0, why="although a pod has ended")
+
+    def _check_started(self, *, waiting: int, why: str) -> None:
+        """Of the last jobs in each queue only so many may wait."""
+        stage = self.stage
         stage.rules.check()
-        for job in stage.rules.jobs.values():
-            if job.name.startswith("last-") and not job.status.attempt:
-                stage.rules.fail(f"{job.name} does not start, although nothing runs: somebody who is gone has its slot")
+        for queue in QueueName:
+            jobs = [job for job in stage.rules.jobs.values() if job.name.startswith(f"last-{_dashed(queue)}")]
+            late = [job.name for job in jobs if not job.status.attempt]
+            if len(late) > waiting:
+                stage.rules.fail(f"{late[0]} does not start, {why}")
         stage.rules.check()
+
+
+def _dashed(queue: QueueName) -> str:
+    return queue.lower().replace("_", "-")
+
+
+def _ttl(job: Job) -> float:
+    """Seconds that the job is kept after its end."""
+    return float(job.raw_spec.get("ttlSecondsAfterFinished", "inf"))
 
 
 def _is_news(request: Request) -> bool:

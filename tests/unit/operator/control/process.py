@@ -44,6 +44,7 @@ class OperatorProcess:
         story: Story,
         *,
         identity: str = "everybody",
+        namespaces: tuple[str, ...] = (),
         sweep_seconds: float = 120.0,
         lease_seconds: int = SETTINGS.lease_seconds,
         decide: Callable[[Request], Fate] = lambda request: Fate(),
@@ -56,7 +57,9 @@ class OperatorProcess:
         self.identity = identity
         self._clock = clock
         self._store = store
-        self._settings = replace(SETTINGS, policy=policy, sweep_seconds=sweep_seconds, lease_seconds=lease_seconds)
+        self.settings = replace(
+            SETTINGS, policy=policy, namespaces=namespaces, sweep_seconds=sweep_seconds, lease_seconds=lease_seconds
+        )
         self._story = story
         self._decide = decide
         self._tell = tell
@@ -85,10 +88,10 @@ class OperatorProcess:
 
         self._connection = connection
         self.service = Service(
-            self._settings, connect, CollectorRegistry(), version="0", identity=self.identity, clock=self._clock
+            self.settings, connect, CollectorRegistry(), version="0", identity=self.identity, clock=self._clock
         )
         await self.service.start()
-        self.watches = Watches(self._store, self.service.controller, self._weather)
+        self.watches = Watches(self._store, self.service.controller, self._weather, namespaces=self.settings.namespaces)
         self._watching = asyncio.create_task(self._watch())
         self._story.tell(self.name, "starts")
 

@@ -1,33 +1,41 @@
 """What holds of every request of an operator, whatever it is about."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from harness.api_routes import Request
 from harness.api_store import PODS, ApiStore
 from harness.memory_cluster import Heard
-from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.names import LEASE_OF_ALL, PLURAL
+from spectrogram_operator.api.job import Job, read_job
+from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.process import OperatorProcess
 
 MOST_REQUESTS_A_SECOND, MOST_REQUESTS_A_MINUTE = 15, 60
 """Of one kind, about one object or one list, by one operator."""
+MISSING_SECONDS = 10.0
+"""At least between the two look-ups by which a pod is missing."""
 ENDS = ("Completed", "Failed", "Cancelled")
 """Events that say that a job is over."""
 
 
 @dataclass
 class RequestRules:
-    """Told of each request at the moment when it takes effect; `fail` is told which rule it breaks.
-
-    `one_acts`: of several operators only the holder of the Lease acts.
-    """
+    """Told of each request when it is sent, and when it takes effect; `fail` is told which rule it breaks."""
 
     store: ApiStore
     jobs: Mapping[str, Job]
     fail: Callable[[str], None]
-    one_acts: bool = False
+    _renewed: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """By operator and lease: when it last wrote that it holds it."""
+    clocks_apart: bool = False
+    """True once a clock was set: operators measure their patience by it."""
+    _absent: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By operator and pod: since when each look-up said that there is none."""
+    _missing: set[tuple[str, int]] = field(default_factory=set)
+    """By job and attempt: what was judged so."""
     _requests: Counter[tuple[str, str, str, str, int]] = field(default_factory=Counter)
     _left_behind: dict[tuple[str, str | None, str], int] = field(default_factory=dict)
     """By operator and job: the newest version that the operator knows not to be the newest."""
@@ -36,13 +44,17 @@ class RequestRules:
         """Look at one request."""
         self._no_storm(process, heard)
         request = heard.request
-        if self.one_acts and request.method != "GET" and request.plural in (PLURAL, PODS):
-            self._acts_by_right(process, heard)
+        if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
+            self._renews(process, heard)
         if request.method == "PUT" and request.plural == PLURAL:
             self._writes_over_the_newest(process, heard)
         elif request.plural == PLURAL and not _is_told(heard):
             # It could not read again what it was to read.
             self._left_behind.pop((process.name, request.namespace, request.name), None)
+        if request.method == "PUT" and request.plural == PLURAL and heard.code == 200:
+            self._misses(process, heard)
+        elif request.method == "GET" and request.plural == PODS and request.name and _is_told(heard):
+            self._looks_up(process, heard)
         if request.method == "POST" and request.plural == "events":
             self._tells_what_is_true(process, heard)
 
@@ -51,21 +63,36 @@ class RequestRules:
         request, now = heard.request, int(self.store.now().timestamp())
         if request.query.get("continue"):
             return
+        about = _about(request)
         for unit, moment, most in (
             ("second", now, MOST_REQUESTS_A_SECOND),
             ("minute", now // 60, MOST_REQUESTS_A_MINUTE),
         ):
-            counted = (process.name, request.method, request.path, unit, moment)
+            counted = (process.name, request.method, about, unit, moment)
             self._requests[counted] += 1
             if self._requests[counted] > most:
-                self.fail(f"{process.name} sends one request again and again: {request.method} {request.path}")
+                self.fail(f"{process.name} sends one request again and again: {request.method} {about}")
 
-    def _acts_by_right(self, process: OperatorProcess, heard: Heard) -> None:
+    def sent(self, process: OperatorProcess, request: Request) -> None:
         """Rule 37. A request that was long under way may come late; locked writes make it harmless."""
-        lease = self.store.objects.get(("leases", *LEASE_OF_ALL))
-        holder = lease["spec"]["holderIdentity"] if lease else ""
-        if holder not in ("", process.identity) and heard.fate.seconds_before == 0:
-            self.fail(f"{process.name} acts, and {holder} holds the lease: {heard.request.method} {heard.request.path}")
+        if request.method == "GET" or request.plural not in (PLURAL, PODS) or request.namespace is None:
+            return
+        where = (request.namespace, LEASE) if process.settings.namespaces else LEASE_OF_ALL
+        lease = self.store.objects.get(("leases", *where))
+        holder = lease["spec"]["holderIdentity"] if lease else process.identity
+        seconds = asyncio.get_running_loop().time() - self._renewed.get((process.name, *where), float("-inf"))
+        if holder not in ("", process.identity):
+            self.fail(f"{process.name} acts, and {holder} holds the lease: {request.method} {request.path}")
+        elif seconds > process.settings.lease_seconds * 2 / 3:
+            self.fail(f"{process.name} acts {seconds:.0f} s after it had the lease: {request.method} {request.path}")
+
+    def _renews(self, process: OperatorProcess, heard: Heard) -> None:
+        body = heard.document
+        which = (process.name, body["metadata"]["namespace"], body["metadata"]["name"])
+        if body["spec"]["holderIdentity"] == process.identity:
+            self._renewed[which] = asyncio.get_running_loop().time()
+        else:
+            self._renewed.pop(which, None)
 
     def _writes_over_the_newest(self, process: OperatorProcess, heard: Heard) -> None:
         """Who has written a job, or was told of a conflict, has a newer version by the next time."""
@@ -77,6 +104,25 @@ class RequestRules:
         if _is_told(heard) and heard.code in (200, 409):
             self._left_behind[what] = version
 
+    def _looks_up(self, process: OperatorProcess, heard: Heard) -> None:
+        which = (process.name, heard.request.path)
+        if heard.code == 404:
+            self._absent.setdefault(which, asyncio.get_running_loop().time())
+        else:
+            self._absent.pop(which, None)
+
+    def _misses(self, process: OperatorProcess, heard: Heard) -> None:
+        """Rule 3: a pod is missing by two look-ups some time apart, and was not seen in between."""
+        job, now = read_job(heard.document), asyncio.get_running_loop().time()
+        for attempt in job.status.attempts:
+            if attempt.reason != "PodMissing" or (job.uid, attempt.number) in self._missing:
+                continue
+            self._missing.add((job.uid, attempt.number))
+            path = f"/api/v1/namespaces/{job.namespace}/pods/{attempt.pod_name}"
+            seconds = now - self._absent.get((process.name, path), now)
+            if seconds < MISSING_SECONDS and not self.clocks_apart:
+                self.fail(f"{process.name} misses {attempt.pod_name} {seconds:.0f} s after the first look-up")
+
     def _tells_what_is_true(self, process: OperatorProcess, heard: Heard) -> None:
         """Rule 13: of an end only what was written."""
         assert heard.request.body is not None
@@ -86,6 +132,14 @@ class RequestRules:
             self.fail(f"{process.name} says {reason} of {job.name}, which is not over")
 
 
+def _about(request: Request) -> str:
+    """The path, and what is created there."""
+    body = (request.body or {}) if request.method == "POST" else {}
+    created = body.get("involvedObject") or body.get("metadata") or {}
+    return f"{request.path} {created.get('name', '')}".rstrip()
+
+
 def _is_told(heard: Heard) -> bool:
     """Whether the operator hears the truth."""
-    return heard.fate.stored and heard.fate.error is None and not heard.fate.kill
+    fate = heard.fate
+    return (fate.stored and fate.error is None and not fate.kill) or fate.stale

@@ -61,6 +61,8 @@ class Rules:
     """By UID: each job as it is, or as it was when its status could be read."""
     unreadable: set[str] = field(default_factory=set)
     """UIDs of jobs whose status another version wrote, so that this one cannot read it."""
+    once_unreadable: set[str] = field(default_factory=set)
+    """The same, and those that were mended since: meanwhile nobody knew of their attempts, and gave their slots away."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Rules:
             self.fail(f"the status of {new.name} cannot be read, and is written all the same")
         if isinstance(new, UnreadableJob):
             self.unreadable.add(uid)
+            self.once_unreadable.add(uid)
             return
         self.unreadable.discard(uid)
         self.jobs[uid] = new
@@ -168,7 +171,7 @@ class Rules:
         """Never more pods than the queue's limit; each of several operators keeps the limit for itself."""
         counted = [pod for pod in others if not self._is_stray(pod)]
         limit = self.policy.pools[made.pod.queue].max_concurrent * self.operators
-        if len(counted) < limit or self._is_stray(made.pod):
+        if len(counted) < limit or self._is_stray(made.pod) or made.pod.owner_uid in self.once_unreadable:
             return
         names = ", ".join(pod.name for pod in (*counted, made.pod))
         self.fail(f"more than {limit} live pods in the queue {made.pod.queue}: {names}")

@@ -28,7 +28,8 @@ from unit.operator.control.world import World
 class Misfortune:
     """The fate of the next `times` requests of this method and resource, by this operator (empty: any).
 
-    `of_one`: those for one object by its name; False: those for a list; None: both.
+    `of_one`: those for one object by its name; False: those for a list; None: both. `until`: a second of the loop, from
+    which on they are spared.
     """
 
     method: str
@@ -37,6 +38,9 @@ class Misfortune:
     times: int = 1
     operator: str = ""
     of_one: bool | None = None
+    until: float = float("inf")
+    skip: int = 0
+    """How many of them pass before the first that it befalls."""
 
 
 @dataclass
@@ -53,14 +57,18 @@ class Scene:
     late_creations: bool = False
     misfortunes: list[Misfortune] = field(default_factory=list)
     lags: dict[tuple[str, str], float] = field(default_factory=dict)
-    mishaps: list[tuple[str, Mishap]] = field(default_factory=list)
-    """What befalls the next events that an operator hears."""
+    silences: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By operator and resource: for how many seconds its watch hears nothing, from the next event on."""
+    mishaps: list[tuple[str, str, Mishap]] = field(default_factory=list)
+    """What befalls the next event of a resource that an operator hears."""
     deaf: bool = False
     """True once an event of a job was lost: until jobs are listed again nobody may know of it."""
     clocks: dict[str, float] = field(default_factory=dict)
     """By operator, by how many seconds its clock is ahead."""
-    cut_off: dict[str, float] = field(default_factory=dict)
-    """By operator, until when none of its requests gets through."""
+    cut_off: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """By operator, until when none of its requests gets through, and what it hears instead."""
+    latency: float = 0.0
+    """Seconds that every request takes, unless something befalls it: half of them before it takes effect."""
     pause: float = 0.5
     """Seconds until an operator that died starts again, where it does so by itself."""
     requests: list[tuple[str, Request]] = field(default_factory=list)
@@ -81,21 +89,34 @@ class Scene:
         self.started.append(process)
         return process
 
-    def prepare(self, name: str, *, identity: str = "everybody", policy: Policy | None = None) -> OperatorProcess:
+    def prepare(
+        self,
+        name: str,
+        *,
+        identity: str = "everybody",
+        namespaces: tuple[str, ...] = (),
+        policy: Policy | None = None,
+    ) -> OperatorProcess:
         """This operator, not started yet. By default it has the leases that every other has, and acts."""
-        return OperatorProcess(
+        process = OperatorProcess(
             name,
             self.store,
             policy or self.policy,
             self.story,
             identity=identity,
+            namespaces=namespaces,
             sweep_seconds=self.sweep_seconds,
             lease_seconds=self.lease_seconds,
-            decide=lambda request: self._fate(name, request),
+            decide=lambda request: self._fate(process, request),
             tell=self._heard,
-            weather=Weather(lambda plural: self.lags.get((name, plural), 0.0), partial(self._mishap, name)),
+            weather=Weather(
+                lambda plural: self.lags.get((name, plural), 0.0),
+                partial(self._mishap, name),
+                lambda plural: self.silences.pop((name, plural), 0.0),
+            ),
             clock=lambda: virtual_time.now() + timedelta(seconds=self.clocks.get(name, 0.0)),
         )
+        return process
 
     async def end(self, process: OperatorProcess) -> None:
         """This operator's process is gone."""
@@ -116,24 +137,30 @@ class Scene:
         owned = [pod for pod in self.rules.pods.values() if pod.owner_uid == self.job(name).uid]
         return sorted(owned, key=lambda pod: pod.name)
 
-    def _fate(self, operator: str, request: Request) -> Fate:
+    def _fate(self, process: OperatorProcess, request: Request) -> Fate:
         if self.rules.broken:
             return STUCK
+        self.rules.of_requests.sent(process, request)
         if request.plural != "leases":
-            self.requests.append((operator, request))
-        if asyncio.get_running_loop().time() < self.cut_off.get(operator, 0.0):
-            return Fate(0.05, error=CONNECTION_LOST, stored=False)
+            self.requests.append((process.name, request))
+        now = asyncio.get_running_loop().time()
+        until, error = self.cut_off.get(process.name, (0.0, CONNECTION_LOST))
+        if now < until:
+            return Fate(0.05, error=error, stored=False)
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)
             concerns = concerns and one.of_one in (None, bool(request.name))
-            if concerns and one.operator in ("", operator) and one.times > 0:
+            if concerns and one.operator in ("", process.name) and one.times > 0 and now < one.until:
+                if one.skip > 0:
+                    one.skip -= 1
+                    continue
                 one.times -= 1
                 return one.fate
-        return Fate()
+        return Fate(self.latency / 2, self.latency / 2)
 
-    def _mishap(self, operator: str, plural: str) -> Mishap:
-        for index, (of, mishap) in enumerate(self.mishaps):
-            if of == operator:
+    def _mishap(self, operator: str, resource: str) -> Mishap:
+        for index, (of, plural, mishap) in enumerate(self.mishaps):
+            if (of, plural) == (operator, resource):
                 del self.mishaps[index]
                 self.deaf = self.deaf or (plural == PLURAL and mishap == "lost")
                 return mishap

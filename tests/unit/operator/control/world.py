@@ -137,13 +137,17 @@ class World:
 
     def step(self, *, calm: bool) -> None:
         """A little happens to every pod, and sometimes somebody wants something."""
-        for pod in list(self.rules.pods.values()):
-            if self.nodes.reach(pod):
-                self._play(pod, calm=calm)
+        self.play_pods(calm=calm)
         if calm or self.random.random() < 0.5:
             self.collect_garbage()
         if not calm and self.random.random() < 0.25:
             self._people()
+
+    def play_pods(self, *, calm: bool) -> None:
+        """A little happens to every pod whose node answers."""
+        for pod in list(self.rules.pods.values()):
+            if self.nodes.reach(pod):
+                self._play(pod, calm=calm)
 
     def _play(self, pod: Pod, *, calm: bool) -> None:
         chance, choice = self.random.random(), self.random.choice

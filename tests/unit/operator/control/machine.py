@@ -1,0 +1,166 @@
+"""A life's frame: its operators begin, its time passes, its rules are looked at, and in the end it is calm."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from harness.api_store import ApiError
+from harness.virtual_time import VirtualTimeLoop
+from harness.watching import Mishap
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.control import service
+from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
+from unit.operator.control.calm import Calm
+from unit.operator.control.choices import CASTS, jobs, namespaces, pauses
+from unit.operator.control.history import PODS_ON_A_PAGE
+from unit.operator.control.process import Listener, OperatorProcess, heard_logs
+from unit.operator.control.scene import Scene, limited
+
+MOST_JOBS = 6
+LEASE_SECONDS = 90
+
+
+class Unmeasured:
+    """Instead of metrics, whose making is a fifth of a life: no rule is about them."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+class Machine(RuleBasedStateMachine):
+    """The cluster, its operators and its time; what happens is added by those who inherit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = VirtualTimeLoop()
+        self._context = ExitStack()
+        self._lives: list[asyncio.Task[None]] = []
+        self.processes: dict[str, OperatorProcess] = {}
+        self.stage: Scene
+        self._pace = 0.0
+
+    @initialize(
+        cast=st.sampled_from(sorted(CASTS)),
+        slots=st.integers(1, 2),
+        latency=st.sampled_from([0.0, 0.0, 0.3, 3.0]),
+        pace=st.sampled_from([0.0, 0.3, 2.0, 10.0]),
+        seed=st.integers(0, 99),
+        first=st.lists(st.tuples(namespaces, jobs), max_size=4),
+    )
+    def begin(
+        self,
+        cast: str,
+        slots: int,
+        latency: float,
+        pace: float,
+        seed: int,
+        first: list[tuple[str, dict[str, Any]]],
+    ) -> None:
+        """The operators start, and find the first jobs. `pace`: seconds between two steps."""
+        self._run(self._begin(cast, slots, latency))
+        self._pace, self.stage.world.random = pace, Random(seed)
+        for namespace, spec in first:
+            self.submit_job(namespace, spec)
+
+    async def _begin(self, cast: str, slots: int, latency: float) -> None:
+        self.stage = stage = Scene(
+            f"{cast}; each request takes {latency} s",
+            CASTS[cast].acting,
+            limited(slots),
+            sweep_seconds=120.0,
+            lease_seconds=LEASE_SECONDS,
+            late_creations=True,
+            latency=latency,
+        )
+        self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE))
+        self._context.enter_context(patch.object(service, "Metrics", Unmeasured))
+        self._context.enter_context(heard_logs(Listener(stage.story, stage.rules.fail)))
+        self._loop.set_exception_handler(lambda _, context: stage.rules.fail(str(context)))
+        for number, part in enumerate(CASTS[cast].parts):
+            process = stage.prepare(f"operator-{number + 1}", identity=part.identity, namespaces=part.namespaces)
+            self.processes[process.name] = process
+            self._lives.append(asyncio.create_task(process.live(lambda: stage.pause)))
+        await asyncio.sleep(0.1)
+
+    @rule(seconds=pauses)
+    def wait(self, seconds: float) -> None:
+        """Nobody does anything for a while."""
+        self._run(asyncio.sleep(seconds))
+
+    @rule(seed=st.integers(0, 99), seconds=st.sampled_from([0.3, 2.0, 11.0, 30.0]), moments=st.integers(1, 8))
+    def work(self, seed: int, seconds: float, moments: int) -> None:
+        """Kubelets do their work, moment by moment: pods start, run and end, in whatever way."""
+        self.stage.world.random = Random(seed)
+        self._run(self._work(seconds, moments))
+
+    async def _work(self, seconds: float, moments: int) -> None:
+        for _ in range(moments):
+            await asyncio.sleep(seconds)
+            with suppress(ApiError):
+                self.stage.world.play_pods(calm=False)
+
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        """See rules.py. Between two steps kubelets do their work, where there is time enough."""
+        if self._lives:
+            self._run(self._work(self._pace, 1) if self._pace >= 1 else asyncio.sleep(self._pace))
+            self.stage.rules.check()
+
+    def teardown(self) -> None:
+        """Calm, in which everything ends."""
+        try:
+            if self._lives:
+                self._run(Calm(self.stage).play())
+        finally:
+            self._run(self._close())
+            self._context.close()
+            self._loop.close()
+
+    def now(self) -> float:
+        """Seconds since the life began."""
+        return self._loop.time()
+
+    def submit_job(self, namespace: str, spec: dict[str, Any]) -> None:
+        """A person submits a job under the first name that is free."""
+        taken = {job.name for job in self.stage.rules.jobs.values()}
+        name = next(name for name in (f"job-{number}" for number in range(MOST_JOBS + 1)) if name not in taken)
+        self.do(lambda: self.stage.world.submit(name, namespace, **spec))
+
+    def operator(self, number: int) -> str:
+        """The name of one of the operators."""
+        return sorted(self.processes)[number % len(self.processes)]
+
+    def mislead_all(self, mishap: Mishap) -> None:
+        """What befalls the next event of a job, for every operator."""
+        if mishap:
+            self.stage.mishaps += [(operator, PLURAL, mishap) for operator in self.processes]
+            self.tell("the next event of a job", f"is told as this: {mishap}")
+
+    def do(self, action: Callable[[], Any]) -> None:
+        """One thing that somebody does; the operators hear of it in their own time."""
+
+        async def done() -> None:
+            with suppress(ApiError):  # what it is done to is gone by now
+                action()
+
+        self._run(done())
+
+    def tell(self, who: str, what: str) -> None:
+        """One line of the story."""
+        self.do(lambda: self.stage.story.tell(who, what))
+
+    async def _close(self) -> None:
+        for life in self._lives:
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+
+    def _run(self, story: Coroutine[Any, Any, None]) -> None:
+        self._loop.run_until_complete(story)

@@ -1,0 +1,141 @@
+"""What befalls the API server, the network, the watches and the operators themselves in a life."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from harness.api_store import PODS
+from harness.memory_cluster import CONNECTION_LOST, Fate
+from harness.watching import Mishap
+from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.core.status import is_over
+from unit.operator.control.chances import QUOTA
+from unit.operator.control.choices import errors, numbers, operators, periods, requests, resources, skipped
+from unit.operator.control.machine import Machine
+from unit.operator.control.scene import Misfortune
+from unit.operator.control.versions import REWRITES
+
+ALL = 10**6
+pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0])
+"""Seconds until an operator that died starts again."""
+
+
+class Troubles(Machine):
+    """Each step is one of them."""
+
+    stale_told = False
+
+    @rule(what=requests, error=errors, skip=skipped)
+    def fail(self, what: tuple[str, str, bool], error: int, skip: int) -> None:
+        """One of the next requests of this kind is refused, or its connection is lost."""
+        if _is_possible(what, error):
+            self._befall(what, _refused(error), skip=skip)
+
+    @precondition(lambda self: not self.stale_told)
+    @rule(skip=skipped)
+    def answer_stale(self, skip: int) -> None:
+        """Once in a life the API server is behind: it says that there is no such pod, as it was a while ago."""
+        self.stale_told = True
+        self._befall(("GET", PODS, True), Fate(error=404, stored=False, stale=True), skip=skip)
+
+    @rule(what=requests, error=errors, seconds=periods)
+    def refuse(self, what: tuple[str, str, bool], error: int, seconds: float) -> None:
+        """All requests of this kind are refused for a while: a full quota, a right that was taken away."""
+        if _is_possible(what, error):
+            self.tell("the API server", f"answers {error} to each {what[0]} of {what[1]} for {seconds:.0f} s")
+            self._befall(what, _refused(error), times=ALL, until=self.now() + seconds)
+
+    @rule(what=requests, error=st.sampled_from([CONNECTION_LOST, 504]), skip=skipped)
+    def lose_answer(self, what: tuple[str, str, bool], error: int, skip: int) -> None:
+        """One of the next requests of this kind is done, and nobody hears so."""
+        self._befall(what, Fate(0.05, 0.05, error=error), skip=skip)
+
+    @rule(
+        what=requests,
+        before=st.sampled_from([0.0, 0.3, 3.0, 8.0]),
+        after=st.sampled_from([0.0, 0.3, 8.0, 25.0]),
+        skip=skipped,
+    )
+    def delay(self, what: tuple[str, str, bool], before: float, after: float, skip: int) -> None:
+        """One of the next requests of this kind takes its time."""
+        self._befall(what, Fate(before, after), skip=skip)
+
+    @rule(what=requests, stored=st.booleans(), pause=pauses_of_operators, skip=skipped)
+    def kill(self, what: tuple[str, str, bool], stored: bool, pause: float, skip: int) -> None:
+        """The operator dies of one of the next requests of this kind, before or after it was done."""
+        self.stage.pause = pause
+        self._befall(what, Fate(0.05, stored=stored, kill=True), skip=skip)
+
+    @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=pauses_of_operators)
+    def stop(self, operator: int, how: str, pause: float) -> None:
+        """The operator's process ends between two requests, and starts again."""
+        process = self.processes[self.operator(operator)]
+        if not process.died.is_set():
+            self.stage.pause = pause
+            self.tell(process.name, f"is {how}")
+            process.told_to_end = how == "told to end"
+            self.do(process.died.set)
+
+    @rule(operator=operators, error=st.sampled_from([CONNECTION_LOST, 404, 500]), seconds=periods)
+    def cut_off(self, operator: int, error: int, seconds: float) -> None:
+        """None of the operator's requests gets through for a while; its watches may still tell it of everything."""
+        name = self.operator(operator)
+        self.stage.cut_off[name] = (self.now() + seconds, error)
+        self.tell(name, f"is cut off for {seconds:.0f} s, and hears {error or 'nothing'}")
+
+    @rule(operator=operators, seconds=st.sampled_from([-7200.0, -90.0, -20.0, 0.0, 20.0, 90.0, 7200.0]))
+    def set_clock(self, operator: int, seconds: float) -> None:
+        """The clock of the operator's node is off from now on."""
+        name = self.operator(operator)
+        self.stage.clocks[name] = seconds
+        self.stage.rules.of_requests.clocks_apart = True
+        self.stage.rules.fastest_clock = max(self.stage.rules.fastest_clock, seconds)
+        self.tell(name, f"has a clock that is {seconds:+.0f} s ahead")
+
+    @precondition(lambda self: self.stage.rules.jobs)
+    @rule(number=numbers, version=st.sampled_from(sorted(REWRITES)))
+    def rewrite(self, number: int, version: str) -> None:
+        """An operator of another version was here, or somebody mends what it left."""
+        jobs = sorted(self.stage.rules.jobs.values(), key=lambda job: job.name)
+        job = jobs[number % len(jobs)]
+        if not is_over(job.status) and (version == "mended") == (job.uid in self.stage.rules.unreadable):
+            self.do(lambda: self.stage.world.rewrite(job, version))
+
+    @rule(operator=operators, plurals=resources, seconds=st.sampled_from([0.0, 5.0, 40.0]))
+    def lag(self, operator: int, plurals: tuple[str, ...], seconds: float) -> None:
+        """From now on a watch hears of everything that late."""
+        name = self.operator(operator)
+        for plural in plurals:
+            self.stage.lags[name, plural] = seconds
+        self.tell(name, f"hears of {' and '.join(plurals)} {seconds:.0f} s late from now on")
+
+    @rule(operator=operators, plurals=resources, seconds=st.sampled_from([1.0, 20.0, 100.0]))
+    def silence(self, operator: int, plurals: tuple[str, ...], seconds: float) -> None:
+        """A watch hears nothing for a while, and begins anew: of what was gone by then it never hears."""
+        name = self.operator(operator)
+        for plural in plurals:
+            self.stage.silences[name, plural] = seconds
+        self.tell(name, f"hears nothing of {' and '.join(plurals)} for {seconds:.0f} s, from the next event on")
+
+    @rule(operator=operators, plurals=resources, mishap=st.sampled_from(["lost", "lost", "twice", "relist"]))
+    def mislead(self, operator: int, plurals: tuple[str, ...], mishap: Mishap) -> None:
+        """The next event that this operator's watches hear is lost, or comes twice, or they begin anew."""
+        self.stage.mishaps += [(self.operator(operator), plural, mishap) for plural in plurals]
+
+    @rule()
+    def compact(self) -> None:
+        """The API server forgets the past: watches that are behind begin anew."""
+        self.do(self.stage.store.compact)
+
+    def _befall(
+        self, what: tuple[str, str, bool], fate: Fate, *, times: int = 1, until: float = float("inf"), skip: int = 0
+    ) -> None:
+        method, plural, of_one = what
+        self.stage.misfortunes.append(Misfortune(method, plural, fate, times, of_one=of_one, until=until, skip=skip))
+
+
+def _is_possible(what: tuple[str, str, bool], error: int) -> bool:
+    return error not in (409, 422) or what[:2] == ("PUT", PLURAL)
+
+
+def _refused(error: int) -> Fate:
+    return Fate(0.05, 0.05, error=error, message=QUOTA if error == 403 else "an injected fault", stored=False)
