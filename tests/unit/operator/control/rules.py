@@ -62,7 +62,7 @@ class Rules:
     unreadable: set[str] = field(default_factory=set)
     """UIDs of jobs whose status another version wrote, so that this one cannot read it."""
     once_unreadable: set[str] = field(default_factory=set)
-    """The same, and those that were mended since: meanwhile nobody knew of their attempts, and gave their slots away."""
+    """The same, and those that were mended since: meanwhile nobody knew of their attempts, and others had the slots."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
