@@ -38,8 +38,8 @@ class Fate:
 
     It reaches the server `seconds_before` after it was sent, and its answer comes `seconds_after` that. `error` is
     answered instead of the truth (0: the connection is lost; 404: as a proxy says it, of no object; where it is
-    `stale`, as an API server that is behind says it of this one). `stored`: the request took effect all the same. `kill`: the
-    operator's process ends instead of hearing an answer.
+    `stale`, as an API server that is behind says it of this one). `stored`: the request took effect all the same.
+    `kill`: the operator's process ends instead of hearing an answer.
     """
 
     seconds_before: float = 0.0
