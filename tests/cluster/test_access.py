@@ -1,13 +1,10 @@
 """The operator's rights, as the chart grants them: enough for its work (every test runs under them), and no more."""
 
-import yaml
-
 from cluster.audit import Audit
 from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
-from cluster.workspace import ACCOUNT, CHART, Workspace
-from harness.client import Client
-from pods.shapes import Body
+from cluster.whole_cluster import of_all_namespaces
+from cluster.workspace import ACCOUNT, Workspace
 from pods.statuses import succeeded
 from spectrogram_operator.api.names import LEASE
 
@@ -54,12 +51,7 @@ def test_the_operator_asks_for_nothing_that_it_may_not(workspace: Workspace, ope
 def test_one_operator_may_serve_the_whole_cluster(own_workspace: Workspace) -> None:
     """Scope Cluster: one ClusterRole, and jobs of a namespace that nobody named."""
     workspace = own_workspace
-    rights = cluster_wide(workspace)
-    operator = workspace.operator(SPECTROGRAM_NAMESPACES="")
-    for one in rights:
-        at_home(workspace, one).apply(one)
-    try:
-        operator.start()
+    with of_all_namespaces(workspace) as operator:
         workspace.submit()
         pod = workspace.start()
         workspace.play(pod, succeeded(pod))
@@ -67,23 +59,7 @@ def test_one_operator_may_serve_the_whole_cluster(own_workspace: Workspace) -> N
         assert workspace.api.find("leases", LEASE) is None
         workspace.operator().start()
         operator.wait_for_log(f"The namespace {workspace.namespace}: another operator serves it")
-    finally:
-        operator.stop()
-        for one in rights:
-            at_home(workspace, one).kubectl("delete", one["kind"], one["metadata"]["name"])
 
 
 def as_operator(workspace: Workspace) -> str:
     return f"--kubeconfig={workspace.kubeconfig}"
-
-
-def at_home(workspace: Workspace, manifest: Body) -> Client:
-    """A client of the namespace that the object is in."""
-    return workspace.control_plane.client(manifest["metadata"].get("namespace", workspace.namespace))
-
-
-def cluster_wide(workspace: Workspace) -> list[Body]:
-    """The chart's ClusterRole, its Role for the lease, and their bindings to this workspace's operator."""
-    options = ["--set=scope=Cluster", f"--set=serviceAccount.name={ACCOUNT}", "--show-only=templates/rbac.yaml"]
-    text = workspace.client.helm("template", workspace.namespace, str(CHART), *options)
-    return [manifest for manifest in yaml.safe_load_all(text) if manifest]

@@ -173,7 +173,18 @@ app.kubernetes.io/managed-by: spectrogram-operator
   resources: [leases]
   resourceNames: [spectrogram-operator]
   verbs: [list]
+{{- if include "spectrogram-operator.readsNodes" . }}
+# How many jobs have room on the nodes of a pool.
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the limit of a pool follows from its nodes. */}}
+{{- define "spectrogram-operator.readsNodes" -}}
+{{- range .Values.pools }}{{ if eq (toString .maxConcurrent) "auto" }}true{{ end }}{{ end }}
 {{- end }}
 
 {{/* The right to seek and keep the lease of this name. No rule can name what does not exist yet. */}}

@@ -15,6 +15,7 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
 from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.leases import Candidate, Leases
+from spectrogram_operator.control.reconciling.capacity import NODES_SECONDS, Capacity
 from spectrogram_operator.control.reconciling.controller import Controller
 from spectrogram_operator.control.reconciling.corrections import Corrections
 from spectrogram_operator.control.reconciling.event_posts import EventPosts
@@ -122,6 +123,9 @@ class Service:
         }
         if self._corrections is not None:
             tasks["corrections"] = self._corrections.run(self._settings.sweep_seconds)
+        if any(pool.auto_concurrent for pool in self._settings.policy.pools.values()):
+            capacity = Capacity(self._cluster, self._settings.policy.pools, self.controller.slots.limit)
+            tasks["capacity"] = capacity.run(min(NODES_SECONDS, self._settings.sweep_seconds))
         self._tasks = [asyncio.create_task(task, name=name) for name, task in tasks.items()]
 
     async def stop(self) -> None:
@@ -166,6 +170,7 @@ class Service:
             overdue=self._overdue,
             serves=self._leases.serves,
             demand=controller.slots.demand(),
+            limits=controller.slots.limits(),
             waiting=controller.queue.depth,
             silent_seconds=max(0.0, silence),
         )

@@ -19,12 +19,14 @@ class Pool:
     """The nodes of one queue: where its pods go, how much each may use, and how many run at once.
 
     `max_per_namespace` of them may be of one namespace, and together they may have `total_memory_bytes` (0: no limit).
-    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for.
+    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for. With `auto_concurrent` the
+    pool's nodes say how many run at once, and `max_concurrent` holds until they are known.
     """
 
     memory_bytes: int
     max_memory_bytes: int
     auto_memory: bool = False
+    auto_concurrent: bool = False
     cpu: str = "1"
     max_concurrent: int = 2
     max_per_namespace: int = 0

@@ -164,7 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
         field="pools",
         name="SPECTROGRAM_POOLS",
         default="{}",
-        description="JSON, per queue (default, large_jobs): memory, maxMemory, cpu, maxConcurrent,"
+        description="JSON, per queue (default, large_jobs): memory, maxMemory, cpu, maxConcurrent (a number, or auto),"
         " maxPerNamespace, totalMemory, nodeSelector, tolerations, affinity, topologySpreadConstraints,"
         " priorityClassName, schedulerName, runtimeClassName, podLabels, podAnnotations",
         parse=parse_pools,

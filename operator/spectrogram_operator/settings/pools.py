@@ -27,7 +27,7 @@ class PoolSettings(Resources):
     """One pool as the platform team writes it. What is left out is as in a cluster without special nodes."""
 
     max_memory: Quantity | None = None
-    max_concurrent: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    max_concurrent: Annotated[int, Field(ge=0, le=100_000)] | Literal["auto"] | None = None
     max_per_namespace: Annotated[int, Field(ge=0, le=100_000)] | None = None
     total_memory: Quantity | None = None
     node_selector: dict[str, str] | None = None
@@ -85,7 +85,6 @@ def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
             " pod that needs it would wait for ever; raise the one or lower the other"
         )
     names = (
-        "max_concurrent",
         "max_per_namespace",
         "node_selector",
         "priority_class_name",
@@ -97,6 +96,10 @@ def _build_pool(queue: str, written: PoolSettings, usual: Pool) -> Pool:
         "pod_annotations",
     )
     changes: dict[str, Any] = {name: value for name in names if (value := getattr(written, name)) is not None}
+    if written.max_concurrent == AUTO:
+        changes |= {"auto_concurrent": True, "max_concurrent": 1}
+    elif written.max_concurrent is not None:
+        changes["max_concurrent"] = written.max_concurrent
     if written.cpu is not None:
         changes["cpu"] = str(written.cpu)
     if written.tolerations is not None:
@@ -122,7 +125,7 @@ def _fields(pool: Pool) -> dict[str, Any]:
         "memory": AUTO if pool.auto_memory else format_bytes(pool.memory_bytes),
         "maxMemory": format_bytes(pool.max_memory_bytes),
         "cpu": pool.cpu,
-        "maxConcurrent": pool.max_concurrent,
+        "maxConcurrent": AUTO if pool.auto_concurrent else pool.max_concurrent,
         "maxPerNamespace": pool.max_per_namespace,
         "totalMemory": format_bytes(pool.total_memory_bytes) if pool.total_memory_bytes else "",
         "nodeSelector": dict(pool.node_selector),

@@ -142,6 +142,12 @@ def _check_together(rows: Mapping[str, Row], values: Mapping[str, Any]) -> None:
         fail("refusal_seconds", "at most", "max_refusal_seconds")
     if values["health_port"] == values["metrics_port"]:
         fail("health_port", "another port than", "metrics_port")
+    for queue, pool in values["pools"].items():
+        if pool.auto_concurrent and values["namespaces"]:
+            raise SettingsError(
+                f"{rows['pools'].title}: maxConcurrent auto of {queue} counts the nodes of the whole cluster for the"
+                f" jobs of all namespaces, and {rows['namespaces'].title} names some: write a number, or name none"
+            )
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:

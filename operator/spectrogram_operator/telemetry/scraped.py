@@ -26,6 +26,8 @@ class Standing:
     """By namespace and queue, how many run although their hard limit is over."""
     demand: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By queue, how many jobs stand in line, and the memory that they will ask for, in bytes."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """By queue, how many jobs may run at once."""
     waiting: int = 0
     """Jobs that wait for a look."""
     silent_seconds: float = 0.0
@@ -65,6 +67,11 @@ class Scraped(Collector):
             "Memory that the jobs in line will ask for.",
             labels=["queue"],
         )
+        yield GaugeMetricFamily(
+            "spectrogram_queue_limit",
+            "Jobs that may run at once: maxConcurrent of the pool, or what follows from its nodes where that is auto.",
+            labels=["queue"],
+        )
         yield GaugeMetricFamily("spectrogram_operator_workqueue_depth", "Jobs that wait for the operator to look.")
         yield GaugeMetricFamily(
             "spectrogram_operator_seconds_since_last_watch_event",
@@ -74,7 +81,7 @@ class Scraped(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """As things stand."""
         standing = self._look()
-        jobs, overdue, line, wanted, depth, silence = self.describe()
+        jobs, overdue, line, wanted, limit, depth, silence = self.describe()
         namespaces = [namespace for namespace in self._namespaces() if standing.serves(namespace)]
         for place, count in sorted(_by_place(standing.places, namespaces).items()):
             jobs.add_metric(place, count)
@@ -85,9 +92,10 @@ class Scraped(Collector):
             count, memory_bytes = standing.demand.get(queue, (0, 0))
             line.add_metric([queue], count)
             wanted.add_metric([queue], memory_bytes)
+            limit.add_metric([queue], standing.limits.get(queue, 0))
         depth.add_metric([], standing.waiting)
         silence.add_metric([], standing.silent_seconds)
-        yield from (jobs, overdue, line, wanted, depth, silence)
+        yield from (jobs, overdue, line, wanted, limit, depth, silence)
 
 
 def queue_label(queue: str | None) -> str:

@@ -124,6 +124,16 @@ def test_rights_to_keep_what_workers_took_come_with_the_setting(chart: Chart, sc
     }
 
 
+@pytest.mark.parametrize("pool", ["default", "large"])
+def test_nodes_are_read_only_where_a_limit_follows_from_them(chart: Chart, pool: str) -> None:
+    auto = chart.render(scope="Cluster", rbac={"userRoles": False}, pools={pool: {"maxConcurrent": "auto"}})
+    without = rules(the(chart.render(scope="Cluster", rbac={"userRoles": False}), "ClusterRole"))
+    assert rules(the(auto, "ClusterRole")) == without | {("", "nodes", ""): {"list"}}
+    pools = read_settings(environment(auto)).policy.pools
+    queue = {"default": "default", "large": "large_jobs"}[pool]
+    assert {name for name, one in pools.items() if one.auto_concurrent} == {queue}
+
+
 def test_watched_namespaces_each_get_a_role_and_a_worker_account(chart: Chart) -> None:
     objects = chart.render(watchNamespaces=["lab", "team-a"])
     for kind in ("Role", "RoleBinding"):

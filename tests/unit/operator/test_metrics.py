@@ -75,6 +75,7 @@ class Rig:
                 places=self.jobs,
                 overdue=self.overdue,
                 demand={"default": (3, 3 * 2**30), "kueue": (9, 9)},
+                limits={"default": 4, "large_jobs": 2, "kueue": 9},
                 waiting=7,
                 silent_seconds=3.5,
             ),
@@ -253,7 +254,8 @@ def test_counters_are_there_before_the_first_failure(rig: Rig) -> None:
 
 
 def test_what_stands_in_line_is_told_of_each_queue(rig: Rig) -> None:
-    for queue, count, memory in (("default", 3, 3 * 2**30), ("large_jobs", 0, 0)):
+    for queue, count, memory, limit in (("default", 3, 3 * 2**30, 4), ("large_jobs", 0, 0, 2)):
+        assert rig.value("spectrogram_queue_limit", queue=queue) == limit
         assert rig.value("spectrogram_queue_depth", queue=queue) == count
         assert rig.value("spectrogram_queue_wanted_memory_bytes", queue=queue) == memory
     assert rig.value("spectrogram_queue_depth", queue="kueue") is None
@@ -420,5 +422,6 @@ def test_the_page_of_metrics_is_made_of_the_metrics() -> None:
 
 def test_every_metric_of_the_design_is_there() -> None:
     names = set(re.findall(r"^\| `(spectrogram_\w+)", metrics_page.page(), re.MULTILINE))
-    beside = {"spectrogram_jobs_overdue", "spectrogram_queue_depth", "spectrogram_queue_wanted_memory_bytes"}
+    beside = {"spectrogram_jobs_overdue", "spectrogram_queue_depth", "spectrogram_queue_limit"}
+    beside |= {"spectrogram_queue_wanted_memory_bytes"}
     assert names == DESIGNED | beside | WORKERS

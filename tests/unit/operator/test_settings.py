@@ -162,10 +162,28 @@ def test_a_total_below_what_one_pod_may_have_is_refused() -> None:
         read_settings(pools(default={"totalMemory": "2Gi"}))
 
 
+def test_a_limit_that_follows_from_the_nodes_is_for_an_operator_of_all_namespaces() -> None:
+    """Until nodes are known, one job runs at once."""
+    auto = pools(large_jobs={"maxConcurrent": "auto"})
+    found = read_settings(auto).policy.pools
+    assert (found[LARGE].auto_concurrent, found[LARGE].max_concurrent) == (True, 1)
+    assert (found[DEFAULT].auto_concurrent, found[DEFAULT].max_concurrent) == (False, 2)
+    with pytest.raises(SettingsError, match="SPECTROGRAM_NAMESPACES=lab names some: write a number, or name none"):
+        read_settings({"SPECTROGRAM_NAMESPACES": "lab", **auto})
+    with pytest.raises(SettingsError, match="maxConcurrent"):
+        read_settings(pools(default={"maxConcurrent": "all"}))
+
+
 def test_shown_pools_can_be_written_back() -> None:
     written = pools(
         default={"cpu": "500m", "maxConcurrent": 0, "podLabels": {"a": "b"}},
-        large_jobs={"memory": "auto", "maxPerNamespace": 1, "totalMemory": "1Ti", "affinity": {"podAffinity": {}}},
+        large_jobs={
+            "memory": "auto",
+            "maxConcurrent": "auto",
+            "maxPerNamespace": 1,
+            "totalMemory": "1Ti",
+            "affinity": {"podAffinity": {}},
+        },
     )
     settings = read_settings(written)
     again = read_settings({"SPECTROGRAM_POOLS": row(settings, "SPECTROGRAM_POOLS")[0]})

@@ -135,6 +135,9 @@
 {{- range $name, $pool := .Values.pools }}
   {{- $usual := index $usual $name }}
   {{- $path := printf "pools.%s" $name }}
+  {{- if and (eq (toString $pool.maxConcurrent) "auto") (ne $at.Values.scope "Cluster") }}
+    {{- include "spectrogram-operator.complain" (dict "found" $at.found "line" (printf "%s.maxConcurrent: auto counts the nodes of the whole cluster, for the jobs of all namespaces: write a number, or set scope to Cluster" $path)) }}
+  {{- end }}
   {{- $from := printf "%s.memory" $path }}
   {{- $memory := $pool.memory }}
   {{- if kindIs "invalid" $memory }}

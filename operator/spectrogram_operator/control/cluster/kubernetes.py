@@ -82,6 +82,11 @@ class KubernetesCluster:
         async for page in self._pages(f"/apis/{GROUP}/{VERSION}", namespace, PLURAL):
             yield page
 
+    async def list_nodes(self) -> AsyncIterator[Page]:
+        """See Nodes."""
+        async for page in self._pages("/api/v1", None, "nodes"):
+            yield page
+
     async def delete_pod(self, namespace: str, name: str, uid: str | None, *, force: bool = False) -> None:
         """See Cluster."""
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}

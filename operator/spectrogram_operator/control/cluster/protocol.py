@@ -163,5 +163,13 @@ class ConfigMaps(Protocol):
         ...
 
 
-class ApiServer(Cluster, Lists, LeaseRecords, JobRecords, ConfigMaps, Protocol):
+class Nodes(Protocol):
+    """What pods can go to. Iterating may raise ClusterError."""
+
+    def list_nodes(self) -> AsyncIterator[Page]:
+        """Every node of the cluster."""
+        ...
+
+
+class ApiServer(Cluster, Lists, LeaseRecords, JobRecords, ConfigMaps, Nodes, Protocol):
     """A cluster that others change too: what its watches miss, its lists tell."""

@@ -85,6 +85,15 @@ class Slots:
                 self._told[entry.uid] = why
                 self._wake(entry.key)
 
+    def limit(self, queue: str, most: int) -> None:
+        """From now on so many jobs of this queue may run at once."""
+        self._queues.limit(queue, most)
+        self._admit()
+
+    def limits(self) -> dict[str, int]:
+        """See Queues."""
+        return self._queues.limits()
+
     def demand(self) -> dict[str, tuple[int, int]]:
         """See Queues."""
         return self._queues.demand()

@@ -150,6 +150,14 @@ class Queues:
         entry = self._contenders.get(uid)
         return entry is not None and not entry.active and not self.is_granted(uid)
 
+    def limit(self, queue: str, most: int) -> None:
+        """From now on so many of this queue may run at once. Those that run go on, also where they are more."""
+        self._lines[queue].limit = most
+
+    def limits(self) -> dict[str, int]:
+        """By queue: how many may run at once. Another thread may ask."""
+        return {name: line.limit for name, line in self._lines.items()}
+
     def demand(self) -> dict[str, tuple[int, int]]:
         """By queue: how many jobs stand in line, and the memory that they will ask for, in bytes.
 
@@ -167,7 +175,7 @@ class Queues:
         line = self._lines[self._contenders[uid].queue]
         if len(line) <= POSITIONS_TOLD:
             return next(why for entry, why in line.positions() if entry.uid == uid)
-        return f"at most {line.pool.max_concurrent} run at once"
+        return f"at most {line.limit} run at once"
 
 
 @dataclass(slots=True)
@@ -185,6 +193,7 @@ class _Line:
     def __init__(self, name: str, pool: Pool) -> None:
         self.name = name
         self.pool = pool
+        self.limit = pool.max_concurrent
         self._waiting: dict[str, list[tuple[float, datetime, str]]] = {}
         self._entries: dict[str, Contender] = {}
         self.demand = (0, 0)
@@ -271,7 +280,7 @@ class _Line:
         most = self._running.most_common(3)
         running = ", ".join(f"{namespace} runs {count}" for namespace, count in most)
         others = sum(self._running.values()) - sum(count for _, count in most)
-        return f"{running or 'nothing runs'}{f', others {others}' if others else ''} of {self.pool.max_concurrent}"
+        return f"{running or 'nothing runs'}{f', others {others}' if others else ''} of {self.limit}"
 
     def _next(self, begun: Counter[str], served: Mapping[str, int], *, unlimited: bool = False) -> Contender | None:
         """The next of the namespace that runs least; of several, of the one that was served longest ago.
@@ -290,7 +299,7 @@ class _Line:
     def _has_room(self, entry: Contender) -> bool:
         if entry.uid in self._holders:
             return True
-        if len(self._holders) >= self.pool.max_concurrent:
+        if len(self._holders) >= self.limit:
             return False
         most = self.pool.total_memory_bytes
         return not most or self._memory_bytes + entry.memory_bytes <= most

@@ -220,7 +220,12 @@ NEIGHBOURS: dict[str, Wrong] = {
     "cpu fine": Wrong(pool(cpu="0.1234"), 'pools.default.cpu: "0.1234" is no CPU'),
     "cpu list": Wrong(pool(cpu=[1]), "at '/pools/default/cpu': got array, want null or number or string"),
     "concurrent float": Wrong(
-        pool(maxConcurrent=1.5), "at '/pools/default/maxConcurrent': got number, want null or integer"
+        pool(maxConcurrent=1.5), "at '/pools/default/maxConcurrent': got number, want null or integer or string"
+    ),
+    "concurrent words": Wrong(pool(maxConcurrent="all"), 'pools.default.maxConcurrent: "all" is no number of jobs'),
+    "concurrent auto": Wrong(
+        pool(maxConcurrent="auto"),
+        "pools.default.maxConcurrent: auto counts the nodes of the whole cluster, for the jobs of all namespaces",
     ),
     "concurrent negative": Wrong(pool(maxConcurrent=-1), "at '/pools/default/maxConcurrent': minimum: got -1, want 0"),
     # Stores and hosts.

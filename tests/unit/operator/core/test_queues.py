@@ -143,6 +143,18 @@ def test_as_many_start_as_there_are_slots(running: int, waiting: int, limit: int
     assert found.admit() == []
 
 
+def test_a_limit_may_change_and_ends_nothing_that_runs() -> None:
+    found = placed(queues(1), *(entry(f"r{number}", active=True) for number in range(2)), entry("w"), entry("x"))
+    assert (found.admit(), found.limits()["default"]) == ([], 1)
+    found.limit("default", 3)
+    assert (found.admit(), found.limits()["default"]) == (["w"], 3)
+    assert found.why("x") == "0 ahead in default; radio runs 3 of 3"
+    found.limit("default", 0)
+    found.place("r0", None)
+    assert found.admit() == []
+    assert found.limits()["large_jobs"] == 1
+
+
 def test_the_queues_do_not_share_slots() -> None:
     found = placed(queues(1), entry("a", active=True), entry("b"), entry("c", queue="large_jobs"))
     assert found.admit() == ["c"]
