@@ -19,8 +19,8 @@ class Pool:
     """The nodes of one queue: where its pods go, how much each may use, and how many run at once.
 
     `max_per_namespace` of them may be of one namespace, and together they may have `total_memory_bytes` (0: no limit).
-    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for. With `auto_concurrent` the
-    pool's nodes say how many run at once, and `max_concurrent` holds until they are known.
+    A job that does not say gets `memory_bytes`; with `auto_memory` what its estimate asks for. With `auto_concurrent`
+    the pool's nodes say how many run at once, and `max_concurrent` holds until they are known.
     """
 
     memory_bytes: int
