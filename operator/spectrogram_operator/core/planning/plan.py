@@ -121,7 +121,8 @@ def _start_time(attempt: Attempt, pod: Pod, now: datetime) -> datetime | None:
     """When the node started the pod: whatever its clock says, not before it was asked for, nor later than now."""
     if pod.started is None:
         return None
-    return max(min(pod.started, now), attempt.reserved_time or pod.started)
+    started = min(pod.started, now)
+    return max(started, attempt.reserved_time or started)
 
 
 def _miss(situation: Situation, attempt: Attempt, absent_since: datetime) -> Plan:

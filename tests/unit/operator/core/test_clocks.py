@@ -14,7 +14,7 @@ from spectrogram_operator.core.planning.clocks import APART, in_reach
 from spectrogram_operator.core.planning.observed import Observed
 from spectrogram_operator.core.planning.plan import plan
 from spectrogram_operator.core.policy import Policy
-from spectrogram_operator.core.status import active_attempt, is_over
+from spectrogram_operator.core.status import active_attempt, is_over, with_attempt
 from unit.operator.core.play import GRANTED, Play, created, deleted
 from unit.operator.core.strategies import observations, policies, statuses, times
 
@@ -101,6 +101,16 @@ def test_row_4_a_pod_that_does_not_start_is_ended_in_time(name: str, seconds: fl
     first = play.see(name)
     assert (first.actions, play.status.reason) != ((), "CreatingPod"), "it is said what the pod waits for"
     assert deleted(play.see(name, after=seconds + APART.total_seconds()))
+
+
+def test_row_4_a_pod_started_no_later_than_now_whoever_wrote_the_status() -> None:
+    """An operator of another version has not written when it asked for the pod, whose node's clock is ahead."""
+    play = Play()
+    play.step()
+    play.status = with_attempt(play.status, play.attempt().model_copy(update={"reserved_time": None}))
+    play.now -= timedelta(days=30)
+    play.see("running")
+    assert play.attempt().start_time == play.now
 
 
 @pytest.mark.parametrize("ahead", [0.25, 5, 1000])
