@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from spectrogram_operator.api.job import describe
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
 from spectrogram_operator.api.spec import AUTO, Quantity, QueueName, Resources
 from spectrogram_operator.core.policy import Pool, default_pools
+from spectrogram_operator.settings.values import whole
 from spectrogram_worker.contract.base import Model
 
 
@@ -23,11 +24,20 @@ class Toleration(Model):
     toleration_seconds: int | None = None
 
 
+def _number_or_auto(value: Any) -> Any:
+    if value in (None, AUTO):
+        return value
+    try:
+        return whole(0, 100_000)(str(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no number of jobs: {error}, or auto") from None
+
+
 class PoolSettings(Resources):
     """One pool as the platform team writes it. What is left out is as in a cluster without special nodes."""
 
     max_memory: Quantity | None = None
-    max_concurrent: Annotated[int, Field(ge=0, le=100_000)] | Literal["auto"] | None = None
+    max_concurrent: Annotated[int | Literal["auto"] | None, BeforeValidator(_number_or_auto)] = None
     max_per_namespace: Annotated[int, Field(ge=0, le=100_000)] | None = None
     total_memory: Quantity | None = None
     node_selector: dict[str, str] | None = None

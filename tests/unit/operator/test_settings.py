@@ -170,8 +170,11 @@ def test_a_limit_that_follows_from_the_nodes_is_for_an_operator_of_all_namespace
     assert (found[DEFAULT].auto_concurrent, found[DEFAULT].max_concurrent) == (False, 2)
     with pytest.raises(SettingsError, match="SPECTROGRAM_NAMESPACES=lab names some: write a number, or name none"):
         read_settings({"SPECTROGRAM_NAMESPACES": "lab", **auto})
-    with pytest.raises(SettingsError, match="maxConcurrent"):
-        read_settings(pools(default={"maxConcurrent": "all"}))
+    for wrong in ("all", -1, 1.5, 100_001, True):
+        with pytest.raises(
+            SettingsError, match=r"is no number of jobs: write a whole number from 0 to 100000, or auto"
+        ):
+            read_settings(pools(default={"maxConcurrent": wrong}))
 
 
 def test_shown_pools_can_be_written_back() -> None:

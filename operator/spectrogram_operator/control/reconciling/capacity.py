@@ -27,7 +27,12 @@ class Capacity:
     async def run(self, seconds: float) -> None:
         """Look, so many seconds apart."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except (
+                Exception
+            ):  # an affinity, say, that is none: pods are refused for it, and it may not end the operator
+                logger.exception("What has room on nodes could not be counted, and limits stay")
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:

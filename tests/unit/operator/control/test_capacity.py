@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,10 @@ from spectrogram_operator.core.policy import Policy
 from unit.operator.control.desk import Desk, in_virtual_time
 
 
-def auto(desk: Desk) -> Capacity:
+def auto(desk: Desk, **settings: Any) -> Capacity:
     """The default queue's limit follows from nodes; the other's is a number."""
     pools = Policy().pools
-    pools = {**pools, "default": replace(pools["default"], auto_concurrent=True)}
+    pools = {**pools, "default": replace(pools["default"], auto_concurrent=True, **settings)}
     return Capacity(desk.cluster, pools, desk.controller.slots.limit)
 
 
@@ -69,6 +70,19 @@ async def test_where_nodes_cannot_be_listed_limits_stay_and_it_is_told_once(
     add_node(desk, "n-2")
     await capacity.look()
     assert limits(desk) == (5, 1)
+
+
+@in_virtual_time
+async def test_an_affinity_that_is_none_does_not_end_the_operator(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(slots=1)
+    add_node(desk, "n-1")
+    capacity = auto(desk, affinity={"nodeAffinity": "x"})
+    task = asyncio.create_task(capacity.run(30))
+    await asyncio.sleep(40)
+    assert not task.done()
+    task.cancel()
+    assert (limits(desk), desk.requests("GET", "nodes")) == ((1, 1), 2)
+    assert "could not be counted" in caplog.text
 
 
 @in_virtual_time
