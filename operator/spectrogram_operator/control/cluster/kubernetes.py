@@ -59,7 +59,7 @@ class KubernetesCluster:
         try:
             await self._request("DELETE", _job_path(namespace, name), body)
         except ClusterError as error:
-            if error.code != 404:
+            if not error.says_missing(PLURAL):
                 raise
 
     async def create_pod(self, manifest: Body) -> Body:
@@ -95,7 +95,8 @@ class KubernetesCluster:
         try:
             await self._request("DELETE", _pod_path(namespace, name), body)
         except ClusterError as error:
-            if error.code not in (404, 409):  # gone, or another pod by now: either way it is not ours to delete
+            # Gone, or another pod by now: either way it is not ours to delete.
+            if error.code != 409 and not error.says_missing("pods"):
                 raise
 
     async def claim_exists(self, namespace: str, name: str) -> bool | None:

@@ -287,6 +287,15 @@ async def test_a_pod_that_could_not_be_deleted_is_an_error(connect: Connect, cod
         await cluster.delete_pod("radio", "fm-band-a1", "u-1")
 
 
+@pytest.mark.parametrize("answer", [says("", 404), refuses(404, "NotFound")])
+async def test_a_404_of_a_proxy_deletes_nothing(connect: Connect, answer: Answer) -> None:
+    cluster, _ = await connect(answer, answer)
+    with pytest.raises(ClusterError):
+        await cluster.delete_pod("radio", "fm-band-a1", "u-1")
+    with pytest.raises(ClusterError):
+        await cluster.delete_job("radio", "fm-band", uid="u-1", version="7")
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "reason", "kind", "message"),
     [
