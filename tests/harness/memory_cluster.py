@@ -37,8 +37,8 @@ class Fate:
     """What becomes of one request.
 
     It reaches the server `seconds_before` after it was sent, and its answer comes `seconds_after` that. `error` is
-    answered instead of the truth (0: the connection is lost; 404: as a proxy says it, of no object; where it is
-    `stale`, as an API server that is behind says it of this one). `stored`: the request took effect all the same.
+    answered instead of the truth: 0 means that the connection is lost, 404 what a proxy says, of no object, or where it
+    is `stale`, what an API server says of this one that is behind. `stored`: the request took effect all the same.
     `kill`: the operator's process ends instead of hearing an answer.
     """
 

@@ -78,6 +78,7 @@ requests = st.sampled_from(
         ("DELETE", PLURAL, True),
         ("GET", "persistentvolumeclaims", True),
         ("PUT", "leases", True),
+        ("PUT", "leases", True),
         ("GET", "leases", True),
         ("POST", "events", False),
     ]

@@ -1,7 +1,7 @@
 """What holds of every request of an operator, whatever it is about."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,8 +15,10 @@ from unit.operator.control.process import OperatorProcess
 
 MOST_REQUESTS_A_SECOND, MOST_REQUESTS_A_MINUTE = 15, 60
 """Of one kind, about one object or one list, by one operator."""
-MISSING_SECONDS = 10.0
-"""At least between the two look-ups by which a pod is missing."""
+MISSING_SECONDS = 9.0
+"""At least between the two look-ups by which a pod is missing: ten seconds of a clock of whole seconds."""
+REFUSAL_SECONDS = 25.0
+"""At least until what was forbidden is asked for again."""
 ENDS = ("Completed", "Failed", "Cancelled")
 """Events that say that a job is over."""
 
@@ -32,8 +34,10 @@ class RequestRules:
     """By operator and lease: when it last wrote that it holds it."""
     clocks_apart: bool = False
     """True once a clock was set: operators measure their patience by it."""
-    _absent: dict[tuple[str, str], float] = field(default_factory=dict)
-    """By operator and pod: since when each look-up said that there is none."""
+    _looked: defaultdict[tuple[str, str], list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
+    """By operator and path of a pod: when it was looked for, and the UID that was found, if any."""
+    _refused: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    """By operator, its life and what it wanted to create: when that was forbidden."""
     _missing: set[tuple[str, int]] = field(default_factory=set)
     """By job and attempt: what was judged so."""
     _requests: Counter[tuple[str, str, str, str, int]] = field(default_factory=Counter)
@@ -55,6 +59,8 @@ class RequestRules:
             self._misses(process, heard)
         elif request.method == "GET" and request.plural == PODS and request.name and _is_told(heard):
             self._looks_up(process, heard)
+        if request.method == "POST" and request.plural == PODS:
+            self._creates(process, heard)
         if request.method == "POST" and request.plural == "events":
             self._tells_what_is_true(process, heard)
 
@@ -104,12 +110,18 @@ class RequestRules:
         if _is_told(heard) and heard.code in (200, 409):
             self._left_behind[what] = version
 
+    def _creates(self, process: OperatorProcess, heard: Heard) -> None:
+        """Fault 42: what is forbidden is not asked for again at once."""
+        which, now = (process.name, id(process.service), _about(heard.request)), asyncio.get_running_loop().time()
+        seconds = now - self._refused.pop(which, float("-inf"))
+        if seconds < REFUSAL_SECONDS and not self.clocks_apart:
+            self.fail(f"{process.name} asks again {seconds:.0f} s after it was forbidden: {which[2]}")
+        if heard.fate.error == 403:
+            self._refused[which] = now
+
     def _looks_up(self, process: OperatorProcess, heard: Heard) -> None:
-        which = (process.name, heard.request.path)
-        if heard.code == 404:
-            self._absent.setdefault(which, asyncio.get_running_loop().time())
-        else:
-            self._absent.pop(which, None)
+        found = heard.document["metadata"]["uid"] if heard.code == 200 and not heard.fate.stale else ""
+        self._looked[process.name, heard.request.path].append((asyncio.get_running_loop().time(), found))
 
     def _misses(self, process: OperatorProcess, heard: Heard) -> None:
         """Rule 3: a pod is missing by two look-ups some time apart, and was not seen in between."""
@@ -119,7 +131,11 @@ class RequestRules:
                 continue
             self._missing.add((job.uid, attempt.number))
             path = f"/api/v1/namespaces/{job.namespace}/pods/{attempt.pod_name}"
-            seconds = now - self._absent.get((process.name, path), now)
+            seconds = 0.0
+            for moment, found in reversed(self._looked[process.name, path]):
+                if found == attempt.pod_uid:
+                    break
+                seconds = now - moment
             if seconds < MISSING_SECONDS and not self.clocks_apart:
                 self.fail(f"{process.name} misses {attempt.pod_name} {seconds:.0f} s after the first look-up")
 

@@ -63,6 +63,8 @@ class Rules:
     """UIDs of jobs whose status another version wrote, so that this one cannot read it."""
     once_unreadable: set[str] = field(default_factory=set)
     """The same, and those that were mended since: meanwhile nobody knew of their attempts, and others had the slots."""
+    unlisted: set[str] = field(default_factory=set)
+    """Operators of which a list failed. A namespace that cannot be listed keeps no other waiting, whatever it holds."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class Rules:
         """An operator's request, at the moment when it took effect."""
         request = heard.request
         self.of_requests.heard(process, heard)
+        if request.method == "GET" and not request.name and heard.fate.error is not None:
+            self.unlisted.add(process.name)
         if request.plural == PODS and request.method == "POST":
             self._creation(process, heard)
         elif request.plural == PODS and request.method == "DELETE":
@@ -159,7 +163,8 @@ class Rules:
         if self.operators == 1 and made.judged and not made.late:
             self.fail(f"the pod {pod.name} belongs to no attempt that goes on")
         self._alone(made, [other for other in beside if other.owner_uid == pod.owner_uid])
-        self._within_limit(made, [other for other in beside if other.queue == pod.queue])
+        if not (process.settings.namespaces and process.name in self.unlisted):
+            self._within_limit(made, [other for other in beside if other.queue == pod.queue])
 
     def _alone(self, made: Creation, siblings: list[Pod]) -> None:
         """Never two live pods of a job."""

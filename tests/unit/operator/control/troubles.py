@@ -100,7 +100,7 @@ class Troubles(Machine):
         if not is_over(job.status) and (version == "mended") == (job.uid in self.stage.rules.unreadable):
             self.do(lambda: self.stage.world.rewrite(job, version))
 
-    @rule(operator=operators, plurals=resources, seconds=st.sampled_from([0.0, 5.0, 40.0]))
+    @rule(operator=operators, plurals=resources, seconds=st.sampled_from([0.0, 5.0, 40.0, 100.0]))
     def lag(self, operator: int, plurals: tuple[str, ...], seconds: float) -> None:
         """From now on a watch hears of everything that late."""
         name = self.operator(operator)
