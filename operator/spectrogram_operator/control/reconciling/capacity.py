@@ -29,9 +29,8 @@ class Capacity:
         while True:
             try:
                 await self.look()
-            except (
-                Exception
-            ):  # an affinity, say, that is none: pods are refused for it, and it may not end the operator
+            # Of an affinity, say, that is none: pods are refused for it, and it may not end the operator.
+            except Exception:
                 logger.exception("What has room on nodes could not be counted, and limits stay")
             await asyncio.sleep(seconds)
 
