@@ -36,7 +36,7 @@ def conclude(situation: Situation, attempt: Attempt, ended: Outcome) -> Plan:
     """The attempt is over for `ended`: record it, then end the job or say when the next attempt starts."""
     observed, spec, status, now = situation.observed, situation.spec, situation.status, situation.now
     ended = _rerouted_once(explained(attempt, ended), attempt, spec)
-    pod = observed.pod if observed.pod is not None and observed.pod.uid == attempt.pod_uid else None
+    pod = observed.own_pod if observed.own_pod is not None and observed.own_pod.uid == attempt.pod_uid else None
     if ended.report is not None:
         status = final_report(status, ended.report, attempt, now)
     attempt = _finished(attempt, ended, pod, status, now)

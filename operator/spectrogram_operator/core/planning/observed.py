@@ -43,6 +43,11 @@ class Observed:
     pods: tuple[Pod, ...] = ()
 
     @property
+    def own_pod(self) -> Pod | None:
+        """`pod`, if this job owns it by UID."""
+        return self.pod if self.pod is not None and self.pod.owner_uid == self.job.uid else None
+
+    @property
     def own_pods(self) -> tuple[Pod, ...]:
         """The pods that this job owns by UID, and no others (rule 8)."""
         return tuple(pod for pod in self.pods if pod.owner_uid == self.job.uid and not pod.gone)

@@ -84,11 +84,11 @@ def _memory_warning(before: SpectrogramJobStatus, after: SpectrogramJobStatus) -
 
 def _follow_attempt(situation: Situation, attempt: Attempt) -> Plan:
     """An attempt is reserved or runs: judge its pod, or find out that there is none."""
-    observed, pod = situation.observed, situation.observed.pod
+    observed, pod = situation.observed, situation.observed.own_pod
     if observed.foreign and attempt.pod_uid is None:
         message = f"a pod named {attempt.pod_name} exists and belongs to somebody else: rename or delete it"
         return conclude(situation, attempt, outcome("PodNameCollision", message))
-    if pod is not None and pod.owner_uid == situation.job.uid and attempt.pod_uid in (None, pod.uid):
+    if pod is not None and attempt.pod_uid in (None, pod.uid):
         attempt = _recorded(attempt, pod, situation.now)
         status = changed(with_attempt(situation.status, attempt), node_name=attempt.node_name)
         situation = situation.saying(status)

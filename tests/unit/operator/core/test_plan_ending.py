@@ -23,6 +23,16 @@ ZOMBIES_RETRIED: dict[str, Any] = {"retry": {"zombies": "Retry"}}
 # The pod's end
 
 
+def test_a_pod_of_somebody_else_is_not_deleted_though_the_status_names_it() -> None:
+    """Whoever may write statuses may write any UID; what is shown is not this job's pod."""
+    play = Play()
+    play.run()
+    stranger = replace(pod("running"), owner_uid="somebody")
+    result = play.step(after=100, pod=stranger, pods=(stranger,), absent_since=play.now)
+    assert play.attempt().reason == "PodMissing"
+    assert deleted(result) == []
+
+
 @pytest.mark.parametrize("name", ["succeeded", "sidecar-outlives-success", "drained-after-success"])
 def test_a_success_ends_the_job(name: str) -> None:
     play = Play()
