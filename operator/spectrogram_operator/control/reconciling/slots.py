@@ -171,9 +171,8 @@ class Slots:
         if known is None or known.uid != job.uid:
             return  # deleted while it was looked at: nobody would give back what it is promised now
         found = contender(job, self._clock(), self._policy_of(job.namespace))
-        may = self._serves if found is not None and found.active else self._may_start
-        if not may(job.namespace):
-            found = None  # of what another operator runs only pods hold slots here: lists say which of them are left
+        if found is not None and not found.active and not self._may_start(job.namespace):
+            found = None
         self._queues.place(job.uid, found)
         if not self._queues.waits(job.uid):
             self._told.pop(job.uid, None)  # where it stands when it waits again is another matter

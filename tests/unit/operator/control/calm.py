@@ -47,6 +47,8 @@ class Calm:
         await self._until_all_is_over()
         await self._quiet()
         await self._go()
+        if self.stage.deaf:
+            await asyncio.sleep(UNTIL_JOBS_ARE_LISTED + SECONDS_OF_QUIET)
         await self._try_slots()
         await self._until_all_is_over()
 

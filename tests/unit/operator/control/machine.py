@@ -79,6 +79,8 @@ class Machine(RuleBasedStateMachine):
             lease_seconds=LEASE_SECONDS,
             late_creations=True,
             latency=latency,
+            # Of a job that another operator serves nothing but a list of jobs says that it is gone.
+            deaf=len({part.namespaces for part in CASTS[cast].parts}) > 1,
         )
         self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE))
         self._context.enter_context(patch.object(service, "Metrics", Unmeasured))

@@ -4,19 +4,23 @@ Whatever happens, the rules of rules.py hold at every version; and once nobody d
 that breaks a rule is shortened by hypothesis, and told as the story of its last steps.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from harness.api_store import PODS
+from harness.api_routes import Request
+from harness.api_store import PODS, ApiError
+from harness.memory_cluster import Fate
 from harness.watching import Mishap
-from spectrogram_operator.api.job import ValidJob
+from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.control.choices import WISHES, jobs, mishaps, namespaces, numbers
+from unit.operator.control.choices import WISHES, jobs, mishaps, namespaces, numbers, requests, skipped
 from unit.operator.control.machine import MOST_JOBS
 from unit.operator.control.nodes import NODES
+from unit.operator.control.scene import Misfortune
 from unit.operator.control.troubles import Troubles
 from unit.operator.control.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
 
@@ -37,15 +41,29 @@ class Life(Troubles):
         """A person wants something of a job."""
         self.mislead_all(mishap)
         jobs = sorted(self.stage.rules.jobs.values(), key=lambda job: job.name)
-        job, world = jobs[number % len(jobs)], self.stage.world
-        if wish in ("delete", "make anew"):
-            self.do(lambda: world.delete_job(job.name, job.namespace))
-            if wish == "make anew":
-                self.do(lambda: world.submit(job.name, job.namespace))
-        elif isinstance(job, ValidJob):
-            self.do(
-                lambda: world.wish(job.name, job.namespace, **WISHES.get(wish, {"priority": job.spec.priority + 1}))
-            )
+        if jobs:
+            self.do(lambda: self._want(jobs[number % len(jobs)], wish))
+
+    @rule(
+        what=requests,
+        wish=st.sampled_from(["suspend", "cancel", "prefer", "delete", "make anew", "remove"]),
+        skip=skipped,
+        before=st.sampled_from([0.3, 3.0]),
+    )
+    def interfere(self, what: tuple[str, str, bool], wish: str, skip: int, before: float) -> None:
+        """Somebody wants something of a job, or takes its pod away, while a request about it is under way."""
+        method, plural, of_one = what
+
+        def meanwhile(request: Request) -> None:
+            job, pod = self._about(request)
+            with suppress(ApiError):
+                if wish == "remove" and pod is not None:
+                    self.stage.world.remove(pod)
+                elif wish != "remove" and job is not None:
+                    self._want(job, wish)
+
+        fate = Fate(before)
+        self.stage.misfortunes.append(Misfortune(method, plural, fate, of_one=of_one, skip=skip, meanwhile=meanwhile))
 
     @rule(namespace=namespaces, what=st.sampled_from(["delete", PLURAL, PODS, PODS, "make anew"]))
     def end_namespace(self, namespace: str, what: str) -> None:
@@ -102,6 +120,23 @@ class Life(Troubles):
     def collect_garbage(self) -> None:
         """The garbage collector comes by."""
         self.do(self.stage.world.collect_garbage)
+
+    def _want(self, job: Job, wish: str) -> None:
+        world = self.stage.world
+        if wish in ("delete", "make anew"):
+            world.delete_job(job.name, job.namespace)
+            if wish == "make anew":
+                world.submit(job.name, job.namespace)
+        elif isinstance(job, ValidJob):
+            world.wish(job.name, job.namespace, **WISHES.get(wish, {"priority": job.spec.priority + 1}))
+
+    def _about(self, request: Request) -> tuple[Job | None, Pod | None]:
+        """The job and the pod that a request is about; of a list, or where there is none, the first that there are."""
+        rules, name = self.stage.rules, request.name or (request.body or {}).get("metadata", {}).get("name", "")
+        pods = sorted(rules.pods.values(), key=lambda pod: (pod.name != name, pod.name))
+        named = [job for job in rules.jobs.values() if name and (name == job.name or name.startswith(f"{job.name}-"))]
+        jobs = named or sorted(rules.jobs.values(), key=lambda job: job.name)
+        return next(iter(jobs), None), next(iter(pods), None)
 
     def _pod(self, number: int) -> Pod:
         pods = sorted(self.stage.rules.pods.values(), key=lambda pod: pod.name)

@@ -41,6 +41,8 @@ class Misfortune:
     until: float = float("inf")
     skip: int = 0
     """How many of them pass before the first that it befalls."""
+    meanwhile: Callable[[Request], None] | None = None
+    """What somebody does while it is under way."""
 
 
 @dataclass
@@ -155,6 +157,8 @@ class Scene:
                     one.skip -= 1
                     continue
                 one.times -= 1
+                if one.meanwhile is not None:
+                    one.meanwhile(request)
                 return one.fate
         return Fate(self.latency / 2, self.latency / 2)
 

@@ -26,9 +26,7 @@ class Line:
     def __init__(self, *, opened: bool = True) -> None:
         self.store = Store()
         self.woken: list[str] = []
-        self.others: set[str] = set()
-        """Namespaces that another operator serves."""
-        self.slots = Slots(self.store, POLICY, lambda: START, self.woken.append, lambda name: name not in self.others)
+        self.slots = Slots(self.store, POLICY, lambda: START, self.woken.append)
         self._version = 100
         if opened:
             self.slots.open()
@@ -124,20 +122,6 @@ def test_a_job_that_is_deleted_while_it_is_looked_at_is_promised_nothing() -> No
     assert not line.slots.turn(first).granted
     line.submit("second")
     assert line.slots.turn(line.job("second")).granted
-
-
-def test_of_what_another_operator_runs_only_pods_hold_slots() -> None:
-    """No list of jobs says within the hour that such a job is gone, and nobody here looks at it."""
-    line = Line()
-    line.others.add("sonar")
-    attempt = {"number": 1, "state": "Creating", "podName": "theirs-a1", "pool": "default", "memoryBytes": 2**30}
-    line.submit("theirs", namespace="sonar", status={"attempt": 1, "attempts": [attempt]})
-    line.submit("ours")
-    assert line.slots.turn(line.job("ours")).granted
-    line.pod(namespace="sonar")
-    line.submit("next")
-    line.store.lose_job("radio/ours", "uid-ours")
-    assert not line.slots.turn(line.job("next")).granted
 
 
 def test_who_asks_is_not_woken_for_what_it_is_told() -> None:
