@@ -13,7 +13,7 @@ from pathlib import Path
 
 from planted.run import LIMIT_SECONDS, ROOT, SIDE_BY_SIDE, Bug, all_bugs, copied_with
 
-MOST_LIVES = 100
+MOST_LIVES = 1000
 PAGE = ROOT / "docs" / "model.md"
 BEGIN, END = "<!-- planted -->\n", "<!-- /planted -->\n"
 MARK = "\n# model\n"

@@ -31,10 +31,10 @@ class Line:
         if opened:
             self.slots.open()
 
-    def submit(self, name: str, *, namespace: str = "radio", status: dict[str, Any] | None = None, **spec: Any) -> None:
+    def submit(self, name: str, *, namespace: str = "radio", **spec: Any) -> None:
         """A job is seen."""
         self._version += 1
-        found = stored(job_body(name, **spec)) | ({"status": status} if status else {})
+        found = stored(job_body(name, **spec))
         identity = {"namespace": namespace, "uid": f"uid-{name}", "resourceVersion": str(self._version)}
         self.store.see_job({**found, "metadata": found["metadata"] | identity})
 
