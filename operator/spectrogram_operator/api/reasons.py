@@ -240,6 +240,14 @@ _ALL = (
         remedy="look at the registry, and whether its limits are used up",
         by_operator=True,
     ),
+    Reason(
+        name="NodesFull",
+        rows=(19,),
+        retry_class=RetryClass.INFRASTRUCTURE,
+        meaning="the nodes of a pool that runs as many jobs as they have room for, and one more, had none in time",
+        remedy="nothing: the job is in line again; where that goes on, ask the platform team for nodes",
+        by_operator=True,
+    ),
     # What another attempt would not mend.
     Reason(
         name="InvalidSpec",

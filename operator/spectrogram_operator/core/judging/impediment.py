@@ -184,7 +184,7 @@ def _unscheduled(
     return Impediment(
         reason=clean_text(reason, 64),
         message=message,
-        ends_as="PendingTimeout",
+        ends_as="NodesFull" if _is_the_one_more(pod, attempt, policy) else "PendingTimeout",
         deadline=since + timedelta(seconds=policy.pending_seconds),
         phase=Phase.STARTING if reason == "Scheduling" else Phase.PENDING,
         look=look,
@@ -200,6 +200,14 @@ def _lacks_a_node(pod: Pod) -> bool:
     scheduled = pod.conditions.get("PodScheduled")
     tried = scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable"
     return scheduled is not None and tried and not _lacks_a_claim(scheduled.message)
+
+
+def _is_the_one_more(pod: Pod, attempt: Attempt, policy: Policy) -> bool:
+    """True in a pool that has one job more than its nodes have room for, for an autoscaler to see: that it waits is
+    no fault of the job, and the next time another one may be it.
+    """
+    room_would_help = _lacks_a_node(pod) and "Insufficient" in pod.conditions["PodScheduled"].message
+    return room_would_help and any(pool.auto_concurrent for name, pool in policy.pools.items() if name == attempt.pool)
 
 
 def _time_to_scale(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> datetime:

@@ -1,5 +1,6 @@
 """The state machine: a pod that waits, and a worker that runs."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,6 +68,27 @@ def test_a_pod_that_does_not_start_is_explained_then_ended(
     play.miss(after=10, since=10)
     assert (play.attempt().reason, play.attempt().retry_class) == (ends_as, retry_class)
     assert play.status.phase is (Phase.FAILED if retry_class is RetryClass.FATAL else Phase.RETRYING)
+
+
+def test_the_one_job_more_than_a_pool_s_nodes_have_room_for_goes_back_into_line() -> None:
+    """Its turn came early so that an autoscaler sees it, and it may have come although no node will."""
+    pools = {name: replace(pool, auto_concurrent=True) for name, pool in Policy().pools.items()}
+    play = Play(Policy(pools=pools))
+    play.run("unschedulable")
+    assert deleted(play.see("unschedulable", after=3600)) == [POD_UID]
+    play.miss(after=10)
+    play.miss(after=10, since=10)
+    assert (play.status.phase, play.attempt().reason) == (Phase.RETRYING, "NodesFull")
+    assert (play.attempt().retry_class, play.status.retries.user) == (RetryClass.INFRASTRUCTURE, 0)
+
+
+def test_what_no_node_helps_is_not_waited_for_in_such_a_pool_either() -> None:
+    """A claim that is not there."""
+    pools = {name: replace(pool, auto_concurrent=True) for name, pool in Policy().pools.items()}
+    play = Play(Policy(pools=pools))
+    play.run("claim-not-found")
+    play.see("claim-not-found", after=3600)
+    assert play.attempt().reason == "PendingTimeout"
 
 
 def test_a_secret_that_does_not_exist_is_named_while_the_pod_waits_and_at_the_end() -> None:
