@@ -141,7 +141,7 @@ class Calm:
     async def _go(self) -> None:
         """Jobs that are kept for a while go then."""
         stage = self.stage
-        if stage.deaf or any(stage.clocks.values()):
+        if stage.deaf or stage.rules.deletions_forbidden or any(stage.clocks.values()):
             return
         kept = [job for job in stage.rules.jobs.values() if is_over(job.status) and _ttl(job) < SECONDS_TO_GO]
         await asyncio.sleep(2 * SECONDS_TO_GO)

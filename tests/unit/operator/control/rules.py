@@ -65,6 +65,8 @@ class Rules:
     """The same, and those that were mended since: meanwhile nobody knew of their attempts, and others had the slots."""
     unlisted: set[str] = field(default_factory=set)
     """Operators of which a list failed. A namespace that cannot be listed keeps no other waiting, whatever it holds."""
+    deletions_forbidden: bool = False
+    """True once an operator might not delete a job whose time was over: it tries again an hour later."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -102,6 +104,8 @@ class Rules:
             self._deletion(heard)
         elif request.plural == PLURAL and request.method == "DELETE" and heard.code == 200:
             self._expiry(heard)
+        elif request.plural == PLURAL and request.method == "DELETE" and heard.fate.error == 403:
+            self.deletions_forbidden = True
         if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
             self._reserved.pop((process.name, request.namespace, request.name), None)
             pod_name = request.body["status"].get("podName", "")
@@ -174,7 +178,7 @@ class Rules:
 
     def _within_limit(self, made: Creation, others: list[Pod]) -> None:
         """Never more pods than the queue's limit; each of several operators keeps the limit for itself."""
-        counted = [pod for pod in others if not self._is_stray(pod)]
+        counted = [pod for pod in others if not self._is_stray(pod) and pod.owner_uid not in self.once_unreadable]
         limit = self.policy.pools[made.pod.queue].max_concurrent * self.operators
         if len(counted) < limit or self._is_stray(made.pod) or made.pod.owner_uid in self.once_unreadable:
             return
