@@ -15,19 +15,22 @@ static void NAME(means)(const REAL *frame, ptrdiff_t numbers, int is_real, REAL 
     for (ptrdiff_t first = 0; first < numbers; first += TOGETHER) {
         ptrdiff_t place = first, last = numbers - first < TOGETHER ? numbers : first + TOGETHER;
         vec sums[SUMS / LANES] = {0};
+        REAL parts[SUMS];
         for (; place + SUMS <= last; place += SUMS)
+            _Pragma("GCC unroll 32")
             for (int i = 0; i < SUMS / LANES; i++)
                 sums[i] += LOAD(frame + place + i * LANES);
+        memcpy(parts, sums, sizeof parts); /* so that the sums themselves are only used whole, and stay in registers */
         for (int i = 0; place + i < last; i++)
-            sums[i / LANES][i % LANES] += frame[place + i];
+            parts[i] += frame[place + i];
         for (int i = 0; i < SUMS; i++)
-            totals[i] += sums[i / LANES][i % LANES];
+            totals[i] += parts[i];
     }
-    double even = 0, odd = 0;
-    for (int i = 0; i < SUMS; i += 2)
-        even += totals[i], odd += totals[i + 1];
-    means[0] = (REAL)(is_real ? (even + odd) / numbers : 2 * even / numbers);
-    means[1] = is_real ? means[0] : (REAL)(2 * odd / numbers);
+    for (int half = SUMS / 2; half > 1; half /= 2)
+        for (int i = 0; i < half; i++)
+            totals[i] += totals[i + half];
+    means[0] = (REAL)(is_real ? (totals[0] + totals[1]) / numbers : 2 * totals[0] / numbers);
+    means[1] = is_real ? means[0] : (REAL)(2 * totals[1] / numbers);
 }
 
 /* A frame's numbers, twice as many as there are points: those of the frame itself, or in `room` without their mean, with
