@@ -105,7 +105,7 @@ lock: ## write the lock files anew: names, versions and hashes (needs uv)
 
 LOCK := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --no-header --quiet
 
-KERNEL := $(wildcard worker_image/build_kernel.py worker_image/spectrogram_worker/spectrum/kernel/*.[ch])
+KERNEL := $(wildcard worker_image/build_kernel.py worker_image/spectrogram_worker/spectrum/compiled/sources.py worker_image/spectrogram_worker/spectrum/kernel/*.[ch])
 
 $(VENV)/installed: tests/requirements.txt pyproject.toml $(KERNEL)
 	@echo "Preparing $(VENV): a minute or two, this once"

@@ -244,7 +244,7 @@ _ALL = (
         name="NodesFull",
         rows=(19,),
         retry_class=RetryClass.INFRASTRUCTURE,
-        meaning="the nodes of a pool that runs as many jobs as they have room for, and one more, had none in time",
+        meaning="the nodes of the pool stayed full; with maxConcurrent auto one job more is started, to ask for another node",
         remedy="nothing: the job is in line again; where that goes on, ask the platform team for nodes",
         by_operator=True,
     ),

@@ -50,5 +50,5 @@ class Capacity:
                 logger.info(
                     "The queue %s may run %d jobs at once: as many as fit on its nodes, and one more", queue, most
                 )
-            self._known[queue] = most
-            self._limit(queue, most)
+                self._known[queue] = most
+                self._limit(queue, most)

@@ -38,6 +38,9 @@ _FINAL = re.compile(
 _MAY_COME = re.compile(r"failed to sync \w+ cache|(secret|configmap) .*not found|couldn't find key", re.IGNORECASE)
 """What a container needs that somebody may still create, or that the node has not read yet."""
 
+_FULL = ("Insufficient ", "Too many pods")
+"""The scheduler's words for a node that has no room: for its memory or CPU, or for another pod at all."""
+
 SECONDS_TO_START = 120.0
 """A pod that a node has taken starts within this time; else a person should know why not. Where it has less time before
 it is replaced, they should after half of that.
@@ -203,11 +206,11 @@ def _lacks_a_node(pod: Pod) -> bool:
 
 
 def _is_the_one_more(pod: Pod, attempt: Attempt, policy: Policy) -> bool:
-    """True in a pool that has one job more than its nodes have room for, for an autoscaler to see: that it waits is
-    no fault of the job, and the next time another one may be it.
+    """True where the pool's nodes are full, and its limit follows from them: one job more than they have room for was
+    started, so that an autoscaler sees it. That it waits is no fault of the job.
     """
-    room_would_help = _lacks_a_node(pod) and "Insufficient" in pod.conditions["PodScheduled"].message
-    return room_would_help and any(pool.auto_concurrent for name, pool in policy.pools.items() if name == attempt.pool)
+    is_full = _lacks_a_node(pod) and any(words in pod.conditions["PodScheduled"].message for words in _FULL)
+    return is_full and any(pool.auto_concurrent for name, pool in policy.pools.items() if name == attempt.pool)
 
 
 def _time_to_scale(pod: Pod, attempt: Attempt, now: datetime, policy: Policy) -> datetime:

@@ -12,6 +12,7 @@ from spectrogram_operator.api.status import AttemptState, Phase, RetryClass
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS, DeletePod
 from spectrogram_operator.core.planning.running import is_overdue
 from spectrogram_operator.core.policy import GIBIBYTE, Policy
+from unit.operator.core.fixtures import pod
 from unit.operator.core.play import (
     START,
     Play,
@@ -70,12 +71,17 @@ def test_a_pod_that_does_not_start_is_explained_then_ended(
     assert play.status.phase is (Phase.FAILED if retry_class is RetryClass.FATAL else Phase.RETRYING)
 
 
-def test_the_one_job_more_than_a_pool_s_nodes_have_room_for_goes_back_into_line() -> None:
+@pytest.mark.parametrize(
+    "words", ["0/3 nodes are available: 3 Insufficient memory.", "0/1 nodes are available: 1 Too many pods."]
+)
+def test_the_one_job_more_than_a_pool_s_nodes_have_room_for_goes_back_into_line(words: str) -> None:
     """Its turn came early so that an autoscaler sees it, and it may have come although no node will."""
     pools = {name: replace(pool, auto_concurrent=True) for name, pool in Policy().pools.items()}
     play = Play(Policy(pools=pools))
     play.run("unschedulable")
-    assert deleted(play.see("unschedulable", after=3600)) == [POD_UID]
+    waiting = pod("unschedulable")
+    waiting.conditions["PodScheduled"] = replace(waiting.conditions["PodScheduled"], message=words)
+    assert deleted(play.step(after=3600, pod=waiting, pods=(waiting,))) == [POD_UID]
     play.miss(after=10)
     play.miss(after=10, since=10)
     assert (play.status.phase, play.attempt().reason) == (Phase.RETRYING, "NodesFull")
