@@ -79,8 +79,9 @@ def test_the_one_job_more_than_a_pool_s_nodes_have_room_for_goes_back_into_line(
     pools = {name: replace(pool, auto_concurrent=True) for name, pool in Policy().pools.items()}
     play = Play(Policy(pools=pools))
     play.run("unschedulable")
-    waiting = pod("unschedulable")
-    waiting.conditions["PodScheduled"] = replace(waiting.conditions["PodScheduled"], message=words)
+    seen = pod("unschedulable")
+    scheduled = replace(seen.conditions["PodScheduled"], message=words)
+    waiting = replace(seen, conditions={**seen.conditions, "PodScheduled": scheduled})
     assert deleted(play.step(after=3600, pod=waiting, pods=(waiting,))) == [POD_UID]
     play.miss(after=10)
     play.miss(after=10, since=10)
