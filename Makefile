@@ -39,7 +39,7 @@ planted: $(VENV)/installed ## plant known bugs in copies of both programs, and s
 model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
 	@echo "SEED=$(SEED)"
 	@MODEL_LIVES=$(LIVES) MODEL_SEED=$(SEED) MODEL_REPLAY='$(REPLAY)' $(BIN)/python -m pytest -q -n auto \
-		--show-capture=no tests/unit/operator/control/test_model.py
+		--show-capture=no tests/unit/operator/control/model/test_model.py
 
 compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them
 	@PYTHONPATH=tests $(BIN)/python -m harness.compatibility $(ONLY)

@@ -20,8 +20,8 @@ MARK = "\n# model\n"
 PLAY = """
 from planted.by_model import MOST_LIVES
 from planted.run import check_copy
-from unit.operator.control.lives import lives_until_caught
-from unit.operator.control.test_model import LIVES, PARTS
+from unit.operator.control.model.lives import lives_until_caught
+from unit.operator.control.model.test_model import LIVES, PARTS
 
 check_copy()
 lives = LIVES // PARTS

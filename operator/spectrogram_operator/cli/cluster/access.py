@@ -17,6 +17,7 @@ from kubernetes.config import ConfigException, load_incluster_config, load_kube_
 from spectrogram_operator.cli.cluster.http_jobs import HttpJobs
 from spectrogram_operator.cli.cluster.requests import REQUEST_SECONDS
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
+from spectrogram_operator.settings.kubeconfig import KUBECONFIG_ERRORS, NO_KUBECONFIG, why_unusable
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.report import clean_text
 
@@ -72,8 +73,8 @@ def connect(
         else:
             load_incluster_config(client_configuration=configuration)
             namespace = _IN_CLUSTER_NAMESPACE.read_text().strip()
-    except (ConfigException, OSError, KeyError, TypeError, AttributeError) as error:
-        what = clean_text(str(error), 512)
+    except (ConfigException, *KUBECONFIG_ERRORS) as error:
+        what = f"{os.pathsep.join(map(str, files))}: {why_unusable(error)}"
         if not files:
             what = "no cluster is named: write --kubeconfig FILE, or set KUBECONFIG, or see `kubectl config view`"
         raise CommandError(what, exit_code=ExitCode.WORKER_CONFIG_ERROR) from None
@@ -128,5 +129,5 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
     if not isinstance(content, dict):
-        raise CommandError(f"{file}: this is no kubeconfig", exit_code=ExitCode.WORKER_CONFIG_ERROR)
+        raise CommandError(f"{file}: {NO_KUBECONFIG}", exit_code=ExitCode.WORKER_CONFIG_ERROR)
     return content

@@ -6,6 +6,7 @@ Every request states its path: what the operator may ask for can be read here, a
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +21,9 @@ from spectrogram_operator.control.cluster.protocol import Body, ClusterError, Pa
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.lease import Lease, read_lease
 from spectrogram_operator.core.planning.observed import Event
+from spectrogram_operator.settings.kubeconfig import KUBECONFIG_ERRORS, why_unusable
 from spectrogram_worker.contract.document import PROGRESS_PORT
-from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES, clean_text
+from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES
 
 REQUEST_SECONDS = 30.0
 WORKER_SECONDS = 2.0
@@ -256,19 +258,21 @@ class NoClusterError(Exception):
 async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:
     """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config).
 
-    Raises NoClusterError where neither says which.
+    Raises NoClusterError where neither says which, or what it says cannot be used.
     """
+    source = "the pod's service account"
     try:
-        config.load_incluster_config()
-    except config.ConfigException:
         try:
-            await config.load_kube_config()
-        except (config.ConfigException, OSError, KeyError, TypeError, AttributeError) as error:
-            raise NoClusterError(clean_text(str(error))) from None
-    configuration = client.Configuration.get_default_copy()
-    # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
-    configuration.client_session_kwargs = {"trust_env": False}
-    return KubernetesCluster(client.ApiClient(configuration), answered)
+            config.load_incluster_config()
+        except config.ConfigException:
+            source = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            await config.load_kube_config(source)
+        configuration = client.Configuration.get_default_copy()
+        # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
+        configuration.client_session_kwargs = {"trust_env": False}
+        return KubernetesCluster(client.ApiClient(configuration), answered)
+    except (config.ConfigException, *KUBECONFIG_ERRORS) as error:
+        raise NoClusterError(f"{source}: {why_unusable(error)}") from None
 
 
 def _job_path(namespace: str, name: str) -> str:

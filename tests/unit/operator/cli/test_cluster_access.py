@@ -1,5 +1,6 @@
 """Which cluster is meant, and what its refusals are in words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from spectrogram_operator.cli.cluster.access import Chosen, Target, choose_conte
 from spectrogram_operator.cli.cluster.words import in_words
 from spectrogram_operator.cli.errors import CommandError
 from spectrogram_operator.control.cluster.protocol import ClusterError
+from unit.operator.kubeconfigs import UNUSABLE
 
 UNTRUSTED = {"server": "https://lab.example.org", "certificate-authority": "/nowhere/ca.crt"}
 
@@ -101,6 +103,17 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, c
         connect(Target(kubeconfig=file))
     assert error.value.exit_code == 78
     assert len(error.value.lines) == 1
+
+
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE)
+def test_no_file_that_is_no_kubeconfig_is_a_bug(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_bytes(content)
+    with pytest.raises(CommandError) as error:
+        connect(Target(kubeconfig=file))
+    assert error.value.exit_code == 78
+    assert len(error.value.lines) == 1
+    assert not re.search(r"object|NoneType", error.value.lines[0]), "an error of Python's says nothing to people"
 
 
 def test_without_any_kubeconfig(tmp_path: Path) -> None:

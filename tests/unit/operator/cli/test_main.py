@@ -155,10 +155,12 @@ def test_what_is_completed_without_a_cluster(tmp_path: Path, words: list[str], o
     assert complete(*words, KUBECONFIG=str(kubeconfig)) == offered
 
 
-@pytest.mark.parametrize("kubeconfig", ["/nonexistent", "/etc/hostname"])
-def test_an_operator_without_a_cluster_says_so_in_one_line(tmp_path: Path, kubeconfig: str) -> None:
-    operator = (REAL[0], "-m", "spectrogram_operator")
-    done = finish(operator, KUBECONFIG=kubeconfig, HOME=str(tmp_path))
+@pytest.mark.parametrize("content", [None, b"a:\n\tb: 1\n"])
+def test_an_operator_without_a_cluster_says_so_in_one_line(tmp_path: Path, content: bytes | None) -> None:
+    kubeconfig, operator = tmp_path / "kubeconfig", (REAL[0], "-m", "spectrogram_operator")
+    if content is not None:
+        kubeconfig.write_bytes(content)
+    done = finish(operator, KUBECONFIG=str(kubeconfig), HOME=str(tmp_path))
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert (done.returncode, len(lines)) == (78, 1)
     assert lines[0].startswith(

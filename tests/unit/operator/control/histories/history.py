@@ -11,11 +11,11 @@ from harness.memory_cluster import Heard
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over
-from unit.operator.control.chances import Chances
-from unit.operator.control.process import STUCK, Listener, OperatorProcess, heard_logs
-from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story
-from unit.operator.control.world import World
+from unit.operator.control.histories.chances import Chances
+from unit.operator.control.rules.process import STUCK, Listener, OperatorProcess, heard_logs
+from unit.operator.control.rules.rules import Rules
+from unit.operator.control.rules.story import Story
+from unit.operator.control.world.world import World
 
 POLICY = Policy(hard_seconds=600, soft_seconds=500, poll_seconds=60.0)
 PODS_ON_A_PAGE = 2

@@ -8,11 +8,11 @@ from harness.memory_cluster import CONNECTION_LOST, Fate
 from harness.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.status import is_over
-from unit.operator.control.chances import QUOTA
-from unit.operator.control.choices import errors, numbers, operators, periods, requests, resources, skipped
-from unit.operator.control.machine import Machine
-from unit.operator.control.scene import Misfortune
-from unit.operator.control.versions import REWRITES
+from unit.operator.control.histories.chances import QUOTA
+from unit.operator.control.histories.scene import Misfortune
+from unit.operator.control.model.choices import errors, numbers, operators, periods, requests, resources, skipped
+from unit.operator.control.model.machine import Machine
+from unit.operator.control.world.versions import REWRITES
 
 ALL = 10**6
 pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0])

@@ -13,8 +13,8 @@ from spectrogram_operator.control.reconciling.notes import QUIET_SECONDS
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
 from spectrogram_operator.core.status import is_over
-from unit.operator.control.process import NEVER, STUCK
-from unit.operator.control.scene import Misfortune, Scene, limited, scene
+from unit.operator.control.histories.scene import Misfortune, Scene, limited, scene
+from unit.operator.control.rules.process import NEVER, STUCK
 
 
 def fails(code: int, **fate: bool) -> Fate:

@@ -11,7 +11,7 @@ from harness.memory_cluster import Heard
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.core.status import is_over
-from unit.operator.control.process import OperatorProcess
+from unit.operator.control.rules.process import OperatorProcess
 
 MOST_REQUESTS_A_SECOND, MOST_REQUESTS_A_MINUTE = 15, 60
 """Of one kind, about one object or one list, by one operator."""

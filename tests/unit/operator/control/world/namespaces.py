@@ -2,7 +2,7 @@
 
 from harness.api_store import PODS, ApiError, ApiStore, Body
 from spectrogram_operator.api.names import PLURAL
-from unit.operator.control.story import Story
+from unit.operator.control.rules.story import Story
 
 
 class Namespaces:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST
 from spectrogram_operator.api.names import PLURAL
-from unit.operator.control.world import NAMESPACE, NAMESPACES
+from unit.operator.control.world.world import NAMESPACE, NAMESPACES
 
 
 @dataclass(frozen=True)

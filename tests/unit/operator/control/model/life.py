@@ -17,12 +17,12 @@ from harness.watching import Mishap
 from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.control.choices import WISHES, jobs, mishaps, namespaces, numbers, requests, skipped
-from unit.operator.control.machine import MOST_JOBS
-from unit.operator.control.nodes import NODES
-from unit.operator.control.scene import Misfortune
-from unit.operator.control.troubles import Troubles
-from unit.operator.control.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
+from unit.operator.control.histories.scene import Misfortune
+from unit.operator.control.model.choices import WISHES, jobs, mishaps, namespaces, numbers, requests, skipped
+from unit.operator.control.model.machine import MOST_JOBS
+from unit.operator.control.model.troubles import Troubles
+from unit.operator.control.world.nodes import NODES
+from unit.operator.control.world.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
 
 
 class Life(Troubles):

@@ -3,8 +3,8 @@
 from harness.api_store import PODS, ApiStore, Body
 from pods.shapes import condition, disruption
 from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story
+from unit.operator.control.rules.rules import Rules
+from unit.operator.control.rules.story import Story
 
 NODES = ("node-1", "node-2")
 TAINTED = disruption("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")

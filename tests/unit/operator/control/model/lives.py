@@ -4,7 +4,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from unit.operator.control.model import Life
+from unit.operator.control.model.life import Life
 
 STEPS = 25
 

@@ -14,9 +14,9 @@ from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.record import ended_by_operator
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import holds, is_over
-from unit.operator.control.process import OperatorProcess
-from unit.operator.control.request_rules import RequestRules
-from unit.operator.control.story import Story, ViolationError
+from unit.operator.control.rules.process import OperatorProcess
+from unit.operator.control.rules.request_rules import RequestRules
+from unit.operator.control.rules.story import Story, ViolationError
 from unit.operator.core.schema import check_status
 
 LATE_SECONDS = 5.0

@@ -14,11 +14,11 @@ from pods.shapes import FINISHED, STARTED, disruption
 from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.control.namespaces import Namespaces
-from unit.operator.control.nodes import Nodes
-from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story
-from unit.operator.control.versions import rewritten
+from unit.operator.control.rules.rules import Rules
+from unit.operator.control.rules.story import Story
+from unit.operator.control.world.namespaces import Namespaces
+from unit.operator.control.world.nodes import Nodes
+from unit.operator.control.world.versions import rewritten
 from unit.operator.core.fixtures import body as fixture
 
 NAMESPACE = "radio"

@@ -16,11 +16,11 @@ from harness.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
-from unit.operator.control.calm import Calm
-from unit.operator.control.choices import CASTS, jobs, namespaces, pauses
-from unit.operator.control.history import PODS_ON_A_PAGE
-from unit.operator.control.process import Listener, OperatorProcess, heard_logs
-from unit.operator.control.scene import Scene, limited
+from unit.operator.control.histories.history import PODS_ON_A_PAGE
+from unit.operator.control.histories.scene import Scene, limited
+from unit.operator.control.model.calm import Calm
+from unit.operator.control.model.choices import CASTS, jobs, namespaces, pauses
+from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
 MOST_JOBS = 6
 LEASE_SECONDS = 90

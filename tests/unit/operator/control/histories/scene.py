@@ -17,11 +17,11 @@ from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
-from unit.operator.control.history import POLICY
-from unit.operator.control.process import NEVER, SETTINGS, STUCK, Listener, OperatorProcess, heard_logs
-from unit.operator.control.rules import Rules
-from unit.operator.control.story import Story
-from unit.operator.control.world import World
+from unit.operator.control.histories.history import POLICY
+from unit.operator.control.rules.process import NEVER, SETTINGS, STUCK, Listener, OperatorProcess, heard_logs
+from unit.operator.control.rules.rules import Rules
+from unit.operator.control.rules.story import Story
+from unit.operator.control.world.world import World
 
 
 @dataclass

@@ -20,7 +20,7 @@ from spectrogram_operator.control.service import Service
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings
-from unit.operator.control.story import Story
+from unit.operator.control.rules.story import Story
 
 SETTINGS = read_settings({})
 CLEAR_WEATHER = Weather()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from unit.operator.control.lives import play, play_again
+from unit.operator.control.model.lives import play, play_again
 
 LIVES = int(os.environ.get("MODEL_LIVES") or 1000)
 SEED = int(os.environ.get("MODEL_SEED") or 0)

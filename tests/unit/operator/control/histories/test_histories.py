@@ -6,7 +6,7 @@ again, word for word.
 
 import pytest
 
-from unit.operator.control.history import Setting, play
+from unit.operator.control.histories.history import Setting, play
 
 ONE = Setting("one operator that dies often", kills=0.03, faults=0.04, mishap=0.05, late=0.2, lag=30)
 TWO = Setting("two operators", operators=2, kills=0.02, faults=0.03, mishap=0.05, late=0.3, lag=90)

@@ -11,8 +11,8 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.core.building.sizing import current_queue
 from spectrogram_operator.core.status import active_attempt, is_over
-from unit.operator.control.scene import Scene
-from unit.operator.control.world import NAMESPACE
+from unit.operator.control.histories.scene import Scene
+from unit.operator.control.world.world import NAMESPACE
 
 MOST_SECONDS = 3 * 3600
 """Within this time all ends: an event of a job that was lost is made up for by the hourly list of jobs."""
