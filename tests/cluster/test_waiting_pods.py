@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.client import CommandError
@@ -41,18 +43,32 @@ def test_a_pod_that_no_node_takes_for_too_long_fails_the_job(workspace: Workspac
     wait_until(lambda: workspace.pods() == [], what="the end of its pod")
 
 
-def test_what_an_autoscaler_says_of_a_pod_without_a_node_is_told(workspace: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("severity", "reason", "said", "told"),
+    [
+        ("Normal", "TriggeredScaleUp", "pod triggered scale-up: [{workers 0->1 (max: 5)}]", "adds a node"),
+        ("Normal", "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached", "adds no node"),
+        (
+            "Warning",
+            "FailedScaleUp",
+            "Node scale up in zones a of this pod failed",
+            "could not add a node",
+        ),
+    ],
+)
+def test_what_an_autoscaler_says_of_a_pod_without_a_node_is_told(
+    workspace: Workspace, severity: str, reason: str, said: str, told: str
+) -> None:
     workspace.operator(SPECTROGRAM_POOLS=NOWHERE).start()
     workspace.submit()
     workspace.wait_for_status(phase="Pending", reason="Unschedulable")
     (pod,) = workspace.pods()
-    adds = "pod triggered scale-up: [{workers 0->1 (max: 5)}]"
-    tell(workspace, pod, "Normal", "TriggeredScaleUp", adds)
+    tell(workspace, pod, severity, reason, said)
     reserve_earlier(workspace)
     (scheduled,) = workspace.api.get("pods", pod["metadata"]["name"])["status"]["conditions"]
     workspace.play(pod, {"conditions": [scheduled | {"lastTransitionTime": minutes_ago()}]})
 
-    words = f"the cluster autoscaler adds a node for it: {adds}; the scheduler: {scheduled['message']}"
+    words = f"the cluster autoscaler {told} for it: {said}; the scheduler: {scheduled['message']}"
     status = workspace.wait_for_status(message=words)
     assert (status.phase, status.reason) == ("Pending", "Unschedulable")
 

@@ -12,6 +12,8 @@ from spectrogram_worker.contract.document import Bucket
 
 MEBIBYTE = 2**20
 GIBIBYTE = 2**30
+MOST_CONCURRENT = 100_000
+"""Of a pool's jobs, whoever says how many: a setting, or its nodes."""
 
 
 @dataclass(frozen=True, kw_only=True)

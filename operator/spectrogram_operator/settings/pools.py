@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from spectrogram_operator.api.job import describe
 from spectrogram_operator.api.quantity import format_bytes, parse_bytes
 from spectrogram_operator.api.spec import AUTO, Quantity, QueueName, Resources
-from spectrogram_operator.core.policy import Pool, default_pools
+from spectrogram_operator.core.policy import MOST_CONCURRENT, Pool, default_pools
 from spectrogram_operator.settings.values import whole
 from spectrogram_worker.contract.base import Model
 
@@ -28,7 +28,7 @@ def _number_or_auto(value: Any) -> Any:
     if value in (None, AUTO):
         return value
     try:
-        return whole(0, 100_000)(str(value))
+        return whole(0, MOST_CONCURRENT)(str(value))
     except ValueError as error:
         raise ValueError(f"{value!r} is no number of jobs: {error}, or auto") from None
 
@@ -38,7 +38,7 @@ class PoolSettings(Resources):
 
     max_memory: Quantity | None = None
     max_concurrent: Annotated[int | Literal["auto"] | None, BeforeValidator(_number_or_auto)] = None
-    max_per_namespace: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    max_per_namespace: Annotated[int, Field(ge=0, le=MOST_CONCURRENT)] | None = None
     total_memory: Quantity | None = None
     node_selector: dict[str, str] | None = None
     tolerations: tuple[Toleration, ...] | None = None

@@ -9,17 +9,14 @@ from typing import Any
 
 from spectrogram_operator.api.quantity import parse_quantity
 from spectrogram_operator.core.judging.node import Node, Taint
-from spectrogram_operator.core.policy import Pool
-
-MOST_AT_ONCE = 100_000
-"""As many as a setting may say."""
+from spectrogram_operator.core.policy import MOST_CONCURRENT, Pool
 
 
 def most_at_once(pool: Pool, nodes: Iterable[Node]) -> int:
     """How many of its jobs that ask for the pool's own memory and CPU may run at once on those of the nodes that its
     pods may go to, and one more. What else runs on these nodes is not known, and not counted.
     """
-    return min(MOST_AT_ONCE, 1 + sum(_room(pool, node) for node in nodes if _may_go_to(pool, node)))
+    return min(MOST_CONCURRENT, 1 + sum(_room(pool, node) for node in nodes if _may_go_to(pool, node)))
 
 
 def _room(pool: Pool, node: Node) -> int:
