@@ -15,12 +15,15 @@ from unit.operator.control.histories.scene import Scene
 from unit.operator.control.world.world import NAMESPACE
 
 MOST_SECONDS = 3 * 3600
-"""Within this time all ends: an event of a job that was lost is made up for by the hourly list of jobs."""
+"""Within this time all ends: an event of a job that was lost is made up for by the next list of jobs."""
 MOST_SECONDS_OF_WAITING = 300.0
 """With a slot that is free: a sweep, a lease that changes hands, an operator that was down."""
 BY_OTHER_CLOCKS = 660.0
 """More where clocks are apart: the longest backoff and a minute."""
-UNTIL_JOBS_ARE_LISTED = 3600.0
+SWEEP_SECONDS = 120.0
+SWEEPS_BETWEEN_LISTS = 5
+"""An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
+UNTIL_JOBS_ARE_LISTED = SWEEP_SECONDS * SWEEPS_BETWEEN_LISTS
 """More where an event of a job was lost."""
 STEP_SECONDS = 30.0
 SECONDS_OF_SILENCE = 1800.0

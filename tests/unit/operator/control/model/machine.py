@@ -18,7 +18,7 @@ from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from unit.operator.control.histories.history import PODS_ON_A_PAGE
 from unit.operator.control.histories.scene import Scene, limited
-from unit.operator.control.model.calm import Calm
+from unit.operator.control.model.calm import SWEEP_SECONDS, SWEEPS_BETWEEN_LISTS, Calm
 from unit.operator.control.model.choices import CASTS, jobs, namespaces, pauses
 from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
@@ -75,7 +75,7 @@ class Machine(RuleBasedStateMachine):
             f"{cast}; each request takes {latency} s",
             CASTS[cast].acting,
             limited(slots),
-            sweep_seconds=120.0,
+            sweep_seconds=SWEEP_SECONDS,
             lease_seconds=LEASE_SECONDS,
             late_creations=True,
             latency=latency,
@@ -84,6 +84,7 @@ class Machine(RuleBasedStateMachine):
         )
         self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE))
         self._context.enter_context(patch.object(service, "Metrics", Unmeasured))
+        self._context.enter_context(patch.object(service, "SWEEPS_BETWEEN_LISTS", SWEEPS_BETWEEN_LISTS))
         self._context.enter_context(heard_logs(Listener(stage.story, stage.rules.fail)))
         self._loop.set_exception_handler(lambda _, context: stage.rules.fail(str(context)))
         for number, part in enumerate(CASTS[cast].parts):

@@ -210,8 +210,10 @@ class Rules:
         if job is None or pod.finished or is_over(job.status):
             return
         attempt = next((one for one in job.status.attempts if one.pod_name == pod.name), None)
-        # Fault 16: what a node that does not answer holds is given up, whoever wanted its end.
-        why = attempt is not None and (ended_by_operator(attempt) or attempt.reason == "NodeLost")
+        # Fault 16: what a node that does not answer holds is given up, whoever wanted its end. Of two that act the
+        # other may have written meanwhile what drove the pod off.
+        lost = ("NodeLost", "NodeTainted") if self.operators > 1 else ("NodeLost",)
+        why = attempt is not None and (ended_by_operator(attempt) or attempt.reason in lost)
         if attempt is None or not (attempt.state is AttemptState.FINISHED or why):
             self.fail(f"an operator ends the pod {pod.name}, and nothing on record says why")
 
