@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spectrogram_worker.contract import ExitCode
-from unit.worker.hostile import HOSTILE, MIB
-from unit.worker.test_fuzz_sources import SEEDS, Victim
+from unit.worker.sources.hostile import HOSTILE, MIB
+from unit.worker.sources.test_fuzz import SEEDS, Victim
 
 MOST = 64 * MIB
 READ = {

@@ -13,7 +13,7 @@ from harness.object_store import BUCKET, ObjectStore
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.bucket import BucketClient
-from unit.worker.bucket_site import ALL, Site, keys, marker, site_of
+from unit.worker.outputs.bucket_site import ALL, Site, keys, marker, site_of
 
 OTHER = "fm-band/.spectrogram-uid-9"
 DAY = 86_400

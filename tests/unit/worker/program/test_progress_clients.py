@@ -12,7 +12,7 @@ from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.progress_server import MOST_CLIENTS, MOST_REQUEST_BYTES, ProgressServer
 from unit.worker.jobs import job
-from unit.worker.slow_clients import connect, is_cut_off, trickling
+from unit.worker.program.slow_clients import connect, is_cut_off, trickling
 
 QUESTION = b"GET /progress HTTP/1.0\r\n\r\n"
 

@@ -10,8 +10,8 @@ import xarray
 
 from spectrogram_worker.contract import ExitCode
 from unit.worker.jobs import RATE, document, job
-from unit.worker.slow_clients import trickling
-from unit.worker.stalling_store import stalling_store
+from unit.worker.program.slow_clients import trickling
+from unit.worker.program.stalling_store import stalling_store
 from unit.worker.stores import CREDENTIALS
 from unit.worker.worker_process import (
     ALL,

@@ -1,6 +1,6 @@
 """The estimate against the peak: whole workers, each a process of its own, over sizes, lengths and formats.
 
-The table is printed: pytest -s tests/unit/worker/test_estimate_peak.py
+The table is printed: pytest -s tests/unit/worker/contract/test_estimate_peak.py
 """
 
 import json

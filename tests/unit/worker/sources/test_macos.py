@@ -22,7 +22,7 @@ from unit.worker.recordings import (
     write_digital_rf,
     write_sigmf,
 )
-from unit.worker.test_storage_input_keys import store_of
+from unit.worker.storage.test_input_keys import store_of
 
 APPLE_DOUBLE = bytes.fromhex("00051607 00020000") + b"Mac OS X        " + bytes(46)
 

@@ -9,7 +9,7 @@ import pytest
 from spectrogram_worker.contract import parameters
 from spectrogram_worker.contract.base import Model
 
-PAGE = Path(__file__).parents[3] / "docs/jobs.md"
+PAGE = Path(__file__).parents[4] / "docs/jobs.md"
 FIELDS = sorted(
     {
         f"{name}.{field.alias or own}"

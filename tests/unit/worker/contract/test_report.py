@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spectrogram_worker.contract import Report, parse_report
 from spectrogram_worker.contract.report import MAXIMUM_REPORT_BYTES, OutputFile, clean_text, first_warnings
-from unit.worker.first_report import FirstReport
+from unit.worker.contract.first_report import FirstReport
 
 STORED: dict[str, Any] = {
     "version": 1,

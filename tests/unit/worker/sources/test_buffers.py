@@ -11,7 +11,7 @@ from spectrogram_worker.contract.parameters import Transform
 from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.file_recording import FileReader
 from unit.worker.recordings import open_raw
-from unit.worker.signals import stream
+from unit.worker.spectrum.signals import stream
 
 PAGE = 4096
 

@@ -1,4 +1,4 @@
-"""A process that opens and reads whatever it is sent, a line of JSON each: `python -m unit.worker.fuzz_reader`.
+"""A process that opens and reads whatever it is sent, a line of JSON each: `python -m unit.worker.sources.fuzz_reader`.
 
 It has little memory to spare, and notes every file and folder outside the recording's root that Python opens.
 """
@@ -66,7 +66,7 @@ class Guard:
         self.armed = False
         self.root = Path()
         self.outside: list[str] = []
-        self._own = tuple(map(str, (sys.prefix, sys.base_prefix, Path(__file__).parents[3], f"/proc/{os.getpid()}/")))
+        self._own = tuple(map(str, (sys.prefix, sys.base_prefix, Path(__file__).parents[4], f"/proc/{os.getpid()}/")))
         sys.addaudithook(self._watch)
 
     def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:

@@ -20,7 +20,7 @@ from spectrogram_worker.spectrum.compiled.library import VECTORS, is_stale, load
 from spectrogram_worker.spectrum.framing import frame
 from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, why_missing
 from spectrogram_worker.spectrum.scipy_kernel import ScipyKernel
-from unit.worker.signals import MemoryRecording, stream, taken
+from unit.worker.spectrum.signals import MemoryRecording, stream, taken
 
 ALL = (Reduction.MAX, Reduction.MEAN, Reduction.MIN)
 SIDE_BY_SIDE = (8, 10, 12, 14, 16, 18, 32, 36, 64, 70, 100, 128, 210, 243, 250, 270, 343, 1050)

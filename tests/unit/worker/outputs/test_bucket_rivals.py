@@ -12,7 +12,8 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import bucket_place
 from spectrogram_worker.outputs.bucket_place import BucketPlace, Upload
-from unit.worker.bucket_site import (
+from unit.worker.jobs import job
+from unit.worker.outputs.bucket_site import (
     ALL,
     MARKER,
     Killed,
@@ -25,7 +26,6 @@ from unit.worker.bucket_site import (
     site_of,
     write,
 )
-from unit.worker.jobs import job
 
 
 @pytest.fixture(scope="module")

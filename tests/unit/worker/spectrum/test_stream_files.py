@@ -16,7 +16,7 @@ from spectrogram_worker.sources.segments import SegmentReader
 from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.recordings import open_raw, write_digital_rf
-from unit.worker.signals import ALL, stream, taken
+from unit.worker.spectrum.signals import ALL, stream, taken
 
 DATATYPES = {
     "cf32_le": "<f4",

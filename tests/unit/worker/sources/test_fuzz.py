@@ -45,7 +45,7 @@ class Victim:
         self.peak = 0
         """Bytes that reading the last recording added at most."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "unit.worker.fuzz_reader"],
+            [sys.executable, "-m", "unit.worker.sources.fuzz_reader"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},

@@ -18,8 +18,8 @@ from spectrogram_worker.contract.report import (
     Progress,
     clean_text,
 )
-from unit.worker.first_report import FirstReport
-from unit.worker.test_report import STORED
+from unit.worker.contract.first_report import FirstReport
+from unit.worker.contract.test_report import STORED
 
 lines = st.text(max_size=300).map(lambda text: clean_text(text, 256)).filter(bool)
 paths = lines.map(lambda text: text.replace("/", "-"))

@@ -13,7 +13,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import open_destination
 from spectrogram_worker.outputs.bucket_place import BucketPlace, Upload
-from unit.worker.bucket_site import (
+from unit.worker.outputs.bucket_site import (
     ALL,
     MARKER,
     Request,

@@ -14,8 +14,8 @@ from spectrogram_worker.contract.parameters import Audio, Raw, Reduce, Transform
 from spectrogram_worker.sources import Recording
 from spectrogram_worker.sources.samples import saturation_warnings
 from unit.worker.recordings import open_path, open_raw, write_digital_rf, write_raw
-from unit.worker.signals import MemoryRecording, stream, taken
-from unit.worker.test_sources_wave import chunk, fmt, opened, riff
+from unit.worker.sources.test_wave import chunk, fmt, opened, riff
+from unit.worker.spectrum.signals import MemoryRecording, stream, taken
 
 INTEGERS = ["i8", "u8", *(f"{kind}{bits}_{order}" for kind in "iu" for bits in (16, 32) for order in ("le", "be"))]
 AUDIO = [

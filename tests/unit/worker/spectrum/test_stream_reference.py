@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform, Window, WindowName
 from unit.worker.recordings import open_raw, read, write_raw
-from unit.worker.signals import (
+from unit.worker.spectrum.signals import (
     ALL,
     RATE,
     MemoryRecording,

@@ -12,7 +12,7 @@ from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.parameters import Reduce, Transform, Window, WindowName
 from spectrogram_worker.errors import WorkerError
 from unit.worker.recordings import says
-from unit.worker.signals import ALL, MemoryRecording, frame_powers, hann, reduced, stream, taken
+from unit.worker.spectrum.signals import ALL, MemoryRecording, frame_powers, hann, reduced, stream, taken
 
 
 def gapped() -> tuple[NDArray[Any], Transform]:

@@ -20,8 +20,8 @@ from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.storage.folders import Folder
 from unit.worker.jobs import SIGNAL, parsed
-from unit.worker.signals import MemoryRecording, stream
-from unit.worker.test_stream_bits import READ_BYTES, jobs
+from unit.worker.spectrum.signals import MemoryRecording, stream
+from unit.worker.spectrum.test_stream_bits import READ_BYTES, jobs
 
 Job = tuple[NDArray[Any], Transform, Reduce]
 

@@ -12,7 +12,7 @@ PROGRAM = """
 import json, re, sys
 from pathlib import Path
 from unit.worker.recordings import open_raw
-from unit.worker.signals import stream
+from unit.worker.spectrum.signals import stream
 from spectrogram_worker.contract.memory import Known, plan_memory
 from spectrogram_worker.contract.parameters import OutputSelection, Reduce, Transform
 from spectrogram_worker.spectrum.compiled.library import widest_vector
@@ -44,7 +44,7 @@ def measured(root: Path, samples: int, fft_size: int, hop: int, read_bytes: int 
     options = {"root": str(root), "name": name, "fft": fft_size, "hop": hop, "read": read_bytes}
     command = [sys.executable, "-c", PROGRAM, json.dumps(options)]
     result = subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2], env={"PYTHONPATH": "."}
+        command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[3], env={"PYTHONPATH": "."}
     )
     found: Any = json.loads(result.stdout)
     return {key: int(value) for key, value in found.items()}

@@ -13,7 +13,7 @@ from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform,
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.spectrum.framing import frame, frames_of
 from spectrogram_worker.spectrum.items import cut
-from unit.worker.signals import MemoryRecording, stream, taken
+from unit.worker.spectrum.signals import MemoryRecording, stream, taken
 
 READ_BYTES = [1, 1000, 10_000, 65_536, 512 * 1024, 8 * 2**20]
 REDUCTIONS = [

@@ -16,7 +16,7 @@ from spectrogram_worker.contract.parameters import Reduce, Reduction, Transform
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 from spectrogram_worker.spectrum.items import ItemWorker
-from unit.worker.signals import MemoryRecording, stream, taken
+from unit.worker.spectrum.signals import MemoryRecording, stream, taken
 
 EVERY_FRAME = Reduce(time=(Reduction.NONE,))
 

@@ -23,7 +23,7 @@ from spectrogram_worker.contract.parameters import (
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.spectrum.axes import choose_bins, transform_warnings
 from unit.worker.recordings import says
-from unit.worker.signals import ALL, RATE, MemoryRecording, frame_powers, hann, reduced, stream, taken
+from unit.worker.spectrum.signals import ALL, RATE, MemoryRecording, frame_powers, hann, reduced, stream, taken
 
 BOXCAR = Window(name=WindowName.BOXCAR)
 EVERY_FRAME = Reduce(time=(Reduction.NONE,))
