@@ -54,7 +54,7 @@ async def serve(settings: Settings, version: str) -> None:
     registry = CollectorRegistry()
     service = Service(
         settings,
-        lambda: connect(service.metrics.answered),
+        lambda: connect(service.metrics.answered, service.clock.hear),
         registry,
         version=version,
         identity=identity(settings),

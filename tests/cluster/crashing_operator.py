@@ -59,8 +59,8 @@ class CrashingCluster:
             os._exit(CRASHED)
 
 
-async def crashing_connect(answered: Callable[[str, int], None]) -> Any:
-    return CrashingCluster(await connect(answered), Path(os.environ["CRASH_FOLDER"]))
+async def crashing_connect(*told: Callable[..., None]) -> Any:
+    return CrashingCluster(await connect(*told), Path(os.environ["CRASH_FOLDER"]))
 
 
 def main() -> None:

@@ -205,7 +205,10 @@ TESTS = {
         ("test_a_pod_that_ended_without_an_event_is_judged",), ("test_a_deaf_watch_is_made_up_for_by_the_sweep",)
     ),
     40: Shown(
-        ("test_a_node_whose_clock_is_ahead_does_not_delay_the_retry",),
+        (
+            "test_a_node_whose_clock_is_ahead_does_not_delay_the_retry",
+            "test_row_40_a_clock_that_is_wrong_is_corrected_by_the_first_answer",
+        ),
         ("test_a_lease_is_judged_by_its_renewals_and_not_by_its_times",),
     ),
     41: Shown(

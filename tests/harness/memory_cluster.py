@@ -6,7 +6,9 @@ What a request meets is data: a `Fate` that somebody decides on for each one, be
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +22,8 @@ from spectrogram_operator.control.cluster.kubernetes import KubernetesCluster
 from spectrogram_operator.core.judging.pod import Pod
 
 CONNECTION_LOST = 0
+PROXYS_CLOCK = timedelta(hours=-5)
+"""By which whoever answers in place of the API server dates its errors."""
 REASONS = {
     403: "Forbidden",
     404: "NotFound",
@@ -106,6 +110,7 @@ class Connection:
             answer(self._store, request) if fate.stored else (fate.error or CONNECTION_LOST, _failure(fate, request))
         )
         self._tell(Heard(self.operator, request, code, document, fate))
+        dated = self._store.now()
         if fate.kill:
             self.dead = True
             self._die()
@@ -116,14 +121,20 @@ class Connection:
             raise aiohttp.ServerDisconnectedError
         if fate.error is not None:
             code, document = fate.error, _failure(fate, request)
-        return _Answer(code, document)
+            dated += PROXYS_CLOCK
+        return _Answer(code, document, {"Date": format_datetime(dated, usegmt=True)})
 
 
 class MemoryCluster(KubernetesCluster):
-    """The real thing over a Connection; `workers` answers GET /progress for a pod."""
+    """The real thing over a Connection; `workers` answers GET /progress for a pod, `dated` is KubernetesCluster's."""
 
-    def __init__(self, connection: Connection, workers: Callable[[Pod], bytes | None] = lambda pod: None) -> None:
-        super().__init__(cast(client.ApiClient, _Api(connection)))
+    def __init__(
+        self,
+        connection: Connection,
+        workers: Callable[[Pod], bytes | None] = lambda pod: None,
+        dated: Callable[[str, float, float], None] = lambda date, sent, heard: None,
+    ) -> None:
+        super().__init__(cast(client.ApiClient, _Api(connection)), dated=dated)
         self._ask = workers
 
     async def ask_worker(self, pod: Pod) -> bytes | None:
@@ -149,7 +160,7 @@ class _Api:
 class _Answer:
     status: int
     document: Body
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
     async def read(self) -> bytes:
         return json.dumps(self.document).encode()

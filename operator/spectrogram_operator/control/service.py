@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import SpectrogramJobStatus
+from spectrogram_operator.control.clock import Clock
 from spectrogram_operator.control.cluster.protocol import ApiServer, ClusterError, Lists
 from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.reconciling.capacity import NODES_SECONDS, Capacity
@@ -45,7 +46,8 @@ def utc_now() -> datetime:
 class Service:
     """Everything that runs beside the watches. `connect` makes the cluster, in the loop that will use it.
 
-    `identity` is this operator's in leases: the same after a restart, and no other's.
+    `identity` is this operator's in leases: the same after a restart, and no other's. `clock` is the machine's, in
+    whole seconds; all goes by it as `self.clock` corrects it.
     """
 
     def __init__(
@@ -60,7 +62,8 @@ class Service:
     ) -> None:
         self._settings = settings
         self._connect = connect
-        self._clock = clock
+        self.clock = Clock(clock, asyncio.get_running_loop().time)
+        self._local_clock = clock
         self._identity = identity
         self._cluster: ApiServer
         self._leases: Leases
@@ -94,15 +97,15 @@ class Service:
     async def start(self) -> None:
         """Connect and begin; `listed` says when there is something to watch."""
         self._cluster = await self._connect()
-        posts = EventPosts(self._cluster.post_event, self._clock)
-        candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._clock)
+        posts = EventPosts(self._cluster.post_event, self.clock.now)
+        candidate = Candidate(identity=self._identity, seconds=self._settings.lease_seconds, clock=self._local_clock)
         self._leases = Leases(self._cluster, candidate, self._settings.namespaces, self._lease_changed)
         if self._settings.memory_correction:
             self._corrections = Corrections(self._settings.policy, self._cluster)
         self.controller = Controller(
             cluster=self._cluster,
             policy=self._settings.policy,
-            clock=self._clock,
+            clock=self.clock.now,
             record=self._record,
             tell=posts.tell,
             measure=self.metrics.reconciled,
@@ -110,7 +113,7 @@ class Service:
             policy_of=self._corrections.policy if self._corrections is not None else None,
         )
         self._expiry = Expiry(
-            self.controller.store, self._cluster, self._settings.policy, self._clock, self._leases.serves
+            self.controller.store, self._cluster, self._settings.policy, self.clock.now, self._leases.serves
         )
         tasks: dict[str, Coroutine[Any, Any, None]] = {
             "leases": self._leases.run(),
@@ -164,7 +167,6 @@ class Service:
         if not self._tasks:
             return Standing()
         controller = self.controller
-        silence = (self._clock() - controller.last_event).total_seconds()
         return Standing(
             places=controller.store.places,
             overdue=self._overdue,
@@ -172,7 +174,8 @@ class Service:
             demand=controller.slots.demand(),
             limits=controller.slots.limits(),
             waiting=controller.queue.depth,
-            silent_seconds=max(0.0, silence),
+            silent_seconds=controller.silent_seconds(),
+            clock_seconds_ahead=self.clock.seconds_ahead(),
         )
 
     def _record(self, job: Job, old: SpectrogramJobStatus, new: SpectrogramJobStatus) -> None:
@@ -244,7 +247,7 @@ class Service:
             if self._zombies:
                 logger.info(ZOMBIES_CLEANED_UP, self._zombies)
                 self._zombies = 0
-            self._take_stock(self._clock())
+            self._take_stock(self.clock.now())
 
     def _take_stock(self, now: datetime) -> None:
         policy = self._settings.policy
@@ -263,7 +266,7 @@ class Service:
         except Exception:
             logger.exception("The sweep failed")
         else:
-            self.metrics.sweep_succeeded(self._clock())
+            self.metrics.sweep_succeeded(self.clock.now())
 
     async def _tell_positions_for_ever(self) -> None:
         while True:

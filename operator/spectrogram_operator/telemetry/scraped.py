@@ -32,6 +32,8 @@ class Standing:
     """Jobs that wait for a look."""
     silent_seconds: float = 0.0
     """Since a watch last told of anything."""
+    clock_seconds_ahead: float = 0.0
+    """By how much the machine's clock is ahead of the API server's."""
     serves: Callable[[str], bool] = lambda namespace: True
     """Whether this operator acts in a namespace: of others it tells nothing of jobs, so that none counts twice."""
 
@@ -77,11 +79,16 @@ class Scraped(Collector):
             "spectrogram_operator_seconds_since_last_watch_event",
             "Seconds since a watch last told of a job or a pod. Where nothing happens it grows too.",
         )
+        yield GaugeMetricFamily(
+            "spectrogram_clock_skew_seconds",
+            "Seconds by which the clock of the operator's machine is ahead of the API server's, negative: behind it, as"
+            " far as the dates of answers prove it.",
+        )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """As things stand."""
         standing = self._look()
-        jobs, overdue, line, wanted, limit, depth, silence = self.describe()
+        jobs, overdue, line, wanted, limit, depth, silence, skew = self.describe()
         namespaces = [namespace for namespace in self._namespaces() if standing.serves(namespace)]
         for place, count in sorted(_by_place(standing.places, namespaces).items()):
             jobs.add_metric(place, count)
@@ -95,7 +102,8 @@ class Scraped(Collector):
             limit.add_metric([queue], standing.limits.get(queue, 0))
         depth.add_metric([], standing.waiting)
         silence.add_metric([], standing.silent_seconds)
-        yield from (jobs, overdue, line, wanted, limit, depth, silence)
+        skew.add_metric([], standing.clock_seconds_ahead)
+        yield from (jobs, overdue, line, wanted, limit, depth, silence, skew)
 
 
 def queue_label(queue: str | None) -> str:

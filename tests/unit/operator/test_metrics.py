@@ -45,6 +45,7 @@ DESIGNED = {
     "spectrogram_operator_kube_api_requests_total",
     "spectrogram_operator_leader",
     "spectrogram_operator_seconds_since_last_watch_event",
+    "spectrogram_clock_skew_seconds",
 }
 WORKERS = {
     f"spectrogram_worker_{name}"
@@ -78,6 +79,7 @@ class Rig:
                 limits={"default": 4, "large_jobs": 2, "kueue": 9},
                 waiting=7,
                 silent_seconds=3.5,
+                clock_seconds_ahead=-7200.0,
             ),
             version="1.2.3",
             started=NOW,
@@ -273,6 +275,7 @@ def test_the_operator_itself(rig: Rig) -> None:
     assert rig.value(f"{name}_sum", result="error") == pytest.approx(0.6)
     assert rig.value("spectrogram_operator_workqueue_depth") == 7
     assert rig.value("spectrogram_operator_seconds_since_last_watch_event") == 3.5
+    assert rig.value("spectrogram_clock_skew_seconds") == -7200
     for verb, code in (("GET", 200), ("GET", 200), ("PUT", 409), ("PUT", 0)):
         rig.metrics.answered(verb, code)
     assert rig.value("spectrogram_operator_kube_api_requests_total", verb="GET", code="200") == 2

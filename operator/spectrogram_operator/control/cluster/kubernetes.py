@@ -35,10 +35,20 @@ logger = logging.getLogger(__name__)
 class KubernetesCluster:
     """Talks to the API server that the kubeconfig or the pod's service account names."""
 
-    def __init__(self, api: client.ApiClient, answered: Callable[[str, int], None] = lambda verb, code: None) -> None:
-        """`answered` is told of each request's verb and of the code of its answer, 0 where there was none."""
+    def __init__(
+        self,
+        api: client.ApiClient,
+        answered: Callable[[str, int], None] = lambda verb, code: None,
+        dated: Callable[[str, float, float], None] = lambda date, sent, heard: None,
+    ) -> None:
+        """`answered` is told of each request's verb and of the code of its answer, 0 where there was none.
+
+        `dated` is told the date of each answer of the API server's own, and when it was asked for and heard, by the
+        loop's clock.
+        """
         self._api = api
         self._answered = answered
+        self._dated = dated
         # A worker's answer must not lead anywhere else: no proxy, and no redirect (below).
         self._workers = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WORKER_SECONDS), trust_env=False)
 
@@ -231,10 +241,13 @@ class KubernetesCluster:
         headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": OPERATOR}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        time = asyncio.get_running_loop().time
+        sent = time()
         try:
             answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS
             )
+            heard = time()
             content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._answered(method, 0)
@@ -247,6 +260,8 @@ class KubernetesCluster:
         if not isinstance(document, dict):
             document = {}
         if 200 <= answer.status < 300 and document:
+            if "kind" in document:  # no proxy's, whose clock is its own
+                self._dated(answer.headers.get("Date", ""), sent, heard)
             return document
         raise read_error(answer.status, document, answer.headers.get("Retry-After", ""))
 
@@ -255,7 +270,9 @@ class NoClusterError(Exception):
     """Nothing says which cluster is meant."""
 
 
-async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:
+async def connect(
+    answered: Callable[[str, int], None], dated: Callable[[str, float, float], None]
+) -> KubernetesCluster:
     """A cluster through the pod's service account, else through the kubeconfig ($KUBECONFIG, ~/.kube/config).
 
     Raises NoClusterError where neither says which, or what it says cannot be used.
@@ -270,7 +287,7 @@ async def connect(answered: Callable[[str, int], None]) -> KubernetesCluster:
         configuration = client.Configuration.get_default_copy()
         # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
         configuration.client_session_kwargs = {"trust_env": False}
-        return KubernetesCluster(client.ApiClient(configuration), answered)
+        return KubernetesCluster(client.ApiClient(configuration), answered, dated)
     except (config.ConfigException, *KUBECONFIG_ERRORS) as error:
         raise NoClusterError(f"{source}: {why_unusable(error)}") from None
 

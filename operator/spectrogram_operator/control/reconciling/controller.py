@@ -1,5 +1,6 @@
 """What turns events into reconciles: a store, its listeners, a work queue, and the reconciler at its end."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -39,9 +40,9 @@ class Controller:
     ) -> None:
         self.store = Store()
         self.serves = serves
-        self.last_event = clock()
+        self._time = asyncio.get_running_loop().time
+        self._last_event = self._time()
         """When a watch last told of anything; at first, the start."""
-        self._clock = clock
         self.queue = WorkQueue(self.reconcile, on_error=on_error, measure=measure)
         self.slots = Slots(self.store, policy, clock, self.queue.add, serves, policy_of)
         self.poller = Poller(self.store, cluster.ask_worker, policy, clock, self.queue.add, serves)
@@ -60,7 +61,7 @@ class Controller:
 
     def job_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a job."""
-        self.last_event = self._clock()
+        self._last_event = self._time()
         metadata = body["metadata"]
         key = f"{metadata['namespace']}/{metadata['name']}"
         if deleted:
@@ -70,10 +71,14 @@ class Controller:
 
     def pod_event(self, body: Body, *, deleted: bool = False) -> None:
         """A watch told of a pod."""
-        self.last_event = self._clock()
+        self._last_event = self._time()
         version = int(body["metadata"].get("resourceVersion") or 0)
         for pod in self.store.lose_pod(read_pod(body), version) if deleted else self.store.see_pod(body):
             self.look_at_owner(pod)
+
+    def silent_seconds(self) -> float:
+        """Since a watch last told of anything. Another thread may ask."""
+        return self._time() - self._last_event
 
     def look_at_owner(self, pod: Pod) -> None:
         """Look at the job that says it owns the pod."""

@@ -18,7 +18,7 @@ def test_no_file_that_is_no_kubeconfig_is_a_bug(
     file.write_bytes(content)
     monkeypatch.setenv("KUBECONFIG", str(file))
     with pytest.raises(NoClusterError, match=re.escape(str(file))) as error:
-        asyncio.run(connect(lambda verb, code: None))
+        asyncio.run(connect(lambda verb, code: None, lambda date, sent, heard: None))
     assert not re.search(r"object|NoneType", str(error.value)), "an error of Python's says nothing to people"
 
 
@@ -33,4 +33,4 @@ def test_a_certificate_that_is_none_is_named_too(tmp_path: Path, monkeypatch: py
     )
     monkeypatch.setenv("KUBECONFIG", str(file))
     with pytest.raises(NoClusterError, match="certificate"):
-        asyncio.run(connect(lambda verb, code: None))
+        asyncio.run(connect(lambda verb, code: None, lambda date, sent, heard: None))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,8 @@ class Site:
     host: str = "127.0.0.1"
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
+    dated: list[tuple[str, float, float]] = field(default_factory=list)
+    """The date of each answer that told the API server's time, and when it was asked for and heard."""
     close: Callable[[], Awaitable[None]] = field(init=False)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -112,7 +115,8 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
         configuration = client.Configuration(host=f"http://{site.host}:{site.port}")
         configuration.api_key["BearerToken"] = "Bearer secret"
         configuration.ca_cert_data = AUTHORITY  # else the system's hundred and more are read, 0.2 s each time
-        clusters.append(KubernetesCluster(client.ApiClient(configuration)))
+        api = client.ApiClient(configuration)
+        clusters.append(KubernetesCluster(api, dated=lambda *told: site.dated.append(told)))
         return clusters[-1], site
 
     yield start
@@ -331,6 +335,38 @@ async def test_an_answer_of_another_shape_is_an_error_of_the_cluster(connect: Co
     cluster, _ = await connect(answer)
     with pytest.raises(ClusterError):
         await _pods(cluster)
+
+
+async def test_row_40_an_answer_tells_its_date_and_between_which_moments_it_was_given(connect: Connect) -> None:
+    given, time = [], asyncio.get_running_loop().time
+
+    async def late(request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.1)
+        given.append(time())
+        return await says({"kind": "Pod", "metadata": {}}, Date="Mon, 23 Nov 2026 12:00:00 GMT")(request)
+
+    cluster, site = await connect(late)
+    began = time()
+    await cluster.read_pod("radio", "fm-band-a1")
+    ((date, sent, heard),) = site.dated
+    assert date == "Mon, 23 Nov 2026 12:00:00 GMT"
+    assert began <= sent <= given[0] <= heard <= time()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(says("<html>please log in</html>"), id="a page"),
+        pytest.param(says({"message": "please log in"}), id="JSON of somebody else"),
+        pytest.param(says({"kind": "Status", "metadata": {}}, 503), id="an error"),
+        pytest.param(refuses(404, "NotFound"), id="404"),
+    ],
+)
+async def test_row_40_the_date_of_a_proxys_own_answer_tells_nothing(connect: Connect, answer: Answer) -> None:
+    cluster, site = await connect(answer)
+    with suppress(ClusterError):
+        await cluster.read_pod("radio", "fm-band-a1")
+    assert (len(site.asked), site.dated) == (1, [])
 
 
 # No answer

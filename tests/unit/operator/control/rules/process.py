@@ -84,7 +84,7 @@ class OperatorProcess:
         )
 
         async def connect() -> ApiServer:
-            return MemoryCluster(connection, self._workers)
+            return MemoryCluster(connection, self._workers, self.service.clock.hear)
 
         self._connection = connection
         self.service = Service(
