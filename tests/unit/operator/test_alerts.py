@@ -65,6 +65,7 @@ def zombies(reason: str, values: str = "0x9 1x100") -> Series:
 
 
 WAITS, RATIOS = "spectrogram_queue_wait_seconds", "spectrogram_job_memory_estimate_ratio"
+SKEW = "spectrogram_clock_skew_seconds"
 SWEPT = "spectrogram_sweep_last_success_timestamp_seconds"
 LEADER = 'spectrogram_operator_leader{namespace="radio"}'
 ERRORS = 'spectrogram_operator_reconcile_duration_seconds_count{result="error"}'
@@ -116,6 +117,13 @@ CASES = {
                 of("b", LEADER): "1x100",
             },
         },
+    ),
+    "SpectrogramClockWrong": Case(
+        minutes=30,
+        fires={of("a", SKEW): "-7200x100", of("b", SKEW): "0x100"},
+        labels={"instance": "a"},
+        description="It differs by 2h 0m 0s from the API server's, which the operator goes by.",
+        silent={"nearly right": {of("a", SKEW): "-29x100"}, "for a moment": {of("a", SKEW): "0x19 7200x5 0x100"}},
     ),
     "SpectrogramJobFailureRateHigh": Case(
         minutes=30,
@@ -202,7 +210,7 @@ def judge(promtool: Path, folder: Path, alert: str, minutes: int, series: Series
 
 def test_promtool_accepts_the_rules(promtool: Path) -> None:
     done = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True)
-    assert (done.returncode, "12 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "13 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_each_alert_has_its_cases() -> None:
