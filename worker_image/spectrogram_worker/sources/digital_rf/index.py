@@ -5,8 +5,9 @@ no sample is read.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError, input_invalid
+from spectrogram_worker.sources.digital_rf.alike import Contents, KnownFiles, NotedFile
 from spectrogram_worker.sources.digital_rf.chunks import find_chunks
 from spectrogram_worker.sources.digital_rf.folders import SampleFiles
 from spectrogram_worker.sources.digital_rf.hdf5 import (
     Properties,
     checked_dataset,
     hdf5_errors,
+    header_offset,
     numeric_dataset,
-    open_hdf5,
+    open_file,
+    read_hdf5,
     rows_of,
+    stored_offset,
     stored_type,
 )
 from spectrogram_worker.sources.samples import SampleType
-from spectrogram_worker.sources.store import RecordingStore
+from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _MAXIMUM_SEGMENTS = 1_000_000
 _ROWS_AT_ONCE = 1 << 15
@@ -74,13 +79,14 @@ def build_index(
     spare: (files,) True for a file that is not needed, and so is left out where it cannot be used. otherwise: the
     samples' type where there is no file.
     """
-    table = _Table()
+    known, table = KnownFiles(), _Table()
     offsets = np.full(len(files), -1, np.int64)
     sample_type: SampleType | None = None
     beside = [] if spare is None else np.flatnonzero(spare).tolist()
     for number in range(len(files)):
         if number not in beside:
-            sample_type, offsets[number] = _look(store, files, number, properties, subchannel, sample_type, table)
+            found = _look(store, files, number, properties, subchannel, known, sample_type, table)
+            sample_type, offsets[number] = found.sample_type, found.offset
     columns = table.columns()
     repeating = _repeating(columns)
     if len(repeating):
@@ -89,7 +95,7 @@ def build_index(
     for number in beside if len(columns[0]) else ():
         one = _Table(before=len(columns[0]))
         try:
-            _, offset = _look(store, files, number, properties, subchannel, sample_type, one)
+            found = _look(store, files, number, properties, subchannel, known, sample_type, one)
         except WorkerError as error:
             if error.code is not ExitCode.INPUT_INVALID:
                 raise
@@ -97,7 +103,7 @@ def build_index(
         both = (one.columns(), columns) if number < columns[2][0] else (columns, one.columns())
         joined = [np.concatenate(pair) for pair in zip(*both, strict=True)]
         if not len(_repeating(joined)):
-            columns, offsets[number] = joined, offset
+            columns, offsets[number] = joined, found.offset
     sample_type = sample_type or otherwise
     if sample_type is None:
         raise input_invalid(f"{store.shown(files.channel)} has no rf@….h5 file here that can be read: copy it again")
@@ -144,24 +150,41 @@ def _look(
     number: int,
     properties: Properties,
     subchannel: int,
+    known: KnownFiles,
     before: SampleType | None,
     table: _Table,
-) -> tuple[SampleType, int]:
+) -> Contents:
     """Look at a file, and add its segments to the table.
 
-    Returns its samples' type, and the byte from which they lie in one piece or −1. Raises WorkerError 65, also where
-    they are not of the type of those `before`.
+    Raises WorkerError 65, also where its samples are not of the type of those `before`.
     """
     path = files.path(number)
     name = store.shown(path)
-    with hdf5_errors(name), open_hdf5(store, path) as file:
-        data = checked_dataset(file, name, "rf_data")
-        found = stored_type(data, name, properties, subchannel)
-        if before is not None and found != before:
-            raise input_invalid(f"{name} holds {found.name}, the files before it {before.name}: separate them")
-        chunks = find_chunks(file, data, name)
-        _add_segments(file, name, number, chunks.length, table)
-        return found, -1 if chunks.plain_offset is None else chunks.plain_offset
+    with hdf5_errors(name), open_file(store, path) as file:
+        contents = known.contents_of(file)
+        if contents is not None:
+            _add_segments(name, number, contents, partial(_stored_rows, file, contents), table)
+            return contents
+        noted = NotedFile(file)
+        with read_hdf5(noted) as content:
+            data = checked_dataset(content, name, "rf_data")
+            found = stored_type(data, name, properties, subchannel)
+            if before is not None and found != before:
+                raise input_invalid(f"{name} holds {found.name}, the files before it {before.name}: separate them")
+            chunks = find_chunks(content, data, name)
+            index = _index_of(content, name, chunks.length)
+            contents = Contents(
+                sample_type=found,
+                length=chunks.length,
+                offset=-1 if chunks.plain_offset is None else chunks.plain_offset,
+                segments=index.shape[0] if chunks.length else 0,
+                index_type=index.dtype,
+                index_offset=stored_offset(index),
+            )
+            if not chunks.deflated.any():  # whose sizes differ from file to file
+                known.add(noted, contents, [header_offset(content, "rf_data"), header_offset(content, "rf_data_index")])
+            _add_segments(name, number, contents, partial(rows_of, index), table)
+    return contents
 
 
 def _repeating(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.intp]:
@@ -169,20 +192,34 @@ def _repeating(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.intp]:
     return np.flatnonzero(columns[0][1:] < columns[1][:-1])
 
 
-def _add_segments(file: Any, name: str, number: int, length: int, table: _Table) -> None:
-    """Add the segments of one file, from rf_data_index, whose rows are a sample index and a row of rf_data each."""
+def _index_of(file: Any, name: str, length: int) -> Any:
+    """The dataset of a file's index, whose rows are a sample index and a row of rf_data each."""
     index = numeric_dataset(file, name, "rf_data_index", most=2 * max(length, 1))
     if index is None or len(index.shape) != 2 or index.shape[1] != 2 or index.dtype.kind not in "iu":
         raise input_invalid(f"{name}: rf_data_index is not an index: record it again with digital_rf")
-    count = index.shape[0] if length else 0
+    return index
+
+
+def _stored_rows(file: SampleFile, contents: Contents, first: int, stop: int) -> NDArray[Any]:
+    """Rows of an index that lies in one piece."""
+    rows = np.empty((stop - first, 2), contents.index_type)
+    file.read(contents.index_offset + first * rows.strides[0], rows)
+    return rows
+
+
+def _add_segments(
+    name: str, number: int, contents: Contents, rows_between: Callable[[int, int], NDArray[Any]], table: _Table
+) -> None:
+    """Add the segments of one file, from the rows of its index."""
+    length, count = contents.length, contents.segments
     table.require_room(name, count)
     for first in range(0, count, _ROWS_AT_ONCE):
         stop = min(first + _ROWS_AT_ONCE, count)
-        values = rows_of(index, first, min(stop + 1, count))  # the next one's row is where the last one ends
+        values = rows_between(first, min(stop + 1, count))  # the next one's row is where the last one ends
         if values[:, 0].max() > MAXIMUM_SAMPLE or values[:, 1].max() >= length or (first == 0 and values[0, 1] != 0):
             raise input_invalid(f"{name}: rf_data_index points outside the file: record it again with digital_rf")
         samples, rows = values.T.astype(np.int64)
-        counts = np.diff(rows, append=length)[: stop - first]
+        counts = (np.append(rows[1:], length) - rows)[: stop - first]
         if counts.min() <= 0:
             raise input_invalid(f"{name}: rf_data_index is not in order: record it again with digital_rf")
         samples, rows = samples[: stop - first], rows[: stop - first]
