@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from harness import virtual_time
 from harness.api_store import PODS
 from harness.memory_cluster import CONNECTION_LOST, Fate
 from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
@@ -371,3 +372,34 @@ async def test_two_operators_of_which_one_sees_late_do_not_overwrite_each_other_
     stage.world.show(stage.pods()[0], "succeeded")
     await asyncio.sleep(QUIET_SECONDS)
     assert stage.job().status.phase is Phase.SUCCEEDED
+
+
+@scene(clocks={"operator-2": 7200.0})
+async def test_row_40_an_operator_whose_clock_is_ahead_gives_up_no_pod_that_another_has_started(stage: Scene) -> None:
+    first = await stage.start()
+    stage.world.submit("fm-band")
+    await asyncio.sleep(1)
+    stage.world.show(stage.pods()[0], "unschedulable")
+    await asyncio.sleep(60)
+    await stage.stop(first)
+    await stage.start("operator-2")
+    await asyncio.sleep(1800)
+    assert (stage.job().status.reason, stage.job().status.attempt) == ("Unschedulable", 1)
+    await asyncio.sleep(1800)
+    assert stage.job().status.reason == "PendingTimeout"
+
+
+@scene()
+async def test_row_40_a_clock_that_is_set_while_a_job_runs_ends_nothing(stage: Scene) -> None:
+    await stage.start()
+    await run_first_attempt(stage)
+    for hours in (50, -50, 0):
+        stage.clocks["operator-1"] = hours * 3600.0
+        await asyncio.sleep(100)
+        assert stage.job().status.phase is Phase.RUNNING
+    stage.clocks["operator-1"] = 7200.0
+    stage.world.show(stage.pods()[0], "succeeded")
+    await asyncio.sleep(2)
+    ended = stage.job().status.completion_time
+    assert ended is not None
+    assert abs((virtual_time.now() - ended).total_seconds()) < 5

@@ -18,8 +18,6 @@ MOST_SECONDS = 3 * 3600
 """Within this time all ends: an event of a job that was lost is made up for by the next list of jobs."""
 MOST_SECONDS_OF_WAITING = 300.0
 """With a slot that is free: a sweep, a lease that changes hands, an operator that was down."""
-BY_OTHER_CLOCKS = 660.0
-"""More where clocks are apart: the longest backoff and a minute."""
 SWEEP_SECONDS = 120.0
 SWEEPS_BETWEEN_LISTS = 5
 """An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
@@ -106,9 +104,7 @@ class Calm:
                 self.stage.rules.fail(f"{waiting[uid].name} waits for {now - since:.0f} s, and a slot is free")
 
     def _patience(self) -> float:
-        stage = self.stage
-        apart = BY_OTHER_CLOCKS if any(stage.clocks.values()) else 0.0
-        return MOST_SECONDS_OF_WAITING + apart + (UNTIL_JOBS_ARE_LISTED if stage.deaf else 0.0)
+        return MOST_SECONDS_OF_WAITING + (UNTIL_JOBS_ARE_LISTED if self.stage.deaf else 0.0)
 
     def _waits(self, job: Job) -> bool:
         if not isinstance(job, ValidJob) or job.deleting or job.spec.suspend or job.spec.cancelled:
@@ -144,8 +140,7 @@ class Calm:
     async def _go(self) -> None:
         """Jobs that are kept for a while go then."""
         stage = self.stage
-        apart = any(stage.clocks.values()) or stage.rules.fastest_clock  # an end by a clock that was ahead is late
-        if stage.deaf or stage.rules.deletions_forbidden or apart:
+        if stage.deaf or stage.rules.deletions_forbidden:
             return
         kept = [job for job in stage.rules.jobs.values() if is_over(job.status) and _ttl(job) < SECONDS_TO_GO]
         await asyncio.sleep(2 * SECONDS_TO_GO)

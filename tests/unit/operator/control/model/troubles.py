@@ -88,7 +88,6 @@ class Troubles(Machine):
         name = self.operator(operator)
         self.stage.clocks[name] = seconds
         self.stage.rules.of_requests.clocks_apart = True
-        self.stage.rules.fastest_clock = max(self.stage.rules.fastest_clock, seconds)
         self.tell(name, f"has a clock that is {seconds:+.0f} s ahead")
 
     @precondition(lambda self: self.stage.rules.jobs)

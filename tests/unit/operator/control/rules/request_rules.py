@@ -17,6 +17,10 @@ MOST_REQUESTS_A_SECOND, MOST_REQUESTS_A_MINUTE = 15, 60
 """Of one kind, about one object or one list, by one operator."""
 MISSING_SECONDS = 9.0
 """At least between the two look-ups by which a pod is missing: ten seconds of a clock of whole seconds."""
+SECONDS_OFF, SECONDS_OFF_AT_MOST = 3.0, 20.0
+"""By so much the time may be wrong that an operator with a wrong clock goes by, or one whose answers take long: what is
+dated somewhere within half a minute tells no more.
+"""
 REFUSAL_SECONDS = 25.0
 """At least until what was forbidden is asked for again."""
 ENDS = ("Completed", "Failed", "Cancelled")
@@ -33,7 +37,9 @@ class RequestRules:
     _renewed: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """By operator and lease: when it last wrote that it holds it."""
     clocks_apart: bool = False
-    """True once a clock was set: operators measure their patience by it."""
+    """True once a clock was set."""
+    _slow: set[tuple[str, int]] = field(default_factory=set)
+    """Operators, and their lives, to which an answer took long."""
     _looked: defaultdict[tuple[str, str], list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
     """By operator and path of a pod: when it was looked for, and the UID that was found, if any."""
     _refused: dict[tuple[str, int, str], float] = field(default_factory=dict)
@@ -44,9 +50,17 @@ class RequestRules:
     _left_behind: dict[tuple[str, str | None, str], int] = field(default_factory=dict)
     """By operator and job: the newest version that the operator knows not to be the newest."""
 
+    def seconds_off(self, process: OperatorProcess) -> float:
+        """By how much the time may be wrong that this operator goes by."""
+        if not self.clocks_apart:
+            return 0.0
+        return SECONDS_OFF_AT_MOST if (process.name, id(process.service)) in self._slow else SECONDS_OFF
+
     def heard(self, process: OperatorProcess, heard: Heard) -> None:
         """Look at one request."""
         self._no_storm(process, heard)
+        if heard.fate.seconds_before + heard.fate.seconds_after > SECONDS_OFF:
+            self._slow.add((process.name, id(process.service)))
         request = heard.request
         if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
             self._renews(process, heard)
@@ -114,7 +128,7 @@ class RequestRules:
         """Fault 42: what is forbidden is not asked for again at once."""
         which, now = (process.name, id(process.service), _about(heard.request)), asyncio.get_running_loop().time()
         seconds = now - self._refused.pop(which, float("-inf"))
-        if seconds < REFUSAL_SECONDS and not self.clocks_apart:
+        if seconds < REFUSAL_SECONDS - 2 * self.seconds_off(process):
             self.fail(f"{process.name} asks again {seconds:.0f} s after it was forbidden: {which[2]}")
         if heard.fate.error == 403:
             self._refused[which] = now
@@ -136,7 +150,7 @@ class RequestRules:
                 if found == attempt.pod_uid:
                     break
                 seconds = now - moment
-            if seconds < MISSING_SECONDS and not self.clocks_apart:
+            if seconds < MISSING_SECONDS - 2 * self.seconds_off(process):
                 self.fail(f"{process.name} misses {attempt.pod_name} {seconds:.0f} s after the first look-up")
 
     def _tells_what_is_true(self, process: OperatorProcess, heard: Heard) -> None:

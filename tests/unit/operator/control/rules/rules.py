@@ -9,13 +9,13 @@ from harness.api_store import PODS, ApiStore, Body, Change
 from harness.memory_cluster import Heard
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import PLURAL
-from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass
+from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.record import ended_by_operator
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import holds, is_over
 from unit.operator.control.rules.process import OperatorProcess
-from unit.operator.control.rules.request_rules import RequestRules
+from unit.operator.control.rules.request_rules import SECONDS_OFF_AT_MOST, RequestRules
 from unit.operator.control.rules.story import Story, ViolationError
 from unit.operator.core.schema import check_status
 
@@ -53,8 +53,6 @@ class Rules:
     operators: int = 1
     late_creations: bool = False
     broken: str = ""
-    fastest_clock: float = 0.0
-    """By how many seconds an operator's clock was ever ahead of the API server's."""
     shapes: dict[str, str] = field(default_factory=dict)
     """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
     hidden: set[str] = field(default_factory=set)
@@ -68,7 +66,7 @@ class Rules:
     unlisted: set[str] = field(default_factory=set)
     """Operators of which a list failed. A namespace that cannot be listed keeps no other waiting, whatever it holds."""
     deletions_forbidden: bool = False
-    """True once an operator might not delete a job whose time was over: it tries again an hour later."""
+    """True once an operator might not read or delete a job whose time was over: it tries again an hour later."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -105,9 +103,9 @@ class Rules:
         elif request.plural == PODS and request.method == "DELETE":
             self._deletion(heard)
         elif request.plural == PLURAL and request.method == "DELETE" and heard.code == 200:
-            self._expiry(heard)
-        elif request.plural == PLURAL and request.method == "DELETE" and heard.fate.error == 403:
-            self.deletions_forbidden = True
+            self._expiry(process, heard)
+        elif request.plural == PLURAL and request.name and request.method != "PUT" and heard.fate.error == 403:
+            self.deletions_forbidden = True  # or to read it before
         if request.plural == PLURAL and request.method == "PUT" and request.body is not None:
             self._reserved.pop((process.name, request.namespace, request.name), None)
             pod_name = request.body["status"].get("podName", "")
@@ -217,12 +215,12 @@ class Rules:
         if attempt is None or not (attempt.state is AttemptState.FINISHED or why):
             self.fail(f"an operator ends the pod {pod.name}, and nothing on record says why")
 
-    def _expiry(self, heard: Heard) -> None:
+    def _expiry(self, process: OperatorProcess, heard: Heard) -> None:
         """An operator deletes a job only as it was read, and when its time after its end is over."""
         job, now = read_job(heard.document), self.store.now()
         if not {"uid", "resourceVersion"} <= ((heard.request.body or {}).get("preconditions") or {}).keys():
             self.fail(f"an operator deletes the job {job.name}, whatever has become of it")
-        now += timedelta(seconds=self.fastest_clock)
+        now += timedelta(seconds=self.of_requests.seconds_off(process))
         # What is over stays over: also where another version has written since what nobody here can read.
         said = heard.document.get("status") or {}
         over = any(one["type"] in ENDS and one["status"] == "True" for one in said.get("conditions", ()))
@@ -235,6 +233,7 @@ class Rules:
         old, new = old_job.status, new_job.status
         check_status(body["status"])
         where = new_job.name
+        self._times(where, new)
         if new.attempt < old.attempt or new.attempt > old.attempt + 1:
             self.fail(f"the attempt of {where} goes from {old.attempt} to {new.attempt}")
         if is_over(old) and (new.phase, new.completion_time, new.attempts) != (
@@ -256,6 +255,15 @@ class Rules:
             succeeded = any(attempt.retry_class is RetryClass.SUCCESS for attempt in new.attempts)
             if holds(new, "Complete") is not (True if succeeded else None):
                 self.fail(f"{where} ended as {new.phase}, which is not what its attempts say")
+
+    def _times(self, where: str, new: SpectrogramJobStatus) -> None:
+        """Fault 40: whatever the clock of who writes, nothing has happened that is still to come."""
+        times = [new.completion_time, *(one.last_transition_time for one in new.conditions)]
+        times += [time for one in new.attempts for time in (one.reserved_time, one.start_time)]
+        latest = self.store.now() + timedelta(seconds=SECONDS_OFF_AT_MOST)
+        for time in times:
+            if time is not None and time > latest:
+                self.fail(f"in the status of {where} stands {time:%H:%M:%S}, which is still to come")
 
     def _judgement(self, where: str, before: Attempt | None, attempt: Attempt) -> None:
         """A success if and only if the pod, while it is there to be seen, is one; missing only what is not there."""
