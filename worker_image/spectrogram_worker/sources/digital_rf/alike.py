@@ -7,8 +7,9 @@ asked for them, as nobody does here: there files may differ, since digital_rf nu
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from spectrogram_worker.sources.store import SampleFile
 _MOST_BYTES = 1 << 16
 """Of the headers of a file that is remembered; digital_rf's are 10 KB."""
 _MOST_KNOWN = 8
-"""Where a file's time is no whole number of samples, files are of two sizes."""
+"""A writer's blocks and a file's time are seldom of one length: files differ in samples, and in rows of their index."""
 _ATTRIBUTE, _CONTINUATION, _CHANGED = 0x0C, 0x10, 0x12
 
 
@@ -64,29 +65,39 @@ class NotedFile:
 
 
 class KnownFiles:
-    """What the latest files of a few sizes hold."""
+    """What a few of the latest files hold, no two of which are alike."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[list[_Piece], Contents]] = {}
+        self._known: list[tuple[int, list[_Piece], Contents]] = []
 
     def contents_of(self, file: SampleFile) -> Contents | None:
         """What the file holds, or None where the library must be asked."""
-        pieces, contents = self._known.get(file.size, ((), None))
-        return contents if all(piece.is_in(file) for piece in pieces) else None
+
+        @cache
+        def bytes_at(offset: int, count: int) -> NDArray[np.uint8]:
+            content = np.empty(count, np.uint8)
+            file.read(offset, content)
+            return content
+
+        for place, (size, pieces, contents) in enumerate(self._known):
+            if size == file.size and all(piece.is_found(bytes_at) for piece in pieces):
+                self._known.insert(0, self._known.pop(place))
+                return contents
+        return None
 
     def add(self, file: NotedFile, contents: Contents, headers: Sequence[int]) -> None:
-        """Remember a file of which nothing but headers was read. headers: bytes at which those of its datasets are."""
-        is_long = sum(len(content) for _, content in file.noted) > _MOST_BYTES
-        if is_long or contents.index_offset < 0:
+        """Remember a file whose index lies in one piece, and of which nothing but headers was read.
+
+        headers: bytes at which those of its datasets are.
+        """
+        if sum(len(content) for _, content in file.noted) > _MOST_BYTES:
             return
         pieces = [_Piece(offset, content) for offset, content in _joined(file.noted)]
         for start, stop in (skipped for header in headers for skipped in _skipped(file, header)):
             for piece in pieces:
                 piece.skip(start, stop)
-        self._known.pop(file.size, None)
-        if len(self._known) == _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known[file.size] = pieces, contents
+        self._known.insert(0, (file.size, pieces, contents))
+        del self._known[_MOST_KNOWN:]
 
 
 class _Piece:
@@ -101,10 +112,9 @@ class _Piece:
         """Bytes `start` to `stop` of the file do not count."""
         self._counts[max(0, start - self._offset) : max(0, stop - self._offset)] = False
 
-    def is_in(self, file: SampleFile) -> bool:
-        """Whether another file, of the same size, has these bytes."""
-        found = np.empty_like(self._content)
-        file.read(self._offset, found)
+    def is_found(self, bytes_at: Callable[[int, int], NDArray[np.uint8]]) -> bool:
+        """Whether another file has these bytes, which tells those from an offset on."""
+        found = bytes_at(self._offset, len(self._content))
         return not ((found != self._content) & self._counts).any()
 
 

@@ -54,7 +54,9 @@ class Chunks:
     @property
     def plain_offset(self) -> int | None:
         """Byte of the file from which on all rows lie one behind the other, or None where they do not."""
-        is_plain = len(self.offsets) == 1 and not self.deflated[0] and not self.checksummed[0]
+        size = self.rows * self.row_bytes
+        follow = (np.diff(self.offsets) == size).all() and (len(self.sizes) == 1 or (self.sizes == size).all())
+        is_plain = len(self.offsets) and follow and not (self.deflated | self.checksummed).any()
         return int(self.offsets[0]) if is_plain and self.offsets[0] != _NEVER_WRITTEN else None
 
 

@@ -203,7 +203,7 @@ def stored_offset(dataset: Any) -> int:
     offset = None
     if properties.get_layout() != h5py.h5d.CHUNKED:
         offset = dataset.get_offset()
-    elif dataset.get_num_chunks() and properties.get_chunk()[0] >= rows and properties.get_chunk()[1] == columns:
+    elif properties.get_chunk()[0] >= rows and properties.get_chunk()[1] == columns:
         offset = dataset.get_chunk_info_by_coord((0, 0)).byte_offset
     return -1 if offset is None else offset
 

@@ -179,9 +179,9 @@ def _look(
                 offset=-1 if chunks.plain_offset is None else chunks.plain_offset,
                 segments=index.shape[0] if chunks.length else 0,
                 index_type=index.dtype,
-                index_offset=stored_offset(index),
+                index_offset=-1 if chunks.deflated.any() else stored_offset(index),  # then no two are alike
             )
-            if not chunks.deflated.any():  # whose sizes differ from file to file
+            if contents.index_offset >= 0:
                 known.add(noted, contents, [header_offset(content, "rf_data"), header_offset(content, "rf_data_index")])
             _add_segments(name, number, contents, partial(rows_of, index), table)
     return contents

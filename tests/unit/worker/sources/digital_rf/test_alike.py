@@ -154,6 +154,19 @@ def test_files_of_two_sizes_in_turns_are_known_both(tmp_path: Path, asked: list[
     assert len(asked) == 4
 
 
+def test_files_of_one_size_and_two_kinds_are_known_both(tmp_path: Path, asked: list[str]) -> None:
+    """Where a writer's block ends within a file, the file has two rows in its index."""
+    pairs = integer_pairs(30_000)
+    blocks = [(first, pairs[first : first + 1500]) for first in range(0, 30_000, 1500)]
+    kinds = set()
+    for path in write_digital_rf(tmp_path, blocks, file_milliseconds=1).glob("*/rf@*.h5"):
+        with h5py.File(path) as file:
+            kinds.add((path.stat().st_size, len(file["rf_data_index"])))
+    assert sorted(kinds) == [(_HEADERS + 4000 + _INDEX, 1), (_HEADERS + 4000 + _INDEX, 2)]
+    np.testing.assert_array_equal(read(open_path(tmp_path, "recording"))[0], scaled(pairs))
+    assert len(asked) == 4
+
+
 class Bytes:
     """A file in memory."""
 
@@ -207,10 +220,13 @@ def test_a_few_files_are_remembered_the_latest() -> None:
     assert [size for size in range(100, 200) if known.contents_of(Bytes(bytes(size)))] == list(range(192, 200))
 
 
-def test_files_whose_index_is_in_several_pieces_are_not_remembered() -> None:
-    known = KnownFiles()
-    known.add(noted(bytes(100), (0, 100)), contents(index_offset=-1), [])
-    assert known.contents_of(Bytes(bytes(100))) is None
+def test_files_whose_index_is_in_several_pieces_are_not_remembered(tmp_path: Path, asked: list[str]) -> None:
+    """More than a hundred segments in each."""
+    pairs = integer_pairs(4)
+    channel = write_digital_rf(tmp_path, [(first, pairs) for first in range(0, 3000, 8)], file_milliseconds=1)
+    starts = found(tmp_path)[1]
+    assert starts == list(range(FIRST_SAMPLE, FIRST_SAMPLE + 3000, 8))
+    assert asked == sorted(path.name for path in channel.glob("*/rf@*.h5"))
 
 
 def test_files_of_long_headers_are_not_remembered() -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
+from spectrogram_worker.sources.digital_rf import reader as digital_rf_reader
 from spectrogram_worker.sources.digital_rf.chunks import ChunkReader, Chunks, find_chunks
 from spectrogram_worker.storage.claim_store import ClaimFile, ClaimStore
 from unit.worker.recordings import integer_pairs, open_path, read, says, scaled, write_digital_rf
@@ -87,6 +88,37 @@ def test_any_rows_in_any_order_are_those_that_the_library_reads(
             content = np.empty(count * reader.row_bytes, np.uint8)
             reader.read(first, content)
             np.testing.assert_array_equal(content.reshape(count, -1), expected[first : first + count])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    order=st.lists(st.integers(0, 4), max_size=5, unique=True) | st.permutations(range(5)) | st.just(range(5)),
+    filters=st.sampled_from(FILTERS) | st.just(FILTERS[0]),
+)
+def test_chunks_that_follow_each_other_are_one_piece(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], filters: dict[str, Any]
+) -> None:
+    """Whatever the order in which they were written, and where some never were."""
+    path = tmp_path_factory.mktemp("chunks") / "rf@1.000.h5"
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("rf_data", (450, 1), SAMPLE, chunks=(100, 1), maxshape=(None, 1), **filters)
+        for number in order:
+            rows = dataset[100 * number : 100 * number + 100]
+            dataset[100 * number : 100 * number + 100] = samples(len(rows), compressible=False)[:, :1]
+            file.flush()
+        expected = dataset[...].tobytes()
+    offset = chunks_of(path).plain_offset
+    assert (offset is not None) is (list(order) == list(range(5)) and not filters)
+    if offset is not None:
+        assert path.read_bytes()[offset:][: len(expected)] == expected
+
+
+def test_chunks_of_another_size_are_no_piece() -> None:
+    """Of several; a file that says so is refused as its chunks are read."""
+    one, never = np.ones(3, np.int64), np.zeros(3, np.bool_)
+    for size, is_piece in ((400, True), (396, False), (404, False)):
+        chunks = Chunks(300, 100, 4, b"", 1000 + 400 * np.arange(3), one * size, never, never)
+        assert (chunks.plain_offset is not None) is is_piece
 
 
 def test_a_chunk_that_does_not_get_smaller_is_stored_as_it_is(tmp_path: Path) -> None:
@@ -232,5 +264,18 @@ def test_chunks_of_many_writes_are_read_as_they_were_written(tmp_path: Path, sto
     (path,) = channel.glob("*/rf@*.h5")
     assert len(chunks_of(path).offsets) == 5
     found, missing = read(open_path(tmp_path, "recording"))
+    assert not missing.any()
+    np.testing.assert_array_equal(found, scaled(pairs))
+
+
+def test_chunks_of_many_writes_are_read_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = integer_pairs(30_000)
+    blocks = [(first, pairs[first : first + 700]) for first in range(0, 30_000, 700)]
+    (path,) = write_digital_rf(tmp_path, blocks).glob("*/rf@*.h5")
+    assert len(chunks_of(path).offsets) == 5
+    recording = open_path(tmp_path, "recording")
+    assert not recording.description.is_compressed
+    monkeypatch.setattr(digital_rf_reader, "open_hdf5", None)
+    found, missing = read(recording)
     assert not missing.any()
     np.testing.assert_array_equal(found, scaled(pairs))
