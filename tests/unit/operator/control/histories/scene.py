@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import virtual_time
 from harness.api_routes import Request
-from harness.api_store import ApiStore
+from harness.api_store import PODS, ApiStore
 from harness.memory_cluster import CONNECTION_LOST, Fate, Heard
 from harness.watching import Mishap, Weather
 from spectrogram_operator.api.job import Job
@@ -53,6 +53,7 @@ class Scene:
 
     title: str
     operators: int = 1
+    alone: tuple[str, ...] = ()
     policy: Policy = POLICY
     sweep_seconds: float = NEVER
     lease_seconds: int = SETTINGS.lease_seconds
@@ -69,6 +70,10 @@ class Scene:
     """By operator, by how many seconds its clock is ahead."""
     cut_off: dict[str, tuple[float, int]] = field(default_factory=dict)
     """By operator, until when none of its requests gets through, and what it hears instead."""
+    closed: tuple[str, str] | None = None
+    """An operator that may not list what is in this namespace."""
+    list_seconds: float = 0.0
+    """Seconds until each page of a list of jobs or pods is answered."""
     latency: float = 0.0
     """Seconds that every request takes, unless something befalls it: half of them before it takes effect."""
     pause: float = 0.5
@@ -78,7 +83,9 @@ class Scene:
     def __post_init__(self) -> None:
         self.story = Story(self.title)
         self.store = ApiStore(now=virtual_time.now)
-        self.rules = Rules(self.store, self.policy, self.story, self.operators, late_creations=self.late_creations)
+        self.rules = Rules(
+            self.store, self.policy, self.story, self.operators, self.alone, late_creations=self.late_creations
+        )
         self.world = World(self.store, self.rules, self.story, Random(0))
         self.started: list[OperatorProcess] = []
 
@@ -149,9 +156,12 @@ class Scene:
         until, error = self.cut_off.get(process.name, (0.0, CONNECTION_LOST))
         if now < until:
             return Fate(0.05, error=error, stored=False)
+        if (process.name, request.namespace) == self.closed and _lists(request):
+            return Fate(self.latency / 2, self.latency / 2, error=403, stored=False)
         for one in self.misfortunes:
             concerns = (one.method, one.plural) == (request.method, request.plural)
             concerns = concerns and one.of_one in (None, bool(request.name))
+            concerns = concerns and not (one.fate.stale and self.rules.of_requests.was_told_stale(process, request))
             if concerns and one.operator in ("", process.name) and one.times > 0 and now < one.until:
                 if one.skip > 0:
                     one.skip -= 1
@@ -160,7 +170,7 @@ class Scene:
                 if one.meanwhile is not None:
                     one.meanwhile(request)
                 return one.fate
-        return Fate(self.latency / 2, self.latency / 2)
+        return Fate(self.latency / 2, self.list_seconds if _lists(request) else self.latency / 2)
 
     def _mishap(self, operator: str, resource: str) -> Mishap:
         for index, (of, plural, mishap) in enumerate(self.mishaps):
@@ -173,6 +183,10 @@ class Scene:
     def _heard(self, process: OperatorProcess, heard: Heard) -> None:
         self.story.hear(process.name, heard)
         self.rules.heard(process, heard)
+
+
+def _lists(request: Request) -> bool:
+    return request.method == "GET" and not request.name and request.plural in (PLURAL, PODS)
 
 
 Script = Callable[[Scene], Coroutine[Any, Any, None]]

@@ -17,7 +17,7 @@ from unit.operator.control.world.world import NAMESPACE
 MOST_SECONDS = 3 * 3600
 """Within this time all ends: an event of a job that was lost is made up for by the next list of jobs."""
 MOST_SECONDS_OF_WAITING = 300.0
-"""With a slot that is free: a sweep, a lease that changes hands, an operator that was down."""
+"""With something to do: a sweep, a lease that changes hands, an operator that was down."""
 SWEEP_SECONDS = 120.0
 SWEEPS_BETWEEN_LISTS = 5
 """An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
@@ -39,12 +39,14 @@ class Calm:
     """The end of a life. `check` raises where a rule was broken meanwhile."""
 
     stage: Scene
-    _waiting_since: dict[str, float] = field(default_factory=dict)
+    _waiting_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def play(self) -> None:
         """Everything ends; then the slots are tried, and silence."""
         self._begin()
         await asyncio.sleep(STEP_SECONDS)  # what is under way comes
+        if self.stage.closed:
+            await self._beside_one_that_is_closed()
         await self._until_all_is_over()
         await self._quiet()
         await self._go()
@@ -60,16 +62,30 @@ class Calm:
         stage.lags.clear()
         stage.silences.clear()
         stage.cut_off.clear()
+        stage.list_seconds = 0.0
         stage.story.tell("the world", "is calm from now on")
         for uid in sorted(stage.rules.unreadable):
             world.rewrite(stage.rules.jobs[uid], "mended")
         world.resume_all()
+
+    async def _beside_one_that_is_closed(self) -> None:
+        """A namespace that cannot be listed keeps no other from starting its jobs."""
+        for _ in range(int((self._patience() + SECONDS_OF_QUIET) / STEP_SECONDS)):
+            await asyncio.sleep(STEP_SECONDS)
+            self.stage.rules.check()
+            self._check_waiting()
+            self.stage.world.step(calm=True)
+        self.stage.rules.check()
+        self.stage.story.tell("the world", "lets everything be listed")
+        self.stage.closed = None
+        self._waiting_since.clear()
 
     async def _until_all_is_over(self) -> None:
         stage, loop = self.stage, asyncio.get_running_loop()
         end = loop.time() + MOST_SECONDS
         while not self._all_over() and loop.time() < end:
             await asyncio.sleep(STEP_SECONDS)
+            stage.rules.knowledge.check()
             stage.rules.check()
             self._check_waiting()
             self._tidy_up(end - loop.time())
@@ -95,13 +111,24 @@ class Calm:
         return ended and not rules.live_pods and not namespaces.ending
 
     def _check_waiting(self) -> None:
-        """Every job that waits starts within a bound once a slot is free: no slot is held by nobody."""
+        """What there is to do is done within a bound: no slot is held by nobody, and no end is overlooked."""
         now, patience = asyncio.get_running_loop().time(), self._patience()
-        waiting = {job.uid: job for job in self.stage.rules.jobs.values() if self._waits(job) and self._is_free(job)}
-        self._waiting_since = {uid: self._waiting_since.get(uid, now) for uid in waiting}
-        for uid, since in self._waiting_since.items():
+        found = [(job.name, why) for job in self.stage.rules.jobs.values() if (why := self._to_do(job))]
+        self._waiting_since = {one: self._waiting_since.get(one, now) for one in found}
+        for (name, why), since in self._waiting_since.items():
             if now - since > patience:
-                self.stage.rules.fail(f"{waiting[uid].name} waits for {now - since:.0f} s, and a slot is free")
+                self.stage.rules.fail(f"{name} waits for {now - since:.0f} s, {why}")
+
+    def _to_do(self, job: Job) -> str:
+        """Why something should happen to this job; empty where nothing should."""
+        if self.stage.closed is not None and job.namespace in self.stage.closed:
+            return ""
+        if self._waits(job) and self._is_free(job):
+            return "and a slot is free"
+        attempt = active_attempt(job.status)
+        pod = self.stage.rules.pods.get(attempt.pod_uid or "") if attempt is not None else None
+        ended = attempt is not None and attempt.pod_uid and (pod is None or not pod.live)
+        return f"and the pod of its attempt {job.status.attempt} has ended" if ended else ""
 
     def _patience(self) -> float:
         return MOST_SECONDS_OF_WAITING + (UNTIL_JOBS_ARE_LISTED if self.stage.deaf else 0.0)
@@ -156,7 +183,7 @@ class Calm:
         if NAMESPACE in world.namespaces.gone:
             world.namespaces.make_anew(NAMESPACE)
             world.furnish(NAMESPACE)
-        for queue in QueueName:
+        for queue in [queue for queue in QueueName if queue in stage.rules.queues]:  # of another no slot can be lost
             for number in range(stage.policy.pools[queue].max_concurrent + 1):
                 world.submit(f"last-{_dashed(queue)}-{number}", queue=str(queue))
         await asyncio.sleep(SECONDS_TO_START)

@@ -1,5 +1,6 @@
 """What hypothesis chooses from in a life: who acts, what people want, which requests something befalls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +22,24 @@ class Part:
 
 @dataclass(frozen=True)
 class Cast:
-    """The operators, and how many of them may act at once: each of these keeps a queue's limit for itself."""
+    """The operators, and how many of them may act at once: each of these keeps a queue's limit for itself.
+
+    `alone`: the namespaces in which never more than one of them acts.
+    """
 
     parts: tuple[Part, ...]
     acting: int = 1
+    alone: tuple[str, ...] = ()
 
 
+SONAR = Part("one", ("sonar",))
 CASTS = {
     "one operator": Cast((Part("one"),)),
     "two, of which one has the lease": Cast((Part("one"), Part("two"))),
     "two that both act": Cast((Part("everybody"), Part("everybody")), acting=2),
     "one, of two namespaces by name": Cast((Part("one", NAMESPACES),)),
-    "one of all namespaces, and one of sonar": Cast((Part("one"), Part("two", ("sonar",))), acting=2),
+    "one of sonar, and one of all namespaces": Cast((SONAR, Part("two")), acting=2, alone=(NAMESPACE,)),
+    "one of sonar, and one of two namespaces": Cast((SONAR, Part("two", NAMESPACES)), acting=2, alone=(NAMESPACE,)),
 }
 
 WISHES: dict[str, dict[str, Any]] = {
@@ -63,24 +70,60 @@ mishaps = st.sampled_from(["", "", "", "lost", "twice", "relist"])
 """What befalls the event of something that a person does, for all who watch."""
 skipped = st.sampled_from([0, 0, 1, 3])
 """How many requests of a kind pass before something befalls one."""
-requests = st.sampled_from(
-    [
-        ("PUT", PLURAL, True),
-        ("PUT", PLURAL, True),
-        ("PUT", PLURAL, True),
-        ("POST", PODS, False),
-        ("POST", PODS, False),
-        ("GET", PODS, True),
-        ("GET", PODS, False),
-        ("GET", PLURAL, True),
-        ("GET", PLURAL, False),
-        ("DELETE", PODS, True),
-        ("DELETE", PLURAL, True),
-        ("GET", "persistentvolumeclaims", True),
-        ("PUT", "leases", True),
-        ("PUT", "leases", True),
-        ("GET", "leases", True),
-        ("POST", "events", False),
-    ]
+Kind = tuple[str, str, bool]
+"""Of requests: method, resource, and whether it is about one object."""
+KINDS: Sequence[Kind] = (
+    ("PUT", PLURAL, True),
+    ("POST", PODS, False),
+    ("GET", PODS, True),
+    ("GET", PODS, False),
+    ("GET", PLURAL, True),
+    ("GET", PLURAL, False),
+    ("DELETE", PODS, True),
+    ("DELETE", PLURAL, True),
+    ("GET", "persistentvolumeclaims", True),
+    ("PUT", "leases", True),
+    ("GET", "leases", True),
+    ("POST", "events", False),
 )
-"""Method, resource, and whether it is about one object."""
+OFTEN = (("PUT", PLURAL, True), ("POST", PODS, False), ("GET", PODS, False))
+lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
+"""Seconds until a watch hears of something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What stays as it is in a life. The fewer kinds of trouble it has, the oftener two of them meet.
+
+    `latency`: seconds that each request takes. `list_seconds`: those that a page of a list takes. `pace`: seconds
+    between two steps. `kinds`: the requests that something befalls. `lags`: how late the last operator hears of jobs
+    and of pods. `closed`: the first operator may not list what is in one of its namespaces, until it is calm.
+    """
+
+    cast: str
+    slots: int
+    page: int
+    latency: float
+    list_seconds: float
+    pace: float
+    seed: int
+    kinds: Sequence[Kind]
+    lags: tuple[float, float]
+    closed: bool
+    first: Sequence[tuple[str, dict[str, Any]]]
+
+
+settings = st.builds(
+    Setting,
+    cast=st.sampled_from([*CASTS, "two, of which one has the lease"]),
+    slots=st.integers(1, 2),
+    page=st.integers(1, 2),
+    latency=st.sampled_from([0.0, 0.0, 0.3, 3.0]),
+    list_seconds=st.sampled_from([0.0, 0.0, 20.0]),
+    pace=st.sampled_from([0.0, 0.3, 2.0, 10.0]),
+    seed=st.integers(0, 99),
+    kinds=st.lists(st.sampled_from([*OFTEN, *KINDS]), min_size=1, max_size=4),
+    lags=st.sampled_from([(0.0, 0.0)] * 4 + [(100.0, 0.0), (0.0, 100.0), (100.0, 100.0), (5.0, 40.0)]),
+    closed=st.sampled_from([False, False, False, False, True]),
+    first=st.lists(st.tuples(namespaces, jobs), max_size=4),
+)

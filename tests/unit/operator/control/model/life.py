@@ -18,7 +18,7 @@ from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.histories.scene import Misfortune
-from unit.operator.control.model.choices import WISHES, jobs, mishaps, namespaces, numbers, requests, skipped
+from unit.operator.control.model.choices import WISHES, jobs, mishaps, namespaces, numbers, skipped
 from unit.operator.control.model.machine import MOST_JOBS
 from unit.operator.control.model.troubles import Troubles
 from unit.operator.control.world.nodes import NODES
@@ -45,14 +45,14 @@ class Life(Troubles):
             self.do(lambda: self._want(jobs[number % len(jobs)], wish))
 
     @rule(
-        what=requests,
+        kind=numbers,
         wish=st.sampled_from(["suspend", "cancel", "prefer", "delete", "make anew", "remove"]),
         skip=skipped,
         before=st.sampled_from([0.3, 3.0]),
     )
-    def interfere(self, what: tuple[str, str, bool], wish: str, skip: int, before: float) -> None:
+    def interfere(self, kind: int, wish: str, skip: int, before: float) -> None:
         """Somebody wants something of a job, or takes its pod away, while a request about it is under way."""
-        method, plural, of_one = what
+        method, plural, of_one = self.kind(kind)
 
         def meanwhile(request: Request) -> None:
             job, pod = self._about(request)

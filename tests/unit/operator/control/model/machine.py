@@ -10,16 +10,15 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from harness.api_store import ApiError
+from harness.api_store import PODS, ApiError
 from harness.virtual_time import VirtualTimeLoop
 from harness.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
-from unit.operator.control.histories.history import PODS_ON_A_PAGE
 from unit.operator.control.histories.scene import Scene, limited
 from unit.operator.control.model.calm import SWEEP_SECONDS, SWEEPS_BETWEEN_LISTS, Calm
-from unit.operator.control.model.choices import CASTS, jobs, namespaces, pauses
+from unit.operator.control.model.choices import CASTS, Kind, Setting, pauses, settings
 from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
 MOST_JOBS = 6
@@ -45,53 +44,45 @@ class Machine(RuleBasedStateMachine):
         self._lives: list[asyncio.Task[None]] = []
         self.processes: dict[str, OperatorProcess] = {}
         self.stage: Scene
-        self._pace = 0.0
+        self.setting: Setting
 
-    @initialize(
-        cast=st.sampled_from(sorted(CASTS)),
-        slots=st.integers(1, 2),
-        latency=st.sampled_from([0.0, 0.0, 0.3, 3.0]),
-        pace=st.sampled_from([0.0, 0.3, 2.0, 10.0]),
-        seed=st.integers(0, 99),
-        first=st.lists(st.tuples(namespaces, jobs), max_size=4),
-    )
-    def begin(
-        self,
-        cast: str,
-        slots: int,
-        latency: float,
-        pace: float,
-        seed: int,
-        first: list[tuple[str, dict[str, Any]]],
-    ) -> None:
-        """The operators start, and find the first jobs. `pace`: seconds between two steps."""
-        self._run(self._begin(cast, slots, latency))
-        self._pace, self.stage.world.random = pace, Random(seed)
-        for namespace, spec in first:
+    @initialize(setting=settings)
+    def begin(self, setting: Setting) -> None:
+        """The operators start, and find the first jobs."""
+        self.setting = setting
+        self._run(self._begin(setting))
+        self.stage.world.random = Random(setting.seed)
+        for namespace, spec in setting.first:
             self.submit_job(namespace, spec)
 
-    async def _begin(self, cast: str, slots: int, latency: float) -> None:
+    async def _begin(self, setting: Setting) -> None:
+        cast = CASTS[setting.cast]
         self.stage = stage = Scene(
-            f"{cast}; each request takes {latency} s",
-            CASTS[cast].acting,
-            limited(slots),
+            f"{setting.cast}; each request takes {setting.latency} s",
+            cast.acting,
+            cast.alone,
+            limited(setting.slots),
             sweep_seconds=SWEEP_SECONDS,
             lease_seconds=LEASE_SECONDS,
             late_creations=True,
-            latency=latency,
+            list_seconds=setting.list_seconds,
+            latency=setting.latency,
             # Of a job that another operator serves nothing but a list of jobs says that it is gone.
-            deaf=len({part.namespaces for part in CASTS[cast].parts}) > 1,
+            deaf=len({part.namespaces for part in cast.parts}) > 1,
+            closed=("operator-1", "sonar") if setting.closed and "sonar" in cast.parts[0].namespaces else None,
         )
-        self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", PODS_ON_A_PAGE))
-        self._context.enter_context(patch.object(service, "Metrics", Unmeasured))
+        self._context.enter_context(patch.object(kubernetes_cluster, "LIST_PAGE", setting.page))
         self._context.enter_context(patch.object(service, "SWEEPS_BETWEEN_LISTS", SWEEPS_BETWEEN_LISTS))
+        self._context.enter_context(patch.object(service, "Metrics", Unmeasured))
         self._context.enter_context(heard_logs(Listener(stage.story, stage.rules.fail)))
         self._loop.set_exception_handler(lambda _, context: stage.rules.fail(str(context)))
-        for number, part in enumerate(CASTS[cast].parts):
+        for number, part in enumerate(cast.parts):
             process = stage.prepare(f"operator-{number + 1}", identity=part.identity, namespaces=part.namespaces)
             self.processes[process.name] = process
             self._lives.append(asyncio.create_task(process.live(lambda: stage.pause)))
-        await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)
+        for plural, seconds in zip((PLURAL, PODS), setting.lags, strict=True):
+            stage.lags[process.name, plural] = seconds
 
     @rule(seconds=pauses)
     def wait(self, seconds: float) -> None:
@@ -114,8 +105,12 @@ class Machine(RuleBasedStateMachine):
     def nothing_is_broken(self) -> None:
         """See rules.py. Between two steps kubelets do their work, where there is time enough."""
         if self._lives:
-            self._run(self._work(self._pace, 1) if self._pace >= 1 else asyncio.sleep(self._pace))
+            self._run(self._pass())
             self.stage.rules.check()
+
+    async def _pass(self) -> None:
+        await (self._work(self.setting.pace, 1) if self.setting.pace >= 1 else asyncio.sleep(self.setting.pace))
+        self.stage.rules.knowledge.check()
 
     def teardown(self) -> None:
         """Calm, in which everything ends."""
@@ -140,6 +135,10 @@ class Machine(RuleBasedStateMachine):
     def operator(self, number: int) -> str:
         """The name of one of the operators."""
         return sorted(self.processes)[number % len(self.processes)]
+
+    def kind(self, number: int) -> Kind:
+        """One of the kinds of requests that something befalls in this life."""
+        return self.setting.kinds[number % len(self.setting.kinds)]
 
     def mislead_all(self, mishap: Mishap) -> None:
         """What befalls the next event of a job, for every operator."""

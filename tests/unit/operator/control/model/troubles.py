@@ -10,60 +10,56 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.histories.chances import QUOTA
 from unit.operator.control.histories.scene import Misfortune
-from unit.operator.control.model.choices import errors, numbers, operators, periods, requests, resources, skipped
+from unit.operator.control.model.choices import Kind, errors, lags, numbers, operators, periods, resources, skipped
 from unit.operator.control.model.machine import Machine
 from unit.operator.control.world.versions import REWRITES
 
 ALL = 10**6
-pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0])
+pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0, 130.0])
 """Seconds until an operator that died starts again."""
 
 
 class Troubles(Machine):
     """Each step is one of them."""
 
-    stale_told = False
-
-    @rule(what=requests, error=errors, skip=skipped)
-    def fail(self, what: tuple[str, str, bool], error: int, skip: int) -> None:
+    @rule(kind=numbers, error=errors, skip=skipped)
+    def fail(self, kind: int, error: int, skip: int) -> None:
         """One of the next requests of this kind is refused, or its connection is lost."""
-        if _is_possible(what, error):
+        if _is_possible(what := self.kind(kind), error):
             self._befall(what, _refused(error), skip=skip)
 
-    @precondition(lambda self: not self.stale_told)
     @rule(skip=skipped)
     def answer_stale(self, skip: int) -> None:
-        """Once in a life the API server is behind: it says that there is no such pod, as it was a while ago."""
-        self.stale_told = True
+        """The API server is behind, once: it says that there is no such pod, as it was a while ago."""
         self._befall(("GET", PODS, True), Fate(error=404, stored=False, stale=True), skip=skip)
 
-    @rule(what=requests, error=errors, seconds=periods)
-    def refuse(self, what: tuple[str, str, bool], error: int, seconds: float) -> None:
+    @rule(kind=numbers, error=errors, seconds=periods)
+    def refuse(self, kind: int, error: int, seconds: float) -> None:
         """All requests of this kind are refused for a while: a full quota, a right that was taken away."""
-        if _is_possible(what, error):
+        if _is_possible(what := self.kind(kind), error):
             self.tell("the API server", f"answers {error} to each {what[0]} of {what[1]} for {seconds:.0f} s")
             self._befall(what, _refused(error), times=ALL, until=self.now() + seconds)
 
-    @rule(what=requests, error=st.sampled_from([CONNECTION_LOST, 504]), skip=skipped)
-    def lose_answer(self, what: tuple[str, str, bool], error: int, skip: int) -> None:
+    @rule(kind=numbers, error=st.sampled_from([CONNECTION_LOST, 504]), skip=skipped)
+    def lose_answer(self, kind: int, error: int, skip: int) -> None:
         """One of the next requests of this kind is done, and nobody hears so."""
-        self._befall(what, Fate(0.05, 0.05, error=error), skip=skip)
+        self._befall(self.kind(kind), Fate(0.05, 0.05, error=error), skip=skip)
 
     @rule(
-        what=requests,
+        kind=numbers,
         before=st.sampled_from([0.0, 0.3, 3.0, 8.0]),
         after=st.sampled_from([0.0, 0.3, 8.0, 25.0]),
         skip=skipped,
     )
-    def delay(self, what: tuple[str, str, bool], before: float, after: float, skip: int) -> None:
+    def delay(self, kind: int, before: float, after: float, skip: int) -> None:
         """One of the next requests of this kind takes its time."""
-        self._befall(what, Fate(before, after), skip=skip)
+        self._befall(self.kind(kind), Fate(before, after), skip=skip)
 
-    @rule(what=requests, stored=st.booleans(), pause=pauses_of_operators, skip=skipped)
-    def kill(self, what: tuple[str, str, bool], stored: bool, pause: float, skip: int) -> None:
+    @rule(kind=numbers, stored=st.booleans(), pause=pauses_of_operators, skip=skipped)
+    def kill(self, kind: int, stored: bool, pause: float, skip: int) -> None:
         """The operator dies of one of the next requests of this kind, before or after it was done."""
         self.stage.pause = pause
-        self._befall(what, Fate(0.05, stored=stored, kill=True), skip=skip)
+        self._befall(self.kind(kind), Fate(0.05, stored=stored, kill=True), skip=skip)
 
     @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=pauses_of_operators)
     def stop(self, operator: int, how: str, pause: float) -> None:
@@ -99,7 +95,7 @@ class Troubles(Machine):
         if not is_over(job.status) and (version == "mended") == (job.uid in self.stage.rules.unreadable):
             self.do(lambda: self.stage.world.rewrite(job, version))
 
-    @rule(operator=operators, plurals=resources, seconds=st.sampled_from([0.0, 5.0, 40.0, 100.0]))
+    @rule(operator=operators, plurals=resources, seconds=lags)
     def lag(self, operator: int, plurals: tuple[str, ...], seconds: float) -> None:
         """From now on a watch hears of everything that late."""
         name = self.operator(operator)
@@ -125,14 +121,12 @@ class Troubles(Machine):
         """The API server forgets the past: watches that are behind begin anew."""
         self.do(self.stage.store.compact)
 
-    def _befall(
-        self, what: tuple[str, str, bool], fate: Fate, *, times: int = 1, until: float = float("inf"), skip: int = 0
-    ) -> None:
+    def _befall(self, what: Kind, fate: Fate, *, times: int = 1, until: float = float("inf"), skip: int = 0) -> None:
         method, plural, of_one = what
         self.stage.misfortunes.append(Misfortune(method, plural, fate, times, of_one=of_one, until=until, skip=skip))
 
 
-def _is_possible(what: tuple[str, str, bool], error: int) -> bool:
+def _is_possible(what: Kind, error: int) -> bool:
     return error not in (409, 422) or what[:2] == ("PUT", PLURAL)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.api_routes import Request
 from harness.api_store import PODS, ApiStore
-from harness.memory_cluster import Heard
+from harness.memory_cluster import CONNECTION_LOST, Heard
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.core.status import is_over
@@ -23,6 +23,8 @@ dated somewhere within half a minute tells no more.
 """
 REFUSAL_SECONDS = 25.0
 """At least until what was forbidden is asked for again."""
+MOST_FAILURES_A_MINUTE = 30
+"""Of one request: what fails is tried ever more rarely."""
 ENDS = ("Completed", "Failed", "Cancelled")
 """Events that say that a job is over."""
 
@@ -83,10 +85,11 @@ class RequestRules:
         request, now = heard.request, int(self.store.now().timestamp())
         if request.query.get("continue"):
             return
-        about = _about(request)
+        about, failed = _about(request), heard.fate.error in (CONNECTION_LOST, 429, 500, 504)
         for unit, moment, most in (
             ("second", now, MOST_REQUESTS_A_SECOND),
             ("minute", now // 60, MOST_REQUESTS_A_MINUTE),
+            *([("minute of failures", now // 60, MOST_FAILURES_A_MINUTE)] if failed else ()),
         ):
             counted = (process.name, request.method, about, unit, moment)
             self._requests[counted] += 1
@@ -136,6 +139,11 @@ class RequestRules:
     def _looks_up(self, process: OperatorProcess, heard: Heard) -> None:
         found = heard.document["metadata"]["uid"] if heard.code == 200 and not heard.fate.stale else ""
         self._looked[process.name, heard.request.path].append((asyncio.get_running_loop().time(), found))
+
+    def was_told_stale(self, process: OperatorProcess, request: Request) -> bool:
+        """Whether the pod was not there when it was last looked for: an API server is not behind twice in a row."""
+        looks = self._looked[process.name, request.path]
+        return bool(looks) and not looks[-1][1]
 
     def _misses(self, process: OperatorProcess, heard: Heard) -> None:
         """Rule 3: a pod is missing by two look-ups some time apart, and was not seen in between."""

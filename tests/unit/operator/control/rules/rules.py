@@ -10,10 +10,12 @@ from harness.memory_cluster import Heard
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass, SpectrogramJobStatus
+from spectrogram_operator.core.building.sizing import current_queue
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.record import ended_by_operator
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import holds, is_over
+from unit.operator.control.rules.knowledge import Knowledge
 from unit.operator.control.rules.process import OperatorProcess
 from unit.operator.control.rules.request_rules import SECONDS_OFF_AT_MOST, RequestRules
 from unit.operator.control.rules.story import Story, ViolationError
@@ -51,6 +53,8 @@ class Rules:
     policy: Policy
     story: Story
     operators: int = 1
+    alone: tuple[str, ...] = ()
+    """Namespaces in which never more than one of several operators acts."""
     late_creations: bool = False
     broken: str = ""
     shapes: dict[str, str] = field(default_factory=dict)
@@ -69,6 +73,8 @@ class Rules:
     """True once an operator might not read or delete a job whose time was over: it tries again an hour later."""
     pods: dict[str, Pod] = field(default_factory=dict)
     """By UID: each pod as it is."""
+    queues: set[str] = field(default_factory=set)
+    """Each that a job ever was in."""
     _paid: dict[str, tuple[int, int]] = field(default_factory=dict)
     _creations: dict[str, Creation] = field(default_factory=dict)
     _reserved: dict[tuple[str, str | None, str], str] = field(default_factory=dict)
@@ -77,6 +83,7 @@ class Rules:
     def __post_init__(self) -> None:
         self.store.listeners.append(self._look)
         self.of_requests = RequestRules(self.store, self.jobs, self.fail)
+        self.knowledge = Knowledge(self.store, self.jobs, self.pods, self.hidden, self.fail)
 
     @property
     def live_pods(self) -> list[Pod]:
@@ -96,6 +103,7 @@ class Rules:
         """An operator's request, at the moment when it took effect."""
         request = heard.request
         self.of_requests.heard(process, heard)
+        self.knowledge.heard(process, heard)
         if request.method == "GET" and not request.name and heard.fate.error is not None:
             self.unlisted.add(process.name)
         if request.plural == PODS and request.method == "POST":
@@ -143,6 +151,8 @@ class Rules:
             return
         self.unreadable.discard(uid)
         self.jobs[uid] = new
+        if isinstance(new, ValidJob):
+            self.queues.add(current_queue(new.spec, new.status, self.policy))
         if old is not None and old.status != new.status and not self._by_others:
             self._status(old, new, change.body)
 
@@ -179,7 +189,11 @@ class Rules:
     def _within_limit(self, made: Creation, others: list[Pod]) -> None:
         """Never more pods than the queue's limit; each of several operators keeps the limit for itself."""
         counted = [pod for pod in others if not self._is_stray(pod) and pod.owner_uid not in self.once_unreadable]
-        limit = self.policy.pools[made.pod.queue].max_concurrent * self.operators
+        limit = self.policy.pools[made.pod.queue].max_concurrent
+        if made.pod.namespace in self.alone:
+            counted = [pod for pod in counted if pod.namespace == made.pod.namespace]
+        else:
+            limit *= self.operators
         if len(counted) < limit or self._is_stray(made.pod) or made.pod.owner_uid in self.once_unreadable:
             return
         names = ", ".join(pod.name for pod in (*counted, made.pod))

@@ -1,0 +1,95 @@
+"""What an operator must know: the pods that it has created itself, and before it starts anything all that was there."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from harness.api_store import PODS, ApiStore, Change
+from harness.memory_cluster import Heard
+from spectrogram_operator.api.job import Job
+from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
+from spectrogram_operator.core.judging.pod import Pod
+from unit.operator.control.rules.process import OperatorProcess
+
+SECONDS_TO_HEAR = 60.0
+"""Within these every answer has come."""
+
+
+@dataclass
+class Knowledge:
+    """Told of each request when it takes effect; `fail` is told which rule it breaks.
+
+    A pod or job that an operator does not know of holds no slot: one more starts than may run.
+    """
+
+    store: ApiStore
+    jobs: Mapping[str, Job]
+    pods: Mapping[str, Pod]
+    hidden: set[str]
+    fail: Callable[[str], None]
+    _since: dict[str, float] = field(default_factory=dict)
+    """By UID: when it was created."""
+    _created: dict[str, tuple[OperatorProcess, int]] = field(default_factory=dict)
+    """By UID of a pod: the operator, and which of its lives, that created it and heard so."""
+    _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
+    """By operator, its life and lease: from when to when it had it, as far as was seen."""
+
+    def __post_init__(self) -> None:
+        self.store.listeners.append(self._look)
+
+    def heard(self, process: OperatorProcess, heard: Heard) -> None:
+        """Look at one request."""
+        request, told = heard.request, heard.fate.error is None and not heard.fate.kill
+        if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
+            self._renews(process, heard)
+        elif request.plural == PODS and request.method == "POST" and heard.code == 201:
+            if told:
+                self._created[heard.document["metadata"]["uid"]] = process, id(process.service)
+            self._starts(process, heard)
+
+    def check(self) -> None:
+        """Who has created a pod knows of it as long as it lives."""
+        now = asyncio.get_running_loop().time()
+        for uid, (process, life) in self._created.items():
+            pod = self.pods.get(uid)
+            if pod is None or not pod.live or uid in self.hidden or now - self._since[uid] < SECONDS_TO_HEAR:
+                continue
+            if id(process.service) == life and not process.died.is_set() and not _knows(process, pod):
+                self.fail(f"{process.name} has created {pod.name}, which lives, and knows nothing of it")
+
+    def _look(self, change: Change) -> None:
+        if change.type == "ADDED":
+            self._since[change.body["metadata"]["uid"]] = asyncio.get_running_loop().time()
+
+    def _renews(self, process: OperatorProcess, heard: Heard) -> None:
+        metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
+        which = (process.name, id(process.service), (metadata["namespace"], metadata["name"]))
+        began, last = self._began.get(which, (now, now))
+        if heard.document["spec"]["holderIdentity"] != process.identity:
+            self._began.pop(which, None)
+        elif now - last > process.settings.lease_seconds * 2 / 3:
+            self._began[which] = now, now
+        else:
+            self._began[which] = began, now
+
+    def _starts(self, process: OperatorProcess, heard: Heard) -> None:
+        """Who starts something knows what was there when it got the lease: it has listed it since."""
+        namespace = heard.request.namespace or ""
+        by_name = bool(process.settings.namespaces)
+        where = (namespace, LEASE) if by_name else LEASE_OF_ALL
+        began, _ = self._began.get((process.name, id(process.service), where), (0.0, 0.0))
+        if asyncio.get_running_loop().time() - heard.fate.seconds_before < began:
+            return  # it was sent before
+        for pod in self.pods.values():
+            there = pod.live and pod.uid not in self.hidden and self._since[pod.uid] < began
+            if there and (pod.namespace == namespace or not by_name) and not _knows(process, pod):
+                self.fail(f"{process.name} starts a pod, and does not know {pod.name}, which was there before")
+        for job in self.jobs.values():
+            there = self._since[job.uid] < began and (job.namespace == namespace or not by_name)
+            known = process.service.controller.store.job(job.key)
+            if there and (known is None or known.uid != job.uid):
+                self.fail(f"{process.name} starts a pod, and does not know {job.name}, which was there before")
+
+
+def _knows(process: OperatorProcess, pod: Pod) -> bool:
+    return any(known.uid == pod.uid for known in process.service.controller.store.pods())
