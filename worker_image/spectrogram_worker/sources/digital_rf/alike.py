@@ -29,7 +29,7 @@ _ATTRIBUTE, _CONTINUATION, _CHANGED = 0x0C, 0x10, 0x12
 class Contents:
     """What a sample file holds: samples in `length` rows, and an index of `segments` rows.
 
-    offset, index_offset: byte from which these rows lie in one piece, −1 where they do not.
+    offset, index_offset: byte from which these rows lie in one piece, −1 where they do not, or nobody asked.
     """
 
     sample_type: SampleType
@@ -68,6 +68,8 @@ class KnownFiles:
     """What a few of the latest files hold, no two of which are alike."""
 
     def __init__(self) -> None:
+        self.wanted = True
+        """False once a file was compressed: of such files no two are alike, and noting them costs time."""
         self._known: list[tuple[int, list[_Piece], Contents]] = []
 
     def contents_of(self, file: SampleFile) -> Contents | None:

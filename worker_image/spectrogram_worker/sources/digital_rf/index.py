@@ -166,20 +166,21 @@ def _look(
             _add_segments(name, number, contents, partial(_stored_rows, file, contents), table)
             return contents
         noted = NotedFile(file)
-        with read_hdf5(noted) as content:
+        with read_hdf5(noted if known.wanted else file) as content:
             data = checked_dataset(content, name, "rf_data")
             found = stored_type(data, name, properties, subchannel)
             if before is not None and found != before:
                 raise input_invalid(f"{name} holds {found.name}, the files before it {before.name}: separate them")
             chunks = find_chunks(content, data, name)
             index = _index_of(content, name, chunks.length)
+            known.wanted = known.wanted and not chunks.deflated.any()
             contents = Contents(
                 sample_type=found,
                 length=chunks.length,
                 offset=-1 if chunks.plain_offset is None else chunks.plain_offset,
                 segments=index.shape[0] if chunks.length else 0,
                 index_type=index.dtype,
-                index_offset=-1 if chunks.deflated.any() else stored_offset(index),  # then no two are alike
+                index_offset=stored_offset(index) if known.wanted else -1,
             )
             if contents.index_offset >= 0:
                 known.add(noted, contents, [header_offset(content, "rf_data"), header_offset(content, "rf_data_index")])

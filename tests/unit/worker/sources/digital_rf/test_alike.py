@@ -93,6 +93,21 @@ def test_when_a_file_was_written_and_what_its_attributes_say_is_no_matter(tmp_pa
     assert asked == [paths[0].name]
 
 
+def test_after_a_compressed_file_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two of its files are alike: after the first, noting what is read would only cost time."""
+    noted: list[NotedFile] = []
+    read_and_note = NotedFile.read
+
+    def read_noted(file: NotedFile, offset: int, content: Any) -> None:
+        noted.append(file)
+        read_and_note(file, offset, content)
+
+    monkeypatch.setattr(NotedFile, "read", read_noted)
+    write(tmp_path, 5, compression=1)
+    assert isinstance(found(tmp_path), tuple)
+    assert len(set(noted)) == 1
+
+
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bytes]:
     """Where a recording is, its last file, and what that holds."""
