@@ -11,9 +11,6 @@ from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.rules.process import OperatorProcess
 
-SECONDS_TO_HEAR = 60.0
-"""Within these every answer has come."""
-
 
 @dataclass
 class Knowledge:
@@ -29,8 +26,8 @@ class Knowledge:
     fail: Callable[[str], None]
     _since: dict[str, float] = field(default_factory=dict)
     """By UID: when it was created."""
-    _created: dict[str, tuple[OperatorProcess, int]] = field(default_factory=dict)
-    """By UID of a pod: the operator, and which of its lives, that created it and heard so."""
+    _created: dict[str, tuple[OperatorProcess, int, float]] = field(default_factory=dict)
+    """By UID of a pod: the operator, and which of its lives, that created it, and when it heard so."""
     _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
     """By operator, its life and lease: from when to when it had it, as far as was seen."""
 
@@ -44,15 +41,16 @@ class Knowledge:
             self._renews(process, heard)
         elif request.plural == PODS and request.method == "POST" and heard.code == 201:
             if told:
-                self._created[heard.document["metadata"]["uid"]] = process, id(process.service)
+                answered = asyncio.get_running_loop().time() + heard.fate.seconds_after
+                self._created[heard.document["metadata"]["uid"]] = process, id(process.service), answered
             self._starts(process, heard)
 
     def check(self) -> None:
         """Who has created a pod knows of it as long as it lives."""
         now = asyncio.get_running_loop().time()
-        for uid, (process, life) in self._created.items():
+        for uid, (process, life, answered) in self._created.items():
             pod = self.pods.get(uid)
-            if pod is None or not pod.live or uid in self.hidden or now - self._since[uid] < SECONDS_TO_HEAR:
+            if pod is None or not pod.live or uid in self.hidden or now <= answered:
                 continue
             if id(process.service) == life and not process.died.is_set() and not _knows(process, pod):
                 self.fail(f"{process.name} has created {pod.name}, which lives, and knows nothing of it")
