@@ -16,15 +16,15 @@ from harness import binaries
 TESTS = Path(__file__).resolve().parents[1]
 # The definition, the chart from its installation to its end, and what becomes of jobs.
 CHOSEN = (
-    "control_plane",
+    "test_control_plane.py",
     "crd",
-    "chart",
-    "upgrade",
-    "outcomes",
-    "waiting_pods",
-    "vanishing_pods",
-    "user_changes",
-    "leases",
+    "test_chart.py",
+    "test_upgrade.py",
+    "test_outcomes.py",
+    "test_waiting_pods.py",
+    "test_vanishing_pods.py",
+    "test_user_changes.py",
+    "test_leases.py",
 )
 AT_ONCE = 4
 
@@ -41,7 +41,7 @@ def run(minor: str) -> tuple[bool, str]:
     made = subprocess.run([sys.executable, "-m", "harness.binaries"], env=environment, cwd=TESTS.parent)
     if made.returncode:
         return False, "could not be built"
-    files = [f"tests/cluster/test_{name}.py" for name in CHOSEN]
+    files = [f"tests/cluster/{name}" for name in CHOSEN]
     command = [sys.executable, "-m", "pytest", "-q", f"--numprocesses={AT_ONCE}", "--dist=loadgroup", *files]
     last = ""
     with subprocess.Popen(command, env=environment, cwd=TESTS.parent, stdout=subprocess.PIPE, text=True) as tests:

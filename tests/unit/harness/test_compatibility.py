@@ -10,9 +10,7 @@ from unit.operator.chart.rendering import CHART
 
 
 def test_the_chosen_tests_exist() -> None:
-    assert [
-        name for name in compatibility.CHOSEN if not (compatibility.TESTS / f"cluster/test_{name}.py").exists()
-    ] == []
+    assert [name for name in compatibility.CHOSEN if not (compatibility.TESTS / "cluster" / name).exists()] == []
 
 
 @pytest.mark.parametrize("minor", compatibility.versions())
