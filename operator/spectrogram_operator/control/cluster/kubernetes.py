@@ -287,9 +287,10 @@ async def connect(
         configuration = client.Configuration.get_default_copy()
         # As kopf's watches: no proxy of the environment. To look into ~/.netrc costs as much as the request itself.
         configuration.client_session_kwargs = {"trust_env": False}
-        return KubernetesCluster(client.ApiClient(configuration), answered, dated)
+        api = client.ApiClient(configuration)
     except (config.ConfigException, *KUBECONFIG_ERRORS) as error:
         raise NoClusterError(f"{source}: {why_unusable(error)}") from None
+    return KubernetesCluster(api, answered, dated)
 
 
 def _job_path(namespace: str, name: str) -> str:

@@ -253,7 +253,6 @@ class _Line:
         return holder is not None and reason in holder.reasons
 
     def admit(self) -> Iterator[Contender]:
-        # A job whose last pod still ends has its slot already, and takes no other.
         while self._waiting and (entry := self._next(Counter(), {})) is not None:
             if not self._has_room(entry):
                 return
@@ -297,9 +296,10 @@ class _Line:
         return None if found is None else self._entries[self._waiting[found[2]][begun[found[2]]][2]]
 
     def _has_room(self, entry: Contender) -> bool:
-        if entry.uid in self._holders:
-            return True
-        if len(self._holders) >= self.limit:
-            return False
+        # A job whose last pod still ends has its slot already, and takes no other. Beyond the limit it waits like any:
+        # its pod will be gone, also one that only a late watch still shows, and the grant would stay.
+        has_its_slot = entry.uid in self._holders
+        slots = len(self._holders) + (0 if has_its_slot else 1)
+        memory_bytes = self._memory_bytes + (0 if has_its_slot else entry.memory_bytes)
         most = self.pool.total_memory_bytes
-        return not most or self._memory_bytes + entry.memory_bytes <= most
+        return slots <= self.limit and (not most or memory_bytes <= most)

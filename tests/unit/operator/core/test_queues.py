@@ -155,6 +155,18 @@ def test_a_limit_may_change_and_ends_nothing_that_runs() -> None:
     assert found.limits()["large_jobs"] == 1
 
 
+@pytest.mark.parametrize("limits", [{"limit": 1}, {"limit": 2, "total_memory_bytes": MEMORY}])
+def test_beyond_the_limits_a_slot_of_ones_own_is_no_grant(limits: dict[str, int]) -> None:
+    """A late watch shows the last pod of b, which is gone, when a has had its slot for long."""
+    found = placed(queues(**limits), entry("a", active=True), entry("b"))
+    found.hold("pod-of-b", owner_uid="b", namespace="radio", queue="default", memory_bytes=MEMORY)
+    assert found.admit() == []
+    found.free("pod-of-b")
+    assert found.admit() == []
+    found.place("a", None)
+    assert found.admit() == ["b"]
+
+
 def test_the_queues_do_not_share_slots() -> None:
     found = placed(queues(1), entry("a", active=True), entry("b"), entry("c", queue="large_jobs"))
     assert found.admit() == ["c"]
