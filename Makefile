@@ -42,7 +42,7 @@ model: $(VENV)/installed ## play ten thousand lives of jobs against the real rec
 		--show-capture=no tests/unit/operator/control/model/test_model.py
 
 compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them
-	@PYTHONPATH=tests $(BIN)/python -m harness.compatibility $(ONLY)
+	@PYTHONPATH=tests $(BIN)/python -m harness.kubernetes.compatibility $(ONLY)
 
 kueue: $(VENV)/installed ## the operator beside the real Kueue, which is built once, in some four minutes (needs Go)
 	@$(BIN)/python -m pytest -q -n 1 tests/kueue
@@ -57,9 +57,9 @@ bench-operator: $(VENV)/installed ## the operator with many jobs, beside native 
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench_operator $(BENCH) $(ONLY)
 
 bench-memory: $(VENV)/installed ## what forty varied jobs ask for and take on a real node, with fixed memory and memory: auto (Debian, as root); ONLY=JOB for one
-	@PYTHONPATH=tests $(BIN)/python -m harness.binaries
+	@PYTHONPATH=tests $(BIN)/python -m harness.programs.binaries
 	@PYTHONPATH=tests $(BIN)/python -m harness.installation
-	@PYTHONPATH=tests $(BIN)/python -m harness.network run -- $(BIN)/python -m benchmarks.bench_memory $(ONLY)
+	@PYTHONPATH=tests $(BIN)/python -m harness.nodes.network run -- $(BIN)/python -m benchmarks.bench_memory $(ONLY)
 
 ifdef REGISTRY
 images: ## build both images and push them to REGISTRY=…; without it, as archives that docker, podman and containerd load
@@ -84,18 +84,18 @@ crds: $(VENV)/installed ## write crds/ from the pydantic models
 	@cp crds/spectrogramjobs.yaml helm/spectrogram-operator/files/spectrogramjobs.yaml
 
 chart: $(VENV)/installed ## write the chart's README.md from the comments of its values
-	@PYTHONPATH=tests $(BIN)/python -m harness.chart_readme > helm/spectrogram-operator/README.md.new
+	@PYTHONPATH=tests $(BIN)/python -m harness.pages.chart_readme > helm/spectrogram-operator/README.md.new
 	@mv helm/spectrogram-operator/README.md.new helm/spectrogram-operator/README.md
 
 metrics: $(VENV)/installed ## write docs/metrics.md from the metrics
-	@PYTHONPATH=tests $(BIN)/python -m harness.metrics_page > docs/metrics.md.new
+	@PYTHONPATH=tests $(BIN)/python -m harness.pages.metrics > docs/metrics.md.new
 	@mv docs/metrics.md.new docs/metrics.md
 
 reference: $(VENV)/installed ## write docs/reference.md, and the table of reasons in docs/troubleshooting.md
-	@PYTHONPATH=tests $(BIN)/python -m harness.reference_page
+	@PYTHONPATH=tests $(BIN)/python -m harness.pages.reference
 
 faults: $(VENV)/installed ## write docs/fault-tests.md from docs/faults.md, the table of reasons, and the tests
-	@PYTHONPATH=tests $(BIN)/python -m harness.fault_page > docs/fault-tests.md.new
+	@PYTHONPATH=tests $(BIN)/python -m harness.pages.faults > docs/fault-tests.md.new
 	@mv docs/fault-tests.md.new docs/fault-tests.md
 
 lock: ## write the lock files anew: names, versions and hashes (needs uv)

@@ -3,7 +3,7 @@
 Forty varied jobs (varied_jobs.py) run on a real node, in pods of the worker's image, under the operator as its chart
 installs it: with the pools' fixed memory, with `memory: auto`, with `memory: auto` again, corrected by what was learnt
 of the second round, and with 96Mi, which is too little for some, to see that it is seen. To be run in a network of its
-own (harness/network.py), after the images were built outside.
+own (harness/nodes/network.py), after the images were built outside.
 """
 
 import argparse
@@ -22,9 +22,10 @@ from pathlib import Path
 from benchmarks.varied_jobs import JOBS, VariedJob, write_recordings
 
 from cluster.api import Api
-from harness import installation, network
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness import installation
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes import network
+from harness.nodes.node import Node
 from node.setup import create_claims, create_namespace
 from node.site import Site
 from pods.jobs import job_body, stored

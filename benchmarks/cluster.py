@@ -18,12 +18,12 @@ import psutil
 
 from cluster.api import Api
 from cluster.workspace import Workspace, chart_rules
-from harness import binaries
-from harness.client import Client
-from harness.control_plane import ControlPlane
-from harness.played import create_node
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ControlPlane
+from harness.kubernetes.played import create_node
 from harness.ports import free_port
-from harness.program import Program
+from harness.programs import binaries
+from harness.programs.program import Program
 from harness.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmarks.inputs import Recording
 from benchmarks.measure import Failed
 
-from harness import cache, debian
+from harness import cache
+from harness.programs import debian
 
 PACKAGE = "libfftw3-dev"
 _SOURCE = Path(__file__).with_name("fftw_bound.c")

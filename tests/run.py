@@ -34,7 +34,7 @@ LINT = (
 )
 # What is made while other tiers run. Building needs the internet, which is out of reach where the node's tests run.
 PREPARATIONS = {
-    "Kubernetes": (PYTHON, "-m", "harness.binaries"),
+    "Kubernetes": (PYTHON, "-m", "harness.programs.binaries"),
     "images": (PYTHON, "-m", "harness.installation", "for-tests"),
 }
 # Tests that no machine can be made to run begin their reason so; any other skip is a failure where all is demanded.
@@ -164,7 +164,7 @@ TIERS = (
         "node",
         "real pods of the real images on a real kubelet",
         _no_node,
-        entering=(PYTHON, "-m", "harness.network", "run", "--"),
+        entering=(PYTHON, "-m", "harness.nodes.network", "run", "--"),
         needs=("Kubernetes", "images"),
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from harness.fake_api_server import FakeApiServer
+from harness.api.fake_server import FakeApiServer
 from harness.ports import free_port
 
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.fake_api_server import FakeApiServer
+from harness.api.fake_server import FakeApiServer
 from harness.waiting import until
 from pods.jobs import job_body
 from pods.statuses import running, succeeded

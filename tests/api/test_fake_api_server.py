@@ -9,9 +9,9 @@ from typing import Any, cast
 import yaml
 
 from cluster.api import Api
-from harness.api_answers import EXPECTED, ask_everything
-from harness.control_plane import ApiServer
-from harness.fake_api_server import FakeApiServer
+from harness.api.answers import EXPECTED, ask_everything
+from harness.api.fake_server import FakeApiServer
+from harness.kubernetes.control_plane import ApiServer
 
 
 class PlainApi(Api):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from api.steps import play, run_to_the_end, status, submit
-from harness.fake_api_server import FakeApiServer, Fault
+from harness.api.fake_server import FakeApiServer, Fault
 from harness.waiting import until
 from pods.statuses import running, succeeded
 

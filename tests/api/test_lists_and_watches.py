@@ -11,7 +11,7 @@ import pytest
 
 from api.conftest import Start
 from api.steps import play, status, submit
-from harness.fake_api_server import FakeApiServer, Fault
+from harness.api.fake_server import FakeApiServer, Fault
 from harness.waiting import until
 from pods.statuses import running, succeeded
 

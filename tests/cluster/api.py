@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until
 
 Body = dict[str, Any]

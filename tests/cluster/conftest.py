@@ -1,4 +1,4 @@
-"""The cluster tier: a real control plane, without any node but those that a test creates (harness/played.py)."""
+"""The cluster tier: a real control plane, and no node but those that a test creates (harness/kubernetes/played.py)."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ import pytest
 from cluster.audit import Audit
 from cluster.operator_process import Operator
 from cluster.workspace import POOL_LABEL, Workspace, chart_rules
-from harness.certificates import Certificates
-from harness.client import Client
-from harness.control_plane import ApiServer, ControlPlane
-from harness.played import create_node
+from harness.kubernetes.certificates import Certificates
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ApiServer, ControlPlane
+from harness.kubernetes.played import create_node
 from harness.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

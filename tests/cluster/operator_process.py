@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.ports import free_port
-from harness.program import end_with_parent
+from harness.programs.program import end_with_parent
 from harness.waiting import wait_until
 
 # Short enough for tests. What is measured in whole seconds (the clock of the API server) stays at one or more. The

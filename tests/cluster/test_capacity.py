@@ -8,7 +8,7 @@ from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.whole_cluster import of_all_namespaces
 from cluster.workspace import POOL_LABEL, Workspace, pools
-from harness.played import create_node
+from harness.kubernetes.played import create_node
 from harness.waiting import wait_until
 from pods.shapes import Body
 from pods.statuses import succeeded

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cluster.workspace import CHART
-from harness.client import Client
+from harness.kubernetes.client import Client
 
 # The cluster of the tests has no Prometheus Operator.
 FOREIGN = ("ServiceMonitor", "PodMonitor", "PrometheusRule")

@@ -14,7 +14,7 @@ from cluster.conftest import opened
 from cluster.person import Person
 from cluster.worker import serving
 from cluster.workspace import CHART, Workspace
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from harness.ports import free_port
 from pods.reports import report_of
 from pods.statuses import ended, oom_killed, succeeded

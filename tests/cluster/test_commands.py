@@ -15,7 +15,7 @@ import yaml
 from cluster.conftest import opened
 from cluster.person import Person
 from cluster.workspace import Workspace, pools
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from pods.jobs import job_body
 from pods.statuses import failed, oom_killed, succeeded
 from spectrogram_operator.cli.cluster.access import Target

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.conftest import opened
 from cluster.workspace import Workspace
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from pods.jobs import job_body
 
 

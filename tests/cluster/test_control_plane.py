@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from cluster.conftest import OWN_CONTROL_PLANE
-from harness import binaries
-from harness.client import Client, CommandError
-from harness.control_plane import ApiServer, ControlPlane
-from harness.played import create_node
+from harness.kubernetes.client import Client, CommandError
+from harness.kubernetes.control_plane import ApiServer, ControlPlane
+from harness.kubernetes.played import create_node
+from harness.programs import binaries
 from harness.waiting import HarnessError, wait_until
 
 

@@ -8,7 +8,7 @@ from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.operator_process import Operator
 from cluster.player import Player, attempt_of
 from cluster.workspace import Workspace
-from harness.control_plane import ControlPlane
+from harness.kubernetes.control_plane import ControlPlane
 from harness.waiting import wait_until
 from pods.shapes import Body
 from pods.statuses import failed, running, succeeded

@@ -2,7 +2,7 @@
 
 from cluster.conftest import OWN_CONTROL_PLANE
 from cluster.workspace import Workspace, pools
-from harness.control_plane import ControlPlane
+from harness.kubernetes.control_plane import ControlPlane
 from harness.waiting import wait_until
 from pods.shapes import condition
 from pods.statuses import ended, running, succeeded

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.workspace import Body, Workspace, pools
-from harness.injecting import injecting
+from harness.kubernetes.injecting import injecting
 from harness.waiting import wait_until
 from pods.shapes import condition
 from pods.statuses import ended, succeeded

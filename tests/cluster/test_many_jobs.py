@@ -15,7 +15,7 @@ from cluster.audit import Audit
 from cluster.conftest import opened
 from cluster.player import FINISHED, Player, Seen, most_at_once
 from cluster.workspace import ACCOUNT, Workspace, pools
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until
 
 JOBS = (12, 58, 130)

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.conftest import opened
 from cluster.workspace import Workspace, chart_rules
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until
 from pods.shapes import Body
 from pods.statuses import succeeded

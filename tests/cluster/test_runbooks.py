@@ -8,8 +8,8 @@ import pytest
 
 from cluster.operator_process import Operator
 from cluster.workspace import Workspace
-from harness import binaries
-from harness.documentation import blocks, pages
+from harness.pages.documentation import blocks, pages
+from harness.programs import binaries
 from pods.statuses import oom_killed
 
 PAGES = [page for page in pages() if page.startswith("docs/runbooks/")]

@@ -17,7 +17,7 @@ from cluster.operator_process import Operator
 from cluster.player import Player, Script, attempt_of
 from cluster.test_leases import holder, identity
 from cluster.workspace import Body, Workspace, pools
-from harness.control_plane import ControlPlane
+from harness.kubernetes.control_plane import ControlPlane
 from harness.waiting import wait_until
 from pods.statuses import deadline_exceeded, ended, failed, oom_killed, running, succeeded
 from spectrogram_worker.contract import ExitCode

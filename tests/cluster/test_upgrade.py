@@ -8,8 +8,8 @@ import pytest
 from cluster.conftest import CRD, OWN_CONTROL_PLANE, conditions
 from cluster.operator_process import Operator
 from cluster.workspace import CHART, Workspace, pools
-from harness import binaries
-from harness.client import Client, CommandError
+from harness.kubernetes.client import Client, CommandError
+from harness.programs import binaries
 from harness.waiting import wait_until
 from pods.statuses import succeeded
 

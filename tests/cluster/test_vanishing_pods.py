@@ -10,7 +10,7 @@ from cluster.api import ApiError
 from cluster.audit import Audit
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
-from harness.played import create_node
+from harness.kubernetes.played import create_node
 from harness.waiting import wait_until
 from pods.statuses import ended, failed, succeeded
 from spectrogram_operator.api.job import read_job

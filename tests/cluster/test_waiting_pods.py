@@ -8,7 +8,7 @@ import pytest
 
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
-from harness.client import CommandError
+from harness.kubernetes.client import CommandError
 from harness.waiting import wait_until
 from pods.shapes import Body, condition
 from pods.statuses import ended, succeeded, waiting

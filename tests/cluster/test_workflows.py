@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import binaries
+from harness.programs import binaries
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

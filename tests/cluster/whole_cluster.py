@@ -7,7 +7,7 @@ import yaml
 
 from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, CHART, Workspace
-from harness.client import Client
+from harness.kubernetes.client import Client
 from pods.shapes import Body
 
 

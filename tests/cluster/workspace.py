@@ -11,8 +11,8 @@ import yaml
 
 from cluster.api import Api
 from cluster.operator_process import Operator
-from harness.client import Client
-from harness.control_plane import ApiServer
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until
 from pods.jobs import job_body
 from pods.statuses import running

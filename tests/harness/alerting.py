@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from harness.client import Client
 from harness.installation import CHART
+from harness.kubernetes.client import Client
 from harness.prometheus import Alertmanager, Prometheus, Target
 
 RUNBOOKS = "https://wiki.example.org/radio"

@@ -14,8 +14,10 @@ from typing import Any
 
 import trustme
 
-from harness import cache, debian, images
-from harness.client import Client
+from harness import cache
+from harness.kubernetes.client import Client
+from harness.nodes import images
+from harness.programs import debian
 from harness.waiting import HarnessError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,14 +50,14 @@ def worker_with_authority() -> tuple[Path, Path]:
         authority.private_key_pem.write_to_path(folder / "authority-key.pem")
 
     authority = cache.cached("authority", cache.key_of("1"), make)
-    dockerfile = Path(__file__).with_name("Dockerfile.authority")
+    dockerfile = images.DOCKERFILES / "Dockerfile.authority"
     tag = f"{_REGISTRY}/spectrogram-worker:with-authority"
     return images.build_image(dockerfile, tag, authority, base=image_archives()[1]), authority
 
 
 def faulty_workers() -> list[Path]:
     """Archives of the worker's image with the tags `faulty` and `unstartable`: what Dockerfiles of these names say."""
-    here, worker = Path(__file__).parent, image_archives()[1]
+    here, worker = images.DOCKERFILES, image_archives()[1]
     return [
         images.build_image(here / f"Dockerfile.{tag}", f"{_REGISTRY}/spectrogram-worker:{tag}", here, base=worker)
         for tag in ("faulty", "unstartable")

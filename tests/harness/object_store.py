@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.ports import free_port
-from harness.program import Program
+from harness.programs.program import Program
 
 ACCESS_KEY, SECRET_KEY = "recordings-reader", "a-secret-of-the-tests"
 BUCKET = "archive"

@@ -1,11 +1,11 @@
 """A cluster to try things in, by hand: a control plane and a node in the background, until `down`.
 
-    python -m harness.playground up [ARCHIVE ...]     archives of images.py to import; prints the KUBECONFIG line
+    python -m harness.playground up [ARCHIVE ...]     archives of nodes/images.py to import; prints the KUBECONFIG line
     python -m harness.playground down
 
-The host reaches the cluster's API server by a link of their own (network.py); nothing in there reaches the internet.
-What belongs into every playground, such as the operator's chart, is installed by whoever calls `up`, after it: `up`
-ends when the node takes pods and the images are there.
+The host reaches the cluster's API server by a link of their own (nodes/network.py); nothing in there reaches the
+internet. What belongs into every playground, such as the operator's chart, is installed by whoever calls `up`, after
+it: `up` ends when the node takes pods and the images are there.
 """
 
 import argparse
@@ -17,9 +17,11 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from harness import binaries, cache, images, network
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness import cache
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes import images, network
+from harness.nodes.node import Node
+from harness.programs import binaries
 from harness.waiting import HarnessError, wait_until
 
 NETWORK = "spectrogram-playground"

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Self
 import pytest
 import yaml
 
-from harness import debian
 from harness.ports import free_port
-from harness.program import Program
+from harness.programs import debian
+from harness.programs.program import Program
 from harness.waiting import HarnessError
 
 ON_DEBIAN = pytest.mark.skipif(not debian.HERE, reason="no Debian to take Prometheus from")

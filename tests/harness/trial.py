@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from harness import installation, playground
-from harness.client import Client
+from harness.kubernetes.client import Client
 from harness.waiting import HarnessError
 
 FOLDER = installation.ROOT / "demo" / "cluster"

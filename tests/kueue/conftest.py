@@ -9,8 +9,8 @@ import pytest
 from cluster import conftest as cluster
 from cluster.audit import Audit
 from cluster.workspace import Workspace
-from harness.control_plane import ControlPlane
-from harness.real_kueue import FLAVOR, RealKueue
+from harness.kubernetes.control_plane import ControlPlane
+from harness.kubernetes.real_kueue import FLAVOR, RealKueue
 
 operator_rules = cluster.operator_rules
 QUEUE = "team-a"

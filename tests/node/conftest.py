@@ -3,7 +3,7 @@
 To be run in a network of its own, after the images were built outside of it:
 
     python -m harness.installation for-tests
-    python -m harness.network run -- python -m pytest tests/node
+    python -m harness.nodes.network run -- python -m pytest tests/node
 """
 
 from collections.abc import Generator, Iterator
@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from cluster.api import Api
-from harness import images, installation, network
-from harness.client import Client, CommandError
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness import installation
+from harness.kubernetes.client import Client, CommandError
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes import images, network
+from harness.nodes.node import Node
 from node.setup import POOLS, SETTINGS, create_claims, create_namespace
 from node.site import Site
 

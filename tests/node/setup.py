@@ -1,9 +1,9 @@
 """What stands in the cluster before the operator: namespaces, claims; and the values with which it is installed."""
 
 from harness import installation
-from harness.client import Client
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes.node import Node
 from harness.waiting import wait_until
 from node.site import Claims
 

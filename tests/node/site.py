@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.api import Api
-from harness.client import Client
+from harness.kubernetes.client import Client
 from harness.waiting import wait_until
 from pods.jobs import job_body
 from spectrogram_operator.api.names import LEASE

@@ -16,11 +16,12 @@ import pytest
 
 from cluster.api import Api
 from cluster.operator_process import Operator
-from harness import installation, network
-from harness.control_plane import ControlPlane
-from harness.injecting import injecting
-from harness.node import Node
-from harness.standby import standby_node
+from harness import installation
+from harness.kubernetes.control_plane import ControlPlane
+from harness.kubernetes.injecting import injecting
+from harness.kubernetes.standby import standby_node
+from harness.nodes import network
+from harness.nodes.node import Node
 from harness.waiting import wait_until
 from node.setup import create_claims
 from node.site import JOB, LONG, MEDIUM, Body, Site, worker_process
@@ -45,7 +46,7 @@ SETTINGS = {
 
 
 class End(NamedTuple):
-    """How a worker ends that does what `path` says (harness/faulty_worker.py), and what is said of it."""
+    """How a worker ends that does what `path` says (harness/nodes/faulty_worker.py), and what is said of it."""
 
     path: str
     reason: str

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.client import Client
-from harness.node import Node
+from harness.kubernetes.client import Client
+from harness.nodes.node import Node
 from harness.waiting import wait_until
 from node.site import JOB, LONG, Site, metric
 from spectrogram_operator.api.names import LEASE

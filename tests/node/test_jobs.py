@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from harness import installation
-from harness.client import CommandError
-from harness.node import Node
+from harness.kubernetes.client import CommandError
+from harness.nodes.node import Node
 from harness.waiting import wait_until
 from node.reference import read_samples, reduced_spectrogram
 from node.site import JOB, LONG, MEDIUM, POD_LABEL, Body, Site, in_background, stop

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from harness import images
-from harness.client import Client
-from harness.node import Node
+from harness.kubernetes.client import Client
+from harness.nodes import images
+from harness.nodes.node import Node
 from harness.waiting import wait_until
 from pods.generate import TALKATIVE
 from spectrogram_worker.contract import parse_last_words

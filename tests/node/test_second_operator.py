@@ -11,8 +11,8 @@ import pytest
 from cluster.api import Api
 from harness import installation
 from harness.alerting import alerting, check_told_of_a_kill, kills_in
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes.node import Node
 from harness.prometheus import Target
 from harness.waiting import wait_until
 from node.setup import POOLS, SETTINGS, create_claims

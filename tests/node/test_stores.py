@@ -16,10 +16,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from cluster.api import Api
-from harness import installation, network
-from harness.client import Client
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness import installation
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes import network
+from harness.nodes.node import Node
 from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from node import web
 from node.setup import POOLS, SETTINGS, create_claims, create_namespace

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.documentation import INSTEAD, LANGUAGES, ROOT, RUN_ELSEWHERE, Block, blocks, commands, pages
-from harness.reference_page import REFERENCE, reference
+from harness.pages.documentation import INSTEAD, LANGUAGES, ROOT, RUN_ELSEWHERE, Block, blocks, commands, pages
+from harness.pages.reference import REFERENCE, reference
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
 COMMANDS = {command for block in BLOCKS for command in block.commands}

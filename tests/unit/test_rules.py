@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import fault_page
+from harness.pages import faults
 from spectrogram_operator.api.reasons import REASONS
 from unit.operator.core.test_outcome import ENDED, NOT_OVER
 
@@ -51,8 +51,8 @@ FAULT_NUMBERS = [number for number, _ in DONE]
 
 def test_what_is_named_is_found_in_every_form() -> None:
     text = "(rule 7) Faults 36, 37 and 42 to 44; two\n    rules\n    3 and 5. The fault is ours; 3 rules. 4 are more"
-    faults = {("fault", number) for number in (36, 37, 42, 43, 44)}
-    assert named_in(text) == faults | {("rule", 7), ("rule", 3), ("rule", 5)}
+    found = {("fault", number) for number in (36, 37, 42, 43, 44)}
+    assert named_in(text) == found | {("rule", 7), ("rule", 3), ("rule", 5)}
 
 
 def test_rules_and_faults_have_their_numbers() -> None:
@@ -94,18 +94,18 @@ def test_the_reasons_of_a_fault_are_those_of_the_table(number: int, done: str) -
 
 def test_every_fault_has_its_tests() -> None:
     """A unit test each, and one against an API server."""
-    shown = {fault: fault_page.tests(fault) for fault in FAULT_NUMBERS}
-    assert [*fault_page.TESTS] == FAULT_NUMBERS
+    shown = {fault: faults.tests(fault) for fault in FAULT_NUMBERS}
+    assert [*faults.TESTS] == FAULT_NUMBERS
     assert {row[0] for row in (*ENDED, *NOT_OVER)} <= {"-", *map(str, FAULT_NUMBERS)}
     assert [fault for fault in FAULT_NUMBERS if not shown[fault].unit] == []
     assert [fault for fault in FAULT_NUMBERS if not shown[fault].api] == []
 
 
-@pytest.mark.parametrize("column", range(3), ids=fault_page.TIERS)
+@pytest.mark.parametrize("column", range(3), ids=faults.TIERS)
 def test_the_tests_of_faults_exist_where_the_page_says(column: int) -> None:
-    folders = [ROOT / "tests" / name for name in [*fault_page.TIERS.values()][column]]
+    folders = [ROOT / "tests" / name for name in [*faults.TIERS.values()][column]]
     tests = "".join(text for file, text in SOURCES.items() if any(folder in file.parents for folder in folders))
-    named = {name for fault in FAULT_NUMBERS for name in fault_page.tests(fault)[column]}
+    named = {name for fault in FAULT_NUMBERS for name in faults.tests(fault)[column]}
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
 
 
@@ -123,4 +123,4 @@ def test_the_tests_of_adversaries_exist() -> None:
 
 
 def test_the_page_of_faults_and_their_tests_is_as_it_is_made() -> None:
-    assert (ROOT / "docs" / "fault-tests.md").read_text() == fault_page.page(), "run make faults"
+    assert (ROOT / "docs" / "fault-tests.md").read_text() == faults.page(), "run make faults"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.api import Api, ApiError
-from harness.control_plane import ApiServer
+from harness.kubernetes.control_plane import ApiServer
 from pods.jobs import job_body, stored
 from spectrogram_operator.api.job import ValidJob, read_job
 from spectrogram_operator.api.status import Attempt, AttemptState

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.api import Api
-from harness.client import Client
-from harness.control_plane import ApiServer
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ApiServer
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import yaml
 
 from cluster.api import Api, Body
 from cluster.crd.specs import CRD_SCHEMA, SIX_LINES
-from harness.client import Client, CommandError
+from harness.kubernetes.client import Client, CommandError
 
 
 def test_the_table_that_people_see(api: Api, namespace: Client) -> None:

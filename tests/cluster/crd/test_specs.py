@@ -19,7 +19,7 @@ from cluster.crd.specs import (
     named,
     rule_messages,
 )
-from harness.client import Client
+from harness.kubernetes.client import Client
 from spectrogram_operator.api.job import InvalidJob, ValidJob, read_job
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from harness import binaries
-from harness.client import Client
-from harness.documentation import INSTEAD, ROOT, Block, blocks, is_object, is_of_a_spec
+from harness.kubernetes.client import Client
+from harness.nodes import images
+from harness.pages.documentation import INSTEAD, ROOT, Block, blocks, is_object, is_of_a_spec
+from harness.programs import binaries
 
 CHART = ROOT / "helm" / "spectrogram-operator"
 IN_THE_CHECKOUT = ("Dockerfile.operator", "Dockerfile.worker", "Makefile", "crds", "docs", "examples", "helm")
@@ -61,7 +62,7 @@ class Reader:
         self._run(block, [sys.executable, "-c", block.text])
 
     def _dockerfile(self, block: Block) -> None:
-        files = [path.read_text() for path in (ROOT / "tests" / "harness").glob("Dockerfile.*")]
+        files = [path.read_text() for path in images.DOCKERFILES.glob("Dockerfile.*")]
         steps = block.text.partition("\n")[2]
         assert any(steps in file for file in files), f"{block}: no Dockerfile of the tests has these steps"
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import documentation, installation
-from harness.client import Client
-from harness.control_plane import ControlPlane
-from harness.node import Node
+from harness import installation
+from harness.kubernetes.client import Client
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes.node import Node
+from harness.pages import documentation
 from harness.waiting import wait_until
 from node.documentation.reader import Reader
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.api_store import ApiError, ApiStore, Body
+from harness.api.store import ApiError, ApiStore, Body
 
 JOBS = "spectrogramjobs"
 

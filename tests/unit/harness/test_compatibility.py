@@ -5,7 +5,8 @@ import re
 import pytest
 import yaml
 
-from harness import binaries, compatibility
+from harness.kubernetes import compatibility
+from harness.programs import binaries
 from unit.operator.chart.rendering import CHART
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness import virtual_time
-from harness.api_store import ApiStore
-from harness.watching import Mishap, Watches, Weather
+from harness.api.store import ApiStore
+from harness.api.watching import Mishap, Watches, Weather
 from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import debian
+from harness.programs import debian
 
 
 @pytest.fixture(scope="session")

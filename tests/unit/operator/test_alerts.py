@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import metrics_page
+from harness.pages import metrics
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.telemetry.metrics import ZOMBIE_REASONS
 from unit.operator.chart.rendering import CHART, ROOT, RefusedError, render, the
@@ -237,7 +237,7 @@ def test_an_alert_is_silent(alert: str, why: str, promtool: Path, tmp_path: Path
 
 def series_served() -> set[str]:
     """The names of all series that operator and workers serve."""
-    families = [*metrics_page.operator_metrics(), *metrics_page.worker_metrics()]
+    families = [*metrics.operator_metrics(), *metrics.worker_metrics()]
     return {sample.name for family in families for sample in family.samples}
 
 
@@ -253,7 +253,7 @@ def test_the_labels_that_an_alert_selects_by_can_come_up(alert: str) -> None:
     selected = re.findall(r'(result|reason|phase)(=~|!~|=)"([^"]+)"', ALERTS[alert]["expr"])
     values = {
         sample.labels.get(name)
-        for f in metrics_page.operator_metrics()
+        for f in metrics.operator_metrics()
         for sample in f.samples
         for name in ("result", "reason", "phase")
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, disable_created_metrics, enable_created_metrics, generate_latest
 
-from harness import metrics_page
+from harness.pages import metrics
 from spectrogram_operator.api.status import (
     Condition,
     ConditionType,
@@ -420,11 +420,11 @@ def test_promtool_accepts_the_metrics(rig: Rig, promtool: Path) -> None:
 
 
 def test_the_page_of_metrics_is_made_of_the_metrics() -> None:
-    assert metrics_page.PAGE.read_text() == metrics_page.page(), "make metrics"
+    assert metrics.PAGE.read_text() == metrics.page(), "make metrics"
 
 
 def test_every_metric_of_the_design_is_there() -> None:
-    names = set(re.findall(r"^\| `(spectrogram_\w+)", metrics_page.page(), re.MULTILINE))
+    names = set(re.findall(r"^\| `(spectrogram_\w+)", metrics.page(), re.MULTILINE))
     beside = {"spectrogram_jobs_overdue", "spectrogram_queue_depth", "spectrogram_queue_limit"}
     beside |= {"spectrogram_queue_wanted_memory_bytes"}
     assert names == DESIGNED | beside | WORKERS

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import spectrogram_operator.core
-from harness.reference_page import TROUBLESHOOTING, with_reasons
+from harness.pages.reference import TROUBLESHOOTING, with_reasons
 from spectrogram_operator.api.reasons import REASONS, Reason, reasons_of
 from spectrogram_operator.api.status import RetryClass
 from spectrogram_operator.core.judging.outcome import DISRUPTIONS, NODE_REASONS

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from harness import binaries
+from harness.programs import binaries
 
 ROOT = Path(__file__).parents[4]
 CHART = ROOT / "helm" / "spectrogram-operator"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.chart_readme import readme, rows
+from harness.pages.chart_readme import readme, rows
 from spectrogram_operator.api.names import LEASE
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import binaries, documentation
+from harness.pages import documentation
+from harness.programs import binaries
 from spectrogram_operator.settings import SETTINGS, Settings, read_settings
 from unit.operator.chart.rendering import CHART, RefusedError, environment, refusal, render, run_helm
 from unit.operator.chart.wrong import NEIGHBOURS, WRONG, Wrong

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, ParamSpec
 
 from harness import virtual_time
-from harness.api_routes import Request
-from harness.api_store import PODS, ApiStore, Body
-from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from harness.api.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from harness.api.routes import Request
+from harness.api.store import PODS, ApiStore, Body
 from pods.jobs import JOB_UID, job_body
 from spectrogram_operator.api.job import read_job
 from spectrogram_operator.api.names import PLURAL

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from harness import virtual_time
-from harness.api_routes import Request
-from harness.api_store import ApiError, ApiStore
-from harness.memory_cluster import CONNECTION_LOST, Connection, Fate, MemoryCluster
+from harness.api.memory_cluster import CONNECTION_LOST, Connection, Fate, MemoryCluster
+from harness.api.routes import Request
+from harness.api.store import ApiError, ApiStore
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
 from spectrogram_operator.control.leases import Candidate, Leases
 from spectrogram_operator.control.reconciling.workqueue import cancelled

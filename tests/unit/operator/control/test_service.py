@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from harness import virtual_time
-from harness.memory_cluster import Fate
-from harness.watching import Watches, Weather
+from harness.api.memory_cluster import Fate
+from harness.api.watching import Watches, Weather
 from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Phase

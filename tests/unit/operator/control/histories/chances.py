@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from harness.api_routes import Request
-from harness.memory_cluster import CONNECTION_LOST, Fate
-from harness.watching import Mishap, Weather
+from harness.api.memory_cluster import CONNECTION_LOST, Fate
+from harness.api.routes import Request
+from harness.api.watching import Mishap, Weather
 
 QUOTA = 'pods "x" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=4, limited: pods=4'
 

@@ -6,8 +6,8 @@ from random import Random
 from unittest.mock import patch
 
 from harness import virtual_time
-from harness.api_store import ApiStore
-from harness.memory_cluster import Heard
+from harness.api.memory_cluster import Heard
+from harness.api.store import ApiStore
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import is_over

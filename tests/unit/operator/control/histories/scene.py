@@ -9,10 +9,10 @@ from random import Random
 from typing import Any
 
 from harness import virtual_time
-from harness.api_routes import Request
-from harness.api_store import PODS, ApiStore
-from harness.memory_cluster import CONNECTION_LOST, Fate, Heard
-from harness.watching import Mishap, Weather
+from harness.api.memory_cluster import CONNECTION_LOST, Fate, Heard
+from harness.api.routes import Request
+from harness.api.store import PODS, ApiStore
+from harness.api.watching import Mishap, Weather
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from harness import virtual_time
-from harness.api_store import PODS
-from harness.memory_cluster import CONNECTION_LOST, Fate
+from harness.api.memory_cluster import CONNECTION_LOST, Fate
+from harness.api.store import PODS
 from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.reconciling.notes import QUIET_SECONDS

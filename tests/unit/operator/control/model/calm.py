@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from harness import virtual_time
-from harness.api_routes import Request
-from harness.api_store import PODS
+from harness.api.routes import Request
+from harness.api.store import PODS
 from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.spec import QueueName

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.api_store import PODS
-from harness.memory_cluster import CONNECTION_LOST
+from harness.api.memory_cluster import CONNECTION_LOST
+from harness.api.store import PODS
 from spectrogram_operator.api.names import PLURAL
 from unit.operator.control.world.world import NAMESPACE, NAMESPACES
 

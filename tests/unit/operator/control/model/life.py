@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from harness.api_routes import Request
-from harness.api_store import PODS, ApiError
-from harness.memory_cluster import Fate
-from harness.watching import Mishap
+from harness.api.memory_cluster import Fate
+from harness.api.routes import Request
+from harness.api.store import PODS, ApiError
+from harness.api.watching import Mishap
 from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.core.judging.pod import Pod

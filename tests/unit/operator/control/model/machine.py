@@ -10,9 +10,9 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from harness.api_store import PODS, ApiError
+from harness.api.store import PODS, ApiError
+from harness.api.watching import Mishap
 from harness.virtual_time import VirtualTimeLoop
-from harness.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster

@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from harness.api_store import PODS
-from harness.memory_cluster import CONNECTION_LOST, Fate
-from harness.watching import Mishap
+from harness.api.memory_cluster import CONNECTION_LOST, Fate
+from harness.api.store import PODS
+from harness.api.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.histories.chances import QUOTA

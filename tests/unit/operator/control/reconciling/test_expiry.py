@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import virtual_time
-from harness.memory_cluster import CONNECTION_LOST, Fate
+from harness.api.memory_cluster import CONNECTION_LOST, Fate
 from pods.jobs import job_body
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control.reconciling.expiry import Expiry

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from harness import virtual_time
-from harness.memory_cluster import Fate
+from harness.api.memory_cluster import Fate
 from pods.jobs import job_body
 from pods.shapes import Body
 from spectrogram_operator.api.job import read_job

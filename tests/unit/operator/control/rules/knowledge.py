@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from harness.api_store import PODS, ApiStore, Change
-from harness.memory_cluster import Heard
+from harness.api.memory_cluster import Heard
+from harness.api.store import PODS, ApiStore, Change
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
 from spectrogram_operator.core.judging.pod import Pod

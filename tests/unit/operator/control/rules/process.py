@@ -9,11 +9,11 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
-from harness.api_routes import Request
-from harness.api_store import ApiStore
-from harness.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from harness.api.memory_cluster import Connection, Fate, Heard, MemoryCluster
+from harness.api.routes import Request
+from harness.api.store import ApiStore
+from harness.api.watching import Watches, Weather
 from harness.virtual_time import now
-from harness.watching import Watches, Weather
 from spectrogram_operator.control.cluster.protocol import ApiServer
 from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.control.service import Service

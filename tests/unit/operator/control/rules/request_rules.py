@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from harness.api_routes import Request
-from harness.api_store import PODS, ApiStore
-from harness.memory_cluster import CONNECTION_LOST, Heard
+from harness.api.memory_cluster import CONNECTION_LOST, Heard
+from harness.api.routes import Request
+from harness.api.store import PODS, ApiStore
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL, PLURAL
 from spectrogram_operator.core.status import is_over

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from harness.api_store import PODS, ApiStore, Body, Change
-from harness.memory_cluster import Heard
+from harness.api.memory_cluster import Heard
+from harness.api.store import PODS, ApiStore, Body, Change
 from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass, SpectrogramJobStatus

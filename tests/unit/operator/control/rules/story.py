@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from harness.api_routes import Request
-from harness.api_store import Body
-from harness.memory_cluster import CONNECTION_LOST, Heard
+from harness.api.memory_cluster import CONNECTION_LOST, Heard
+from harness.api.routes import Request
+from harness.api.store import Body
 
 LAST_LINES = 25
 

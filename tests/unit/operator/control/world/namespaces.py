@@ -1,6 +1,6 @@
 """Namespaces that are deleted: nothing new is created in them, and what is there goes, in whatever order."""
 
-from harness.api_store import PODS, ApiError, ApiStore, Body
+from harness.api.store import PODS, ApiError, ApiStore, Body
 from spectrogram_operator.api.names import PLURAL
 from unit.operator.control.rules.story import Story
 

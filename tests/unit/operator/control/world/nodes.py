@@ -1,6 +1,6 @@
 """Two nodes, of which one at a time may fall silent: what Kubernetes makes of the pods that it leaves behind."""
 
-from harness.api_store import PODS, ApiStore, Body
+from harness.api.store import PODS, ApiStore, Body
 from pods.shapes import condition, disruption
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.rules.rules import Rules

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from harness.api_store import Body
+from harness.api.store import Body
 
 UNREADABLE = "Hibernating"
 """A phase that this version does not know: it cannot read the status at all."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from harness.api_store import PODS, ApiStore, Body
+from harness.api.store import PODS, ApiStore, Body
 from harness.virtual_time import now
 from pods.jobs import CREATED, JOB_UID, job_body
 from pods.reports import report

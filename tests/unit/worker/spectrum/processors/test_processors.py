@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import cache, debian
+from harness import cache
+from harness.programs import debian
 from spectrogram_worker.contract.parameters import Reduction
 from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 from spectrogram_worker.spectrum.compiled.library import LIBRARY, load_library

@@ -5,7 +5,7 @@ For tests of what the control plane decides. What a container really does is for
 
 from collections.abc import Mapping, Sequence
 
-from harness.client import Client
+from harness.kubernetes.client import Client
 
 
 def create_node(

@@ -1,7 +1,7 @@
 """The real Kueue beside a test's control plane, with its integration for plain pods and no other.
 
-Its program and its objects are of the Go module in kueue/. The program is built once, in some four minutes on two
-cores.
+Its program and its objects are of the Go module in programs/kueue/. The program is built once, in some four minutes on
+two cores.
 """
 
 import base64
@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from harness import binaries
-from harness.client import CommandError
-from harness.control_plane import ApiServer
+from harness.kubernetes.client import CommandError
+from harness.kubernetes.control_plane import ApiServer
 from harness.ports import free_port
-from harness.program import Program
+from harness.programs import binaries
+from harness.programs.program import Program
 
-MODULE = Path(__file__).parent / "kueue"
+MODULE = binaries.MODULES / "kueue"
 PACKAGE = "sigs.k8s.io/kueue/cmd/kueue"
 NAMESPACE, SERVICE, SECRET = "kueue-system", "kueue-webhook-service", "kueue-webhook-server-cert"
 FLAVOR = "any"

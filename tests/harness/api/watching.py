@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from harness.api_store import PODS, ApiError, ApiStore, Body, Change
+from harness.api.store import PODS, ApiError, ApiStore, Body, Change
 from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 
 SELECTORS = {PLURAL: "", PODS: LABEL_JOB_UID}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from harness.api_store import ApiError, ApiStore, Body
+from harness.api.store import ApiError, ApiStore, Body
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from spectrogram_operator.telemetry.scraped import Standing
 from spectrogram_worker.contract.report import Report
 from spectrogram_worker.progress_server import metrics_text
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 HEAD = """# Metrics
 
 Made by `make metrics` of the metrics themselves. Labels are namespace, queue and closed sets, never a job's name: the

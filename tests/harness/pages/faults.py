@@ -12,7 +12,7 @@ from typing import NamedTuple
 from spectrogram_operator.api.reasons import REASONS
 from unit.operator.core.test_outcome import ENDED, NOT_OVER
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FAULTS = ROOT / "docs" / "faults.md"
 TIERS = {"unit": ("unit",), "API": ("api", "cluster"), "node": ("node",)}
 """By column, the folders of tests/ that it is about."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from harness.client import Client, CommandError
+from harness.kubernetes.client import Client, CommandError
 
 _HEARTBEAT_SECONDS = 5
 """Some of them may get lost: a node is silent after forty seconds."""

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness import binaries, control_groups, debian, images, network, node_configuration
-from harness.control_plane import ControlPlane
-from harness.program import Program, own_name
+from harness.kubernetes.control_plane import ControlPlane
+from harness.nodes import configuration, control_groups, images, network
+from harness.programs import binaries, debian
+from harness.programs.program import Program, own_name
 from harness.waiting import HarnessError
 
 # What is written below these is kept in the node's folder, and so outlives a reboot; the others are empty after it.
@@ -52,8 +53,8 @@ class Node:
         )
         self.parts: dict[str, Program] = {}
         certificates = control_plane.certificates
-        containerd = node_configuration.write_containerd(folder)
-        kubelet_file = node_configuration.write_kubelet(
+        containerd = configuration.write_containerd(folder)
+        kubelet_file = configuration.write_kubelet(
             folder, name, certificates, control_group=self._control_group, taints=taints, changes=kubelet or {}
         )
         proxy = certificates.kubeconfig("system:kube-proxy", control_plane.server)
@@ -70,7 +71,7 @@ class Node:
             ],
             "kube-proxy": [
                 binaries.kubernetes() / "kube-proxy",
-                f"--config={node_configuration.write_kube_proxy(folder, proxy)}",
+                f"--config={configuration.write_kube_proxy(folder, proxy)}",
                 f"--hostname-override={name}",
             ],
         }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from jsonschema import ValidationError  # type: ignore[import-untyped]
 
-from harness.api_store import PODS, ApiError, Body
+from harness.api.store import PODS, ApiError, Body
 from spectrogram_operator.api.names import KIND, PLURAL
 from unit.operator.core.schema import check_spec, check_status
 

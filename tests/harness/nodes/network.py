@@ -3,7 +3,7 @@
 It has no route to anywhere else, so nothing in it reaches the internet; images are built outside, before. The whole
 cluster runs in there, and so do the tests that talk to it:
 
-    python -m harness.network run -- python -m pytest tests/node
+    python -m harness.nodes.network run -- python -m pytest tests/node
 
 creates a namespace, runs the command in it, and deletes it afterwards.
 """
@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from harness import debian
-from harness.program import end_with_parent, is_abandoned, own_name
+from harness.programs import debian
+from harness.programs.program import end_with_parent, is_abandoned, own_name
 from harness.waiting import HarnessError
 
 ADDRESS = "10.88.8.1"
@@ -68,7 +68,7 @@ def require_inside() -> None:
     """Raise, with the way out, if this process does not run in such a namespace."""
     shown = subprocess.run(["ip", "-brief", "address", "show", "dev", "node0"], capture_output=True, text=True)
     if f" {ADDRESS}/" not in shown.stdout:
-        raise HarnessError("a node needs a network of its own: python -m harness.network run -- COMMAND")
+        raise HarnessError("a node needs a network of its own: python -m harness.nodes.network run -- COMMAND")
 
 
 @contextmanager

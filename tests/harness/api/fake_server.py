@@ -1,8 +1,8 @@
 """An API server over HTTP for what a real one cannot be made to show: lost answers, deaf watches, tiny pages.
 
-What it keeps and answers is an ApiStore's (api_store.py); here are only discovery, streams of events, and faults. No
+What it keeps and answers is an ApiStore's (store.py); here are only discovery, streams of events, and faults. No
 defaulting, no controllers: what those do is tested on a real API server (tests/cluster), which also has to give the
-same answers (api_answers.py).
+same answers (answers.py).
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from harness.api_routes import Request, answer
-from harness.api_rules import refuse_what_is_invalid
-from harness.api_store import ApiError, ApiStore, Body, Change
+from harness.api.routes import Request, answer
+from harness.api.rules import refuse_what_is_invalid
+from harness.api.store import ApiError, ApiStore, Body, Change
 
 RESOURCES = {
     "/api/v1": [

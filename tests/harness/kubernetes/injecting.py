@@ -12,7 +12,7 @@ from typing import Any
 
 import trustme
 
-from harness.client import Client
+from harness.kubernetes.client import Client
 
 
 @contextmanager

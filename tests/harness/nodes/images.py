@@ -1,6 +1,6 @@
 """Container images without any image registry: a Debian base with Python, and what Dockerfiles make on top of it.
 
-    python -m harness.images localhost/name:tag=Dockerfile ...
+    python -m harness.nodes.images localhost/name:tag=Dockerfile ...
 
 builds what is not in the cache yet. That needs a network; tests in a network namespace (network.py) find the results.
 The Dockerfiles are built as they are: only the base image, the certificates and pip's settings come from this machine,
@@ -17,11 +17,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import binaries, cache, debian
+from harness import cache
+from harness.programs import binaries, debian
 from harness.waiting import HarnessError
 
 BASE_TAG = "localhost/python-base:test"
 PAUSE_TAG = "localhost/pause:test"
+DOCKERFILES = Path(__file__).parent
+"""The folder of the tests' own, and of what they copy."""
 
 # As in the images named python:3.11-slim there is a `python`, and pip may install next to it.
 _BASE_PACKAGES = "python3,python3-venv,python3-pip,python-is-python3,ca-certificates"
@@ -29,7 +32,7 @@ _BASE_OPTIONS = ["--variant=minbase", f"--include={_BASE_PACKAGES}"]
 _BASE_HOOK = '--customize-hook=rm "$1"/usr/lib/python3.11/EXTERNALLY-MANAGED'
 _BASE_DOCKERFILE = 'FROM scratch\nADD root.tar /\nENV LANG=C.UTF-8\nCMD ["python3"]\n'
 _PAUSE_DOCKERFILE = 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n'
-_PAUSE_SOURCE = Path(__file__).parent / "pause.c"
+_PAUSE_SOURCE = Path(__file__).with_name("pause.c")
 
 # The limits on open files and processes that a plain root may set; the defaults need rights that root lacks in here.
 _CONTAINERS_CONF = """[containers]

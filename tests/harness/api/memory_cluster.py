@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 from kubernetes.aio import client
 
-from harness.api_routes import Request, answer
-from harness.api_store import ApiError, ApiStore, Body
+from harness.api.routes import Request, answer
+from harness.api.store import ApiError, ApiStore, Body
 from spectrogram_operator.control.cluster.kubernetes import KubernetesCluster
 from spectrogram_operator.core.judging.pod import Pod
 

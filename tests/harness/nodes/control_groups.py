@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from harness.program import is_abandoned
+from harness.programs.program import is_abandoned
 from harness.waiting import wait_until
 
 

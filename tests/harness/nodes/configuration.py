@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from harness import images, network
-from harness.certificates import Certificates
+from harness.kubernetes.certificates import Certificates
+from harness.nodes import images, network
 
 CONTAINERD = f"""version = 2
 [plugins."io.containerd.grpc.v1.cri"]

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-CHART = Path(__file__).parents[2] / "helm" / "spectrogram-operator"
+CHART = Path(__file__).parents[3] / "helm" / "spectrogram-operator"
+DOCS = "../../docs"
+"""Their folder, from the chart's."""
 KEY = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?: +(?P<value>.*))?$")
 COMMENTED = re.compile(r"^  # (?P<name>\w+): (?P<value>\S+) +# (?P<text>.*)$")
 HEAD = """# {name}
@@ -28,7 +30,7 @@ helm install spectrogram helm/spectrogram-operator --namespace radio --create-na
 
 A value that cannot be used is refused by `helm install` and `helm template`, with its name and what to write instead,
 before anything is changed. How to operate what is installed stands in
-[docs/operating/](../../docs/operating/install.md).
+[docs/operating/]({docs}/operating/install.md).
 
 ## Values
 
@@ -89,6 +91,7 @@ def readme() -> str:
         name=chart["name"],
         description=chart["description"],
         version=chart["version"],
+        docs=DOCS,
         kubernetes=chart["kubeVersion"].removesuffix("-0"),
     )
     lines = (

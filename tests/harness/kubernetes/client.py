@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import binaries
+from harness.programs import binaries
 from harness.waiting import wait_until
 
 

@@ -1,9 +1,10 @@
 """The operator on other versions of Kubernetes than that of the tests: `make compatibility`.
 
-Each has a module file beside the tests' own (kubernetes/v1.32.mod); its control plane is built once, in some minutes.
+Each has a module file beside the tests' own (programs/kubernetes/v1.32.mod); its control plane is built once, in some
+minutes.
 
-python -m harness.compatibility             all of them
-python -m harness.compatibility 1.32 1.37   these
+python -m harness.kubernetes.compatibility             all of them
+python -m harness.kubernetes.compatibility 1.32 1.37   these
 """
 
 import os
@@ -11,9 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import binaries
+from harness.programs import binaries
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parents[2]
 # The definition, the chart from its installation to its end, and what becomes of jobs.
 CHOSEN = (
     "test_control_plane.py",
@@ -38,7 +39,7 @@ def versions() -> list[str]:
 def run(minor: str) -> tuple[bool, str]:
     """Whether the chosen tests pass on this version, and pytest's last line."""
     environment = {**os.environ, "PYTHONPATH": str(TESTS), binaries.ANOTHER_VERSION: minor}
-    made = subprocess.run([sys.executable, "-m", "harness.binaries"], env=environment, cwd=TESTS.parent)
+    made = subprocess.run([sys.executable, "-m", "harness.programs.binaries"], env=environment, cwd=TESTS.parent)
     if made.returncode:
         return False, "could not be built"
     files = [f"tests/cluster/{name}" for name in CHOSEN]

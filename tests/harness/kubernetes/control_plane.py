@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness import binaries
-from harness.certificates import Certificates
-from harness.client import Client
+from harness.kubernetes.certificates import Certificates
+from harness.kubernetes.client import Client
 from harness.ports import free_port
-from harness.program import Program
+from harness.programs import binaries
+from harness.programs.program import Program
 
 SERVICE_ADDRESSES = "10.0.0.0/24"
 # Of these the first always is the Service `kubernetes`, by which pods reach the API server.
@@ -46,7 +46,7 @@ class ApiServer:
 class ControlPlane(ApiServer):
     """`flags` adds to the command line of a part: `{"kube-controller-manager": ["--terminated-pod-gc-threshold=5"]}`.
 
-    `address` is what the API server listens on; a node needs one that is not loopback (network.py has one).
+    `address` is what the API server listens on; a node needs one that is not loopback (nodes/network.py has one).
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""A real node: its programs, its network, its control groups, and the images that it runs."""
