@@ -48,7 +48,7 @@ kueue: $(VENV)/installed ## the operator beside the real Kueue, which is built o
 	@$(BIN)/python -m pytest -q -n 1 tests/kueue
 
 storm: $(VENV)/installed ## 1,000 jobs of every fate, two operators killed twenty times, an API server restarted twice (needs Go); STORM='100 4 1' for a look
-	@STORM='$(STORM)' $(BIN)/python -m pytest -q -s tests/cluster/test_storm.py
+	@STORM='$(STORM)' $(BIN)/python -m pytest -q -s tests/cluster/operators/test_storm.py
 
 bench: $(VENV)/installed ## this worker against scipy, FFTW, sox, ffmpeg, librosa and drf_sti; BENCH=--quick for a look
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(BENCH)

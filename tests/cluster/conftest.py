@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cluster.actors.operator_process import Operator
 from cluster.audit import Audit
-from cluster.operator_process import Operator
 from cluster.workspace import POOL_LABEL, Workspace, chart_rules
 from harness.kubernetes.certificates import Certificates
 from harness.kubernetes.client import Client

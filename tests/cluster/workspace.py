@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from cluster.actors.operator_process import Operator
 from cluster.api import Api
-from cluster.operator_process import Operator
 from harness.kubernetes.client import Client
 from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.person import Person
+from cluster.actors.person import Person
 from cluster.workspace import Workspace, pools
 from harness.waiting import wait_until
 from kueue.conftest import QUEUE

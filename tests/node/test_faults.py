@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from cluster.actors.operator_process import Operator
 from cluster.api import Api
-from cluster.operator_process import Operator
 from harness import installation
 from harness.kubernetes.control_plane import ControlPlane
 from harness.kubernetes.injecting import injecting

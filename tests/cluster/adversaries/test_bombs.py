@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from cluster.actors.operator_process import Operator
 from cluster.api import ApiError
 from cluster.audit import Audit
-from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, Workspace
 from pods.jobs import job_body
 from pods.statuses import ended, succeeded

@@ -19,13 +19,13 @@ TESTS = Path(__file__).resolve().parents[2]
 CHOSEN = (
     "test_control_plane.py",
     "crd",
-    "test_chart.py",
-    "test_upgrade.py",
-    "test_outcomes.py",
-    "test_waiting_pods.py",
-    "test_vanishing_pods.py",
-    "test_user_changes.py",
-    "test_leases.py",
+    "chart/test_chart.py",
+    "chart/test_upgrade.py",
+    "lifecycle/test_outcomes.py",
+    "lifecycle/test_waiting_pods.py",
+    "lifecycle/test_vanishing_pods.py",
+    "lifecycle/test_user_changes.py",
+    "operators/test_leases.py",
 )
 AT_ONCE = 4
 

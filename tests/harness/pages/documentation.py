@@ -78,7 +78,7 @@ INSTEAD: Mapping[str, Instead] = {
 }
 """Commands that are not run as they stand, by their text. A test fails where one of them is on no page."""
 
-RUN_ELSEWHERE = {"docs/runbooks/*.md": "cluster/test_runbooks.py"}
+RUN_ELSEWHERE = {"docs/runbooks/*.md": "cluster/monitoring/test_runbooks.py"}
 """Pages whose blocks another test runs, which needs more than a page says."""
 
 

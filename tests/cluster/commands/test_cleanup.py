@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.actors.person import Person
+from cluster.actors.worker import serving
 from cluster.conftest import opened
-from cluster.person import Person
-from cluster.worker import serving
 from cluster.workspace import CHART, Workspace
 from harness.kubernetes.control_plane import ApiServer
 from harness.ports import free_port

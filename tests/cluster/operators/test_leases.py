@@ -6,9 +6,9 @@ from socket import gethostname
 
 import pytest
 
-from cluster.operator_process import Operator
-from cluster.player import Player
-from cluster.test_crashes import check_that_nothing_happened_twice, fail_once
+from cluster.actors.operator_process import Operator
+from cluster.actors.player import Player
+from cluster.operators.test_crashes import check_that_nothing_happened_twice, fail_once
 from cluster.workspace import Body, Workspace
 from harness.waiting import wait_until
 from pods.statuses import succeeded
@@ -92,7 +92,7 @@ def test_those_that_act_are_killed_one_after_the_other_and_no_job_is_started_twi
 @pytest.mark.parametrize("hours", [-30, 30])
 def test_a_lease_is_judged_by_its_renewals_and_not_by_its_times(workspace: Workspace, hours: int) -> None:
     """By the clock of who waits it has ended long ago, or ends in a day."""
-    first = workspace.operator("cluster.skewed_operator", SKEW_HOURS=str(hours), **STEADY).start()
+    first = workspace.operator("cluster.actors.skewed_operator", SKEW_HOURS=str(hours), **STEADY).start()
     first.wait_for_log(f"Serving {workspace.namespace}")
     second = workspace.operator(**STEADY).start()
     second.wait_for_log(f"Not serving {workspace.namespace}: the operator {identity(first)} does")

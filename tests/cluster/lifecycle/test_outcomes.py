@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cluster.operator_process import Operator
+from cluster.actors.operator_process import Operator
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
 from pods.shapes import Body

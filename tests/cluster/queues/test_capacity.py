@@ -4,9 +4,9 @@ import re
 import urllib.request
 from collections import Counter
 
+from cluster.actors.operator_process import Operator
+from cluster.actors.whole_cluster import of_all_namespaces
 from cluster.conftest import OWN_CONTROL_PLANE
-from cluster.operator_process import Operator
-from cluster.whole_cluster import of_all_namespaces
 from cluster.workspace import POOL_LABEL, Workspace, pools
 from harness.kubernetes.played import create_node
 from harness.waiting import wait_until

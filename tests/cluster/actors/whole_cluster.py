@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import yaml
 
-from cluster.operator_process import Operator
+from cluster.actors.operator_process import Operator
 from cluster.workspace import ACCOUNT, CHART, Workspace
 from harness.kubernetes.client import Client
 from pods.shapes import Body

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from cluster.operator_process import Operator
+from cluster.actors.operator_process import Operator
 from cluster.workspace import Workspace
 from harness.pages.documentation import blocks, pages
 from harness.programs import binaries

@@ -1,6 +1,6 @@
 """What a user changes while a job waits, runs or is over: suspend, cancel, priority; and what is kept afterwards."""
 
-from cluster.operator_process import Operator
+from cluster.actors.operator_process import Operator
 from cluster.workspace import Workspace, pools
 from harness.waiting import wait_until
 from pods.statuses import failed, succeeded

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cluster.operator_process import Operator
-from cluster.worker import Worker, serving
+from cluster.actors.operator_process import Operator
+from cluster.actors.worker import Worker, serving
 from cluster.workspace import CHART, Workspace
 from harness.prometheus import ON_DEBIAN, Prometheus, Target
 from harness.waiting import HarnessError, wait_until

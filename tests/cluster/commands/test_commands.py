@@ -12,8 +12,8 @@ import pytest
 import trustme
 import yaml
 
+from cluster.actors.person import Person
 from cluster.conftest import opened
-from cluster.person import Person
 from cluster.workspace import Workspace, pools
 from harness.kubernetes.control_plane import ApiServer
 from pods.jobs import job_body

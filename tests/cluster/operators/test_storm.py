@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from cluster.actors.operator_process import Operator
+from cluster.actors.player import Player, Script, attempt_of
 from cluster.conftest import OWN_CONTROL_PLANE, opened
-from cluster.operator_process import Operator
-from cluster.player import Player, Script, attempt_of
-from cluster.test_leases import holder, identity
+from cluster.operators.test_leases import holder, identity
 from cluster.workspace import Body, Workspace, pools
 from harness.kubernetes.control_plane import ControlPlane
 from harness.waiting import wait_until

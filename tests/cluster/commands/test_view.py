@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.person import Person
+from cluster.actors.person import Person
 from cluster.workspace import CHART, Workspace
 from harness.installation import RESTRICTED
 from pods.statuses import succeeded

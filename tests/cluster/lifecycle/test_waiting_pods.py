@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.operator_process import Operator
+from cluster.actors.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.kubernetes.client import CommandError
 from harness.waiting import wait_until

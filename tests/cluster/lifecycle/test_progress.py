@@ -1,7 +1,7 @@
 """What a running worker says of itself: polled, shown while it is true, and never trusted."""
 
-from cluster.operator_process import Operator
-from cluster.worker import Worker, serving
+from cluster.actors.operator_process import Operator
+from cluster.actors.worker import Worker, serving
 from cluster.workspace import Workspace
 from harness.waiting import wait_until
 from pods.reports import report_of

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from cluster.actors.player import FINISHED, Player, Seen, most_at_once
 from cluster.audit import Audit
 from cluster.conftest import opened
-from cluster.player import FINISHED, Player, Seen, most_at_once
 from cluster.workspace import ACCOUNT, Workspace, pools
 from harness.kubernetes.control_plane import ApiServer
 from harness.waiting import wait_until

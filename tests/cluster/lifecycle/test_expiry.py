@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from kubernetes.aio import client, config
 
+from cluster.actors.operator_process import Operator
 from cluster.audit import Audit
-from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, Body, Workspace
 from harness.waiting import wait_until
 from pods.statuses import failed, succeeded

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
+from cluster.actors.operator_process import Operator
+from cluster.actors.player import Player, attempt_of
 from cluster.conftest import OWN_CONTROL_PLANE
-from cluster.operator_process import Operator
-from cluster.player import Player, attempt_of
 from cluster.workspace import Workspace
 from harness.kubernetes.control_plane import ControlPlane
 from harness.waiting import wait_until
@@ -53,7 +53,7 @@ def test_killed_again_and_again_while_many_jobs_run_the_operator_loses_none(work
 def test_two_operators_at_once_do_no_harm(workspace: Workspace) -> None:
     """Without leases that tell them apart both act: every write is locked, every name is fixed (fault 32)."""
     for _ in range(2):
-        workspace.operator("cluster.twin_operator", **EVERYTHING_AT_ONCE).start()
+        workspace.operator("cluster.actors.twin_operator", **EVERYTHING_AT_ONCE).start()
     for operator in workspace.operators:
         operator.wait_for_log(f"Serving {workspace.namespace}")
     jobs = [f"job-{number}" for number in range(30)]
@@ -99,7 +99,7 @@ def crashing_operator(workspace: Workspace) -> Operator:
     for name in ("calls", "newest"):
         (workspace.folder / name).touch()
     settings = {**EVERYTHING_AT_ONCE, "CRASH_FOLDER": str(workspace.folder)}
-    return workspace.operator("cluster.crashing_operator", **settings).start()
+    return workspace.operator("cluster.actors.crashing_operator", **settings).start()
 
 
 def calls_of(workspace: Workspace, jobs: list[str]) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from cluster.actors.operator_process import Operator
 from cluster.api import ApiError
 from cluster.audit import Audit
-from cluster.operator_process import Operator
 from cluster.workspace import ACCOUNT, POOL_LABEL, Workspace, pools
 from harness.kubernetes.played import create_node
 from harness.waiting import wait_until

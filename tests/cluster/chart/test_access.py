@@ -1,9 +1,9 @@
 """The operator's rights, as the chart grants them: enough for its work (every test runs under them), and no more."""
 
+from cluster.actors.operator_process import Operator
+from cluster.actors.whole_cluster import of_all_namespaces
 from cluster.audit import Audit
 from cluster.conftest import OWN_CONTROL_PLANE
-from cluster.operator_process import Operator
-from cluster.whole_cluster import of_all_namespaces
 from cluster.workspace import ACCOUNT, Workspace
 from pods.statuses import succeeded
 from spectrogram_operator.api.names import LEASE

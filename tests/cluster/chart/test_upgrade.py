@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.actors.operator_process import Operator
 from cluster.conftest import CRD, OWN_CONTROL_PLANE, conditions
-from cluster.operator_process import Operator
 from cluster.workspace import CHART, Workspace, pools
 from harness.kubernetes.client import Client, CommandError
 from harness.programs import binaries

@@ -43,7 +43,7 @@ class Operator:
                 for name, value in os.environ.items()
                 if not name.startswith(("SPECTROGRAM", "CELERY", "JOB_"))
             },
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]),
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
             "KUBECONFIG": str(kubeconfig),
             "SPECTROGRAM_NAMESPACES": ",".join(namespaces),
             "SPECTROGRAM_HEALTH_PORT": str(self.health_port),

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cluster.operator_process import Operator
-from cluster.test_waiting_pods import NOWHERE
+from cluster.actors.operator_process import Operator
+from cluster.lifecycle.test_waiting_pods import NOWHERE
 from cluster.workspace import Workspace
 from spectrogram_operator.core.server_time import TOLERANCE_SECONDS
 from spectrogram_operator.core.status import active_attempt
 
-SKEWED = "cluster.skewed_operator"
+SKEWED = "cluster.actors.skewed_operator"
 
 
 @pytest.mark.parametrize("hours", [-2, 2])
