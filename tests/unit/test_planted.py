@@ -8,7 +8,7 @@ from planted.by_model import BEGIN, END, PAGE, marked, row
 from planted.run import ROOT, PlantError, all_bugs, plant, read_bug
 
 BUGS = all_bugs()
-HEAD = "# The limit is two: one pod too many.\n# tests: tests/unit/operator/core/test_queueing.py\n"
+HEAD = "# The limit is two: one pod too many.\n# tests: tests/unit/operator/core/planning/test_queueing.py\n"
 
 
 def bug(folder: Path, content: str) -> Path:

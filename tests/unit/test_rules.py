@@ -8,7 +8,7 @@ import pytest
 
 from harness.pages import faults
 from spectrogram_operator.api.reasons import REASONS
-from unit.operator.core.test_outcome import ENDED, NOT_OVER
+from unit.operator.core.judging.test_outcome import ENDED, NOT_OVER
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs/rules.md"

@@ -10,7 +10,7 @@ from harness.waiting import wait_until
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.core.judging.pod import read_pod
 from unit.operator.core.fixtures import NAMES, body
-from unit.operator.core.test_outcome import ENDED
+from unit.operator.core.judging.test_outcome import ENDED
 
 
 def test_the_api_server_takes_every_status_and_gives_back_the_same(workspace: Workspace) -> None:

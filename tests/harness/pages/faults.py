@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spectrogram_operator.api.reasons import REASONS
-from unit.operator.core.test_outcome import ENDED, NOT_OVER
+from unit.operator.core.judging.test_outcome import ENDED, NOT_OVER
 
 ROOT = Path(__file__).parents[3]
 FAULTS = ROOT / "docs" / "faults.md"

@@ -23,7 +23,7 @@ from spectrogram_operator.core.building.correction import (
 from spectrogram_operator.core.building.estimate import enough_for
 from spectrogram_operator.core.building.sizing import attempt_memory, planned_peak_in
 from spectrogram_operator.core.policy import MEBIBYTE, Policy
-from unit.operator.core.test_sizing import auto
+from unit.operator.core.building.test_sizing import auto
 
 LIMIT = 200 * MEBIBYTE
 PLANNED = 160 * MEBIBYTE
