@@ -72,7 +72,7 @@ class Store:
         self._jobs: dict[str, tuple[int, Job | FinishedJob]] = {}
         self._pods: dict[str, tuple[int, Pod]] = {}
         self._pods_of: dict[str, dict[str, Pod]] = {}
-        self._last_seen: dict[str, dict[str, Pod]] = {}
+        self._last_seen: dict[str, dict[str, tuple[int, Pod]]] = {}
         self._gone: dict[str, float] = {}
         """By UID of what is gone: the version from which on it was."""
 
@@ -106,7 +106,8 @@ class Store:
 
     def last_seen(self, job_uid: str, pod_uid: str) -> Pod | None:
         """The last that was seen of a pod that is gone, until its job is over."""
-        return self._last_seen.get(job_uid, {}).get(pod_uid)
+        found = self._last_seen.get(job_uid, {}).get(pod_uid)
+        return None if found is None else found[1]
 
     # What is seen
 
@@ -149,10 +150,12 @@ class Store:
         metadata = body["metadata"]
         uid, version = metadata["uid"], _version(metadata)
         known = self._pods.get(uid)
-        if version <= self._gone.get(uid, -1) or (known is not None and version <= known[0] and version):
+        if known is not None and version <= known[0] and version:
             return []
-        self._gone.pop(uid, None)
         pod = read_pod(body)
+        if version <= self._gone.get(uid, -1):
+            return self._see_late(pod, version)
+        self._gone.pop(uid, None)
         if known is not None and pod == known[1]:
             self._pods[uid] = version, known[1]
             return []
@@ -167,15 +170,11 @@ class Store:
         A watch says so too where somebody took its label away: if it is put back, a later version shows the pod again.
         """
         if last.uid in self._gone:
-            return []
+            return self._see_late(last, version)
+        seen, known = self._pods.get(last.uid, (version, last))
         self._bury(last.uid, version)
         self._drop(last.uid)
-        gone = replace(last, gone=True)
-        if isinstance(self.owner_of(last), Job):
-            self._last_seen.setdefault(last.owner_uid, {})[last.uid] = gone
-        for listener in self.listeners:
-            listener.pod_changed(gone)
-        return [gone]
+        return self._see_last(last, seen if known is last else version)
 
     def hold_against(self, found: Set[str], version: int, namespace: str | None) -> list[Pod]:
         """A list of pods, of one namespace or of all, as it was at `version`, has these UIDs: what is gone by it.
@@ -198,6 +197,19 @@ class Store:
         ]
         for job in missing:
             self.lose_job(job.key, job.uid)
+
+    def _see_late(self, pod: Pod, version: int) -> list[Pod]:
+        """A list knew first that the pod is gone, and not how it ended: the watch may say so later."""
+        seen, _ = self._last_seen.get(pod.owner_uid, {}).get(pod.uid, (version, pod))
+        return self._see_last(pod, version) if seen < version else []
+
+    def _see_last(self, pod: Pod, version: int) -> list[Pod]:
+        gone = replace(pod, gone=True)
+        if isinstance(self.owner_of(pod), Job):
+            self._last_seen.setdefault(pod.owner_uid, {})[pod.uid] = version, gone
+        for listener in self.listeners:
+            listener.pod_changed(gone)
+        return [gone]
 
     def _keep(self, version: int, pod: Pod) -> None:
         """Of a finished pod of a finished job nobody asks how it ended."""

@@ -176,6 +176,20 @@ def test_the_last_that_was_seen_of_a_pod_is_kept_until_its_job_is_over(ends: str
     assert found.last_seen(JOB_UID, POD_UID) is None
 
 
+def test_how_a_pod_ended_is_heard_though_a_list_said_first_that_it_is_gone() -> None:
+    found, heard = store()
+    found.see_job(job(10))
+    found.see_pod(pod(11))
+    found.hold_against(set(), 15, None)
+    (gone,) = found.see_pod(pod(12, "evicted-node-memory"))
+    assert (gone.gone, gone.reason) == (True, "Evicted")
+    (gone,) = found.lose_pod(read_pod(pod(14, "oom-killed")), 14)
+    assert (found.last_seen(JOB_UID, POD_UID), gone.gone) == (gone, True)
+    assert found.see_pod(pod(13)) == found.lose_pod(read_pod(pod(14)), 14) == []
+    assert heard.told[-3:] == [f"{POD_UID} is gone"] * 3
+    assert uids(found) == []
+
+
 @pytest.mark.parametrize("job_shown", [None, job(5, ended="Complete"), job(5, uid="another")])
 def test_of_a_pod_without_a_job_that_goes_on_nothing_is_kept(job_shown: dict[str, Any] | None) -> None:
     found, _ = store()
