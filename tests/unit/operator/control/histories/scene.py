@@ -23,6 +23,9 @@ from unit.operator.control.rules.rules import Rules
 from unit.operator.control.rules.story import Story
 from unit.operator.control.world.world import World
 
+Kind = tuple[str, str, bool]
+"""Of requests: method, resource, and whether it is about one object."""
+
 
 @dataclass
 class Misfortune:
@@ -41,6 +44,8 @@ class Misfortune:
     until: float = float("inf")
     skip: int = 0
     """How many of them pass before the first that it befalls."""
+    share: float = 1.0
+    """So many of them it befalls."""
     meanwhile: Callable[[Request], None] | None = None
     """What somebody does while it is under way."""
 
@@ -72,8 +77,9 @@ class Scene:
     """By operator, until when none of its requests gets through, and what it hears instead."""
     closed: tuple[str, str] | None = None
     """An operator that may not list what is in this namespace."""
-    list_seconds: float = 0.0
-    """Seconds until each page of a list of jobs or pods is answered."""
+    habits: list[Misfortune] = field(default_factory=list)
+    """What befalls requests that are spared by misfortunes."""
+    chance: Random = field(default_factory=lambda: Random(0))
     latency: float = 0.0
     """Seconds that every request takes, unless something befalls it: half of them before it takes effect."""
     pause: float = 0.5
@@ -118,6 +124,7 @@ class Scene:
             lease_seconds=self.lease_seconds,
             decide=lambda request: self._fate(process, request),
             tell=self._heard,
+            stopped=self.rules.of_requests.stopped,
             weather=Weather(
                 lambda plural: self.lags.get((name, plural), 0.0),
                 partial(self._mishap, name),
@@ -158,11 +165,13 @@ class Scene:
             return Fate(0.05, error=error, stored=False)
         if (process.name, request.namespace) == self.closed and _lists(request):
             return Fate(self.latency / 2, self.latency / 2, error=403, stored=False)
-        for one in self.misfortunes:
+        for one in (*self.misfortunes, *self.habits):
             concerns = (one.method, one.plural) == (request.method, request.plural)
             concerns = concerns and one.of_one in (None, bool(request.name))
             concerns = concerns and not (one.fate.stale and self.rules.of_requests.was_told_stale(process, request))
             if concerns and one.operator in ("", process.name) and one.times > 0 and now < one.until:
+                if one.share < 1 and self.chance.random() > one.share:
+                    continue
                 if one.skip > 0:
                     one.skip -= 1
                     continue
@@ -170,7 +179,7 @@ class Scene:
                 if one.meanwhile is not None:
                     one.meanwhile(request)
                 return one.fate
-        return Fate(self.latency / 2, self.list_seconds if _lists(request) else self.latency / 2)
+        return Fate(self.latency / 2, self.latency / 2)
 
     def _mishap(self, operator: str, resource: str) -> Mishap:
         for index, (of, plural, mishap) in enumerate(self.mishaps):

@@ -8,10 +8,9 @@ import pytest
 from harness import virtual_time
 from harness.api.memory_cluster import CONNECTION_LOST, Fate
 from harness.api.store import PODS
-from spectrogram_operator.api.names import LABEL_JOB_UID, LEASE_OF_ALL, PLURAL
+from spectrogram_operator.api.names import LEASE_OF_ALL, PLURAL
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.reconciling.notes import QUIET_SECONDS
-from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.histories.scene import Misfortune, Scene, limited, scene
@@ -224,27 +223,19 @@ async def test_the_probe_tells_a_queue_that_hangs_from_one_that_has_nothing_to_d
 # Labels
 
 
-def label(stage: Scene, pod: Pod, job_uid: str | None) -> None:
-    """A person's kubectl label; None takes the label away."""
-    stored = stage.store.get(PODS, pod.namespace, pod.name)
-    labels = {name: value for name, value in stored["metadata"]["labels"].items() if name != LABEL_JOB_UID}
-    labels |= {LABEL_JOB_UID: job_uid} if job_uid is not None else {}
-    stage.store.put(PODS, {**stored, "metadata": stored["metadata"] | {"labels": labels}})
-
-
 @scene()
 async def test_a_pod_whose_label_is_taken_away_is_looked_up_and_one_that_has_it_again_is_watched(stage: Scene) -> None:
     await stage.start()
     await run_first_attempt(stage)
     (pod,) = stage.pods()
     stage.requests.clear()
-    label(stage, pod, None)
+    stage.world.take_label(pod)
     await asyncio.sleep(65)
     looks = [request for _, request in stage.requests if (request.method, request.name) == ("GET", pod.name)]
     assert 5 <= len(looks) <= 8
     assert (stage.job().status.phase, len(stage.pods())) == (Phase.RUNNING, 1)
 
-    label(stage, pod, pod.owner_uid)
+    stage.world.put_label_back(pod)
     await asyncio.sleep(11)
     stage.requests.clear()
     await asyncio.sleep(100)
@@ -260,7 +251,7 @@ async def test_a_pod_that_ends_without_its_label_is_judged_all_the_same(stage: S
     await stage.start()
     await run_first_attempt(stage)
     (pod,) = stage.pods()
-    label(stage, pod, None)
+    stage.world.take_label(pod)
     await asyncio.sleep(245)
     stage.world.show(pod, "running")
     await asyncio.sleep(12)

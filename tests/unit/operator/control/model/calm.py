@@ -9,17 +9,19 @@ from harness.api.store import PODS
 from spectrogram_operator.api.job import Job, ValidJob
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.api.spec import QueueName
+from spectrogram_operator.api.status import AttemptState
 from spectrogram_operator.core.building.sizing import current_queue
 from spectrogram_operator.core.status import active_attempt, is_over
 from unit.operator.control.histories.scene import Scene
 from unit.operator.control.world.world import NAMESPACE
 
+QUIET, SLOTS = "quiet", "slots"
 MOST_SECONDS = 3 * 3600
 """Within this time all ends: an event of a job that was lost is made up for by the next list of jobs."""
 MOST_SECONDS_OF_WAITING = 300.0
 """With something to do: a sweep, a lease that changes hands, an operator that was down."""
 SWEEP_SECONDS = 120.0
-SWEEPS_BETWEEN_LISTS = 5
+SWEEPS_BETWEEN_LISTS = 3
 """An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
 UNTIL_JOBS_ARE_LISTED = SWEEP_SECONDS * SWEEPS_BETWEEN_LISTS
 """More where an event of a job was lost."""
@@ -30,6 +32,8 @@ SECONDS_OF_QUIET = 130.0
 """One sweep at least."""
 SECONDS_TO_START = 60.0
 """Of what an event tells, where nothing is lost and nobody dies: half a sweep, so that no sweep makes up for it."""
+SECONDS_TO_TRY_AGAIN = 45.0
+"""The first wait, at its longest, and more."""
 SECONDS_TO_GO = 120.0
 """Beyond the time that a job was to be kept."""
 
@@ -39,21 +43,25 @@ class Calm:
     """The end of a life. `check` raises where a rule was broken meanwhile."""
 
     stage: Scene
+    asks_for: str
+    """Of the last things that must come true one is looked at in each life: QUIET or SLOTS."""
     _waiting_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def play(self) -> None:
-        """Everything ends; then the slots are tried, and silence."""
+        """Everything ends; then it is quiet, or the slots are tried."""
         self._begin()
         await asyncio.sleep(STEP_SECONDS)  # what is under way comes
         if self.stage.closed:
             await self._beside_one_that_is_closed()
         await self._until_all_is_over()
-        await self._quiet()
-        await self._go()
-        if self.stage.deaf:
-            await asyncio.sleep(UNTIL_JOBS_ARE_LISTED + SECONDS_OF_QUIET)
-        await self._try_slots()
-        await self._until_all_is_over()
+        if self.asks_for == QUIET:
+            await self._quiet()
+            await self._go()
+        else:
+            if self.stage.deaf:
+                await asyncio.sleep(UNTIL_JOBS_ARE_LISTED + SECONDS_OF_QUIET)
+            await self._try_slots()
+            await self._until_all_is_over()
 
     def _begin(self) -> None:
         stage, world = self.stage, self.stage.world
@@ -62,7 +70,7 @@ class Calm:
         stage.lags.clear()
         stage.silences.clear()
         stage.cut_off.clear()
-        stage.list_seconds = 0.0
+        stage.habits.clear()
         stage.story.tell("the world", "is calm from now on")
         for uid in sorted(stage.rules.unreadable):
             world.rewrite(stage.rules.jobs[uid], "mended")
@@ -121,14 +129,23 @@ class Calm:
 
     def _to_do(self, job: Job) -> str:
         """Why something should happen to this job; empty where nothing should."""
-        if self.stage.closed is not None and job.namespace in self.stage.closed:
+        closed = self.stage.closed is not None and job.namespace in self.stage.closed
+        if closed or not self.stage.world.namespaces.exists(job.namespace):
             return ""
         if self._waits(job) and self._is_free(job):
             return "and a slot is free"
+        if self._strays(job):
+            return "and a pod of it lives on that nobody needs"
         attempt = active_attempt(job.status)
         pod = self.stage.rules.pods.get(attempt.pod_uid or "") if attempt is not None else None
         ended = attempt is not None and attempt.pod_uid and (pod is None or not pod.live)
         return f"and the pod of its attempt {job.status.attempt} has ended" if ended else ""
+
+    def _strays(self, job: Job) -> bool:
+        """Whether a pod of the job lives, of an attempt that is over, and nobody has asked for its end."""
+        over = {one.pod_name for one in job.status.attempts if one.state is AttemptState.FINISHED}
+        own = (pod for pod in self.stage.rules.live_pods if pod.owner_uid == job.uid and not pod.deleting)
+        return any(is_over(job.status) or pod.name in over for pod in own)
 
     def _patience(self) -> float:
         return MOST_SECONDS_OF_WAITING + (UNTIL_JOBS_ARE_LISTED if self.stage.deaf else 0.0)
@@ -136,10 +153,10 @@ class Calm:
     def _waits(self, job: Job) -> bool:
         if not isinstance(job, ValidJob) or job.deleting or job.spec.suspend or job.spec.cancelled:
             return False
-        status, namespaces = job.status, self.stage.world.namespaces
+        status = job.status
         later = status.next_attempt_at is not None and status.next_attempt_at > virtual_time.now()
         later = later or any(pod.owner_uid == job.uid for pod in self.stage.rules.live_pods)
-        return not later and not is_over(status) and active_attempt(status) is None and namespaces.exists(job.namespace)
+        return not later and not is_over(status) and active_attempt(status) is None
 
     def _is_free(self, waiting: ValidJob | Job) -> bool:
         """Whether a slot of its queue is neither a pod's nor promised to an attempt."""
@@ -185,7 +202,7 @@ class Calm:
             world.furnish(NAMESPACE)
         for queue in [queue for queue in QueueName if queue in stage.rules.queues]:  # of another no slot can be lost
             for number in range(stage.policy.pools[queue].max_concurrent + 1):
-                world.submit(f"last-{_dashed(queue)}-{number}", queue=str(queue))
+                world.submit(f"last-{_dashed(queue)}-{number}", queue=str(queue), retry={"limit": 1})
         await asyncio.sleep(SECONDS_TO_START)
         self._check_started(waiting=1, why="although nothing runs: somebody who is gone has its slot")
         for _ in range(2):
@@ -194,6 +211,24 @@ class Calm:
             await asyncio.sleep(1.0)
         await asyncio.sleep(SECONDS_TO_START)
         self._check_started(waiting=0, why="although a pod has ended")
+        await self._try_again()
+
+    async def _try_again(self) -> None:
+        """Of pods that fail each is followed by the next when its time has come, though nothing else happens then."""
+        stage, world = self.stage, self.stage.world
+        for pod in stage.rules.live_pods:
+            world.show(pod, "running")
+        await asyncio.sleep(1.0)
+        for pod in stage.rules.live_pods:
+            world.show(pod, "exit-75-transient-error")
+        await asyncio.sleep(1.0)
+        due = [job for job in stage.rules.jobs.values() if job.status.next_attempt_at is not None]
+        await asyncio.sleep(SECONDS_TO_TRY_AGAIN)
+        stage.rules.check()
+        for job in due:
+            if stage.rules.jobs[job.uid].status.attempt == job.status.attempt:
+                stage.rules.fail(f"the time has come when {job.name} was to be tried again, and it is not")
+        stage.rules.check()
 
     def _check_started(self, *, waiting: int, why: str) -> None:
         """Of the last jobs in each queue only so many may wait."""

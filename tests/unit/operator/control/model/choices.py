@@ -1,14 +1,16 @@
 """What hypothesis chooses from in a life: who acts, what people want, which requests something befalls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.api.memory_cluster import CONNECTION_LOST
+from harness.api.memory_cluster import CONNECTION_LOST, Fate
 from harness.api.store import PODS
 from spectrogram_operator.api.names import PLURAL
+from unit.operator.control.histories.scene import Kind
+from unit.operator.control.model.calm import QUIET, SLOTS
 from unit.operator.control.world.world import NAMESPACE, NAMESPACES
 
 
@@ -70,23 +72,34 @@ mishaps = st.sampled_from(["", "", "", "lost", "twice", "relist"])
 """What befalls the event of something that a person does, for all who watch."""
 skipped = st.sampled_from([0, 0, 1, 3])
 """How many requests of a kind pass before something befalls one."""
-Kind = tuple[str, str, bool]
-"""Of requests: method, resource, and whether it is about one object."""
+times = st.sampled_from([1, 1, 3])
+"""How many it befalls then."""
+PUT_JOBS, POST_PODS, DELETE_PODS = ("PUT", PLURAL, True), ("POST", PODS, False), ("DELETE", PODS, True)
+PUT_LEASES, LISTS = ("PUT", "leases", True), (("GET", PODS, False), ("GET", PLURAL, False))
 KINDS: Sequence[Kind] = (
-    ("PUT", PLURAL, True),
-    ("POST", PODS, False),
+    PUT_JOBS,
+    POST_PODS,
+    DELETE_PODS,
+    PUT_LEASES,
+    *LISTS,
     ("GET", PODS, True),
-    ("GET", PODS, False),
     ("GET", PLURAL, True),
-    ("GET", PLURAL, False),
-    ("DELETE", PODS, True),
     ("DELETE", PLURAL, True),
     ("GET", "persistentvolumeclaims", True),
-    ("PUT", "leases", True),
     ("GET", "leases", True),
     ("POST", "events", False),
 )
-OFTEN = (("PUT", PLURAL, True), ("POST", PODS, False), ("GET", PODS, False))
+HABITS: Mapping[str, tuple[float, Fate]] = {
+    "slow": (1.0, Fate(0.05, 20.0)),
+    "late": (1.0, Fate(20.0, 0.05)),
+    "fails": (0.75, Fate(0.05, 0.05, error=500, stored=False)),
+    "kills before": (0.2, Fate(0.05, stored=False, kill=True)),
+    "kills after": (0.2, Fate(0.05, kill=True)),
+}
+"""What befalls requests of a kind all the time, and how many of them."""
+MEDDLING = ("suspend", "cancel", "prefer", "delete", "make anew", "remove")
+"""What somebody does while a request is under way."""
+OFTEN = (PUT_JOBS, POST_PODS, LISTS[0])
 lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
 """Seconds until a watch hears of something."""
 
@@ -95,35 +108,38 @@ lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
 class Setting:
     """What stays as it is in a life. The fewer kinds of trouble it has, the oftener two of them meet.
 
-    `latency`: seconds that each request takes. `list_seconds`: those that a page of a list takes. `pace`: seconds
-    between two steps. `kinds`: the requests that something befalls. `lags`: how late the last operator hears of jobs
-    and of pods. `closed`: the first operator may not list what is in one of its namespaces, until it is calm.
+    `latency`: seconds that each request takes. `habits`: what befalls some kinds of requests all the time. `kinds`:
+    those that something befalls now and then. `pace`: seconds between two steps. `lags`: how late the last operator
+    hears of jobs and of pods. `closed`: the first operator may not list what is in one of its namespaces, until it is
+    calm. `asks_for`: see Calm.
     """
 
     cast: str
     slots: int
     page: int
     latency: float
-    list_seconds: float
+    habits: Sequence[tuple[Kind, str]]
     pace: float
     seed: int
     kinds: Sequence[Kind]
     lags: tuple[float, float]
     closed: bool
+    asks_for: str
     first: Sequence[tuple[str, dict[str, Any]]]
 
 
 settings = st.builds(
     Setting,
     cast=st.sampled_from([*CASTS, "two, of which one has the lease"]),
-    slots=st.integers(1, 2),
+    slots=st.sampled_from([1, 1, 2]),
     page=st.integers(1, 2),
     latency=st.sampled_from([0.0, 0.0, 0.3, 3.0]),
-    list_seconds=st.sampled_from([0.0, 0.0, 20.0]),
-    pace=st.sampled_from([0.0, 0.3, 2.0, 10.0]),
+    habits=st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([*HABITS, *MEDDLING])), max_size=3),
+    pace=st.sampled_from([0.0, 0.3, 2.0, 10.0, 10.0]),
     seed=st.integers(0, 99),
     kinds=st.lists(st.sampled_from([*OFTEN, *KINDS]), min_size=1, max_size=4),
-    lags=st.sampled_from([(0.0, 0.0)] * 4 + [(100.0, 0.0), (0.0, 100.0), (100.0, 100.0), (5.0, 40.0)]),
-    closed=st.sampled_from([False, False, False, False, True]),
-    first=st.lists(st.tuples(namespaces, jobs), max_size=4),
+    lags=st.sampled_from([(0.0, 0.0)] * 3 + [(100.0, 0.0), (0.0, 100.0), (100.0, 100.0), (5.0, 40.0)]),
+    closed=st.sampled_from([False, False, True]),
+    asks_for=st.sampled_from([QUIET, SLOTS]),
+    first=st.lists(st.tuples(namespaces, jobs), min_size=1, max_size=5),
 )

@@ -15,14 +15,27 @@ from harness.api.routes import Request
 from harness.api.store import PODS, ApiError
 from harness.api.watching import Mishap
 from spectrogram_operator.api.job import Job, ValidJob
-from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
+from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
-from unit.operator.control.histories.scene import Misfortune
-from unit.operator.control.model.choices import WISHES, jobs, mishaps, namespaces, numbers, skipped
+from unit.operator.control.histories.scene import Kind, Misfortune
+from unit.operator.control.model.choices import (
+    HABITS,
+    MEDDLING,
+    WISHES,
+    jobs,
+    mishaps,
+    namespaces,
+    numbers,
+    skipped,
+    times,
+)
 from unit.operator.control.model.machine import MOST_JOBS
-from unit.operator.control.model.troubles import Troubles
+from unit.operator.control.model.troubles import ALL, Troubles
 from unit.operator.control.world.nodes import NODES
 from unit.operator.control.world.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
+
+MEDDLED_SHARE = 0.3
+"""So many requests somebody meddles with who does so all the time."""
 
 
 class Life(Troubles):
@@ -46,14 +59,24 @@ class Life(Troubles):
 
     @rule(
         kind=numbers,
-        wish=st.sampled_from(["suspend", "cancel", "prefer", "delete", "make anew", "remove"]),
+        wish=st.sampled_from(MEDDLING),
         skip=skipped,
+        times=times,
         before=st.sampled_from([0.3, 3.0]),
     )
-    def interfere(self, kind: int, wish: str, skip: int, before: float) -> None:
+    def interfere(self, kind: int, wish: str, skip: int, times: int, before: float) -> None:
         """Somebody wants something of a job, or takes its pod away, while a request about it is under way."""
-        method, plural, of_one = self.kind(kind)
+        self.stage.misfortunes.append(self._meddling(self.kind(kind), wish, Fate(before), skip=skip, times=times))
 
+    def habit(self, kind: Kind, what: str) -> Misfortune:
+        """See Machine."""
+        self.tell("the API server", f"from now on: {what}, where it is asked {kind[0]} of {kind[1]}")
+        if what not in HABITS:
+            return self._meddling(kind, what, Fate(3.0), times=ALL, share=MEDDLED_SHARE)
+        (method, plural, of_one), (share, fate) = kind, HABITS[what]
+        return Misfortune(method, plural, fate, ALL, of_one=of_one, share=share)
+
+    def _meddling(self, kind: Kind, wish: str, fate: Fate, **which: Any) -> Misfortune:
         def meanwhile(request: Request) -> None:
             job, pod = self._about(request)
             with suppress(ApiError):
@@ -62,8 +85,8 @@ class Life(Troubles):
                 elif wish != "remove" and job is not None:
                     self._want(job, wish)
 
-        fate = Fate(before)
-        self.stage.misfortunes.append(Misfortune(method, plural, fate, of_one=of_one, skip=skip, meanwhile=meanwhile))
+        method, plural, of_one = kind
+        return Misfortune(method, plural, fate, of_one=of_one, meanwhile=meanwhile, **which)
 
     @rule(namespace=namespaces, what=st.sampled_from(["delete", PLURAL, PODS, PODS, "make anew"]))
     def end_namespace(self, namespace: str, what: str) -> None:
@@ -92,12 +115,14 @@ class Life(Troubles):
         self.do(lambda: self.stage.world.show(pod, shape))
 
     @precondition(lambda self: self.stage.rules.pods)
-    @rule(number=numbers, how=st.sampled_from(["removed", "deleted", "evicted", "unlabelled"]))
+    @rule(number=numbers, how=st.sampled_from(["removed", "deleted", "evicted", "unlabelled", "labelled again"]))
     def end(self, number: int, how: str) -> None:
-        """Somebody ends a pod, or takes its label away."""
+        """Somebody ends a pod, takes its label away, or puts it back."""
         pod, world = self._pod(number), self.stage.world
         if how == "unlabelled":
-            self.do(lambda: self._unlabel(pod))
+            self.do(lambda: world.take_label(pod))
+        elif how == "labelled again":
+            self.do(lambda: world.put_label_back(pod))
         elif how == "removed" or not pod.live:
             self.do(lambda: world.remove(pod))
         else:
@@ -141,10 +166,3 @@ class Life(Troubles):
     def _pod(self, number: int) -> Pod:
         pods = sorted(self.stage.rules.pods.values(), key=lambda pod: pod.name)
         return pods[number % len(pods)]
-
-    def _unlabel(self, pod: Pod) -> None:
-        stored = self.stage.store.get(PODS, pod.namespace, pod.name)
-        labels = {name: value for name, value in stored["metadata"]["labels"].items() if name != LABEL_JOB_UID}
-        self.stage.story.tell("a person", f"takes the label of {pod.name} away")
-        self.stage.rules.hidden.add(pod.uid)
-        self.stage.store.put(PODS, {**stored, "metadata": stored["metadata"] | {"labels": labels}})

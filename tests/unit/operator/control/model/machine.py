@@ -16,9 +16,9 @@ from harness.virtual_time import VirtualTimeLoop
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
-from unit.operator.control.histories.scene import Scene, limited
+from unit.operator.control.histories.scene import Kind, Misfortune, Scene, limited
 from unit.operator.control.model.calm import SWEEP_SECONDS, SWEEPS_BETWEEN_LISTS, Calm
-from unit.operator.control.model.choices import CASTS, Kind, Setting, pauses, settings
+from unit.operator.control.model.choices import CASTS, Setting, pauses, settings
 from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
 MOST_JOBS = 6
@@ -51,9 +51,14 @@ class Machine(RuleBasedStateMachine):
         """The operators start, and find the first jobs."""
         self.setting = setting
         self._run(self._begin(setting))
+        self.stage.habits += [self.habit(*one) for one in setting.habits]
         self.stage.world.random = Random(setting.seed)
         for namespace, spec in setting.first:
             self.submit_job(namespace, spec)
+
+    def habit(self, kind: Kind, what: str) -> Misfortune:
+        """What befalls requests of this kind all the time."""
+        raise NotImplementedError
 
     async def _begin(self, setting: Setting) -> None:
         cast = CASTS[setting.cast]
@@ -65,7 +70,7 @@ class Machine(RuleBasedStateMachine):
             sweep_seconds=SWEEP_SECONDS,
             lease_seconds=LEASE_SECONDS,
             late_creations=True,
-            list_seconds=setting.list_seconds,
+            chance=Random(setting.seed),
             latency=setting.latency,
             # Of a job that another operator serves nothing but a list of jobs says that it is gone.
             deaf=len({part.namespaces for part in cast.parts}) > 1,
@@ -116,7 +121,7 @@ class Machine(RuleBasedStateMachine):
         """Calm, in which everything ends."""
         try:
             if self._lives:
-                self._run(Calm(self.stage).play())
+                self._run(Calm(self.stage, self.setting.asks_for).play())
         finally:
             self._run(self._close())
             self._context.close()

@@ -9,8 +9,8 @@ from harness.api.watching import Mishap
 from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.status import is_over
 from unit.operator.control.histories.chances import QUOTA
-from unit.operator.control.histories.scene import Misfortune
-from unit.operator.control.model.choices import Kind, errors, lags, numbers, operators, periods, resources, skipped
+from unit.operator.control.histories.scene import Kind, Misfortune
+from unit.operator.control.model.choices import errors, lags, numbers, operators, periods, resources, skipped, times
 from unit.operator.control.model.machine import Machine
 from unit.operator.control.world.versions import REWRITES
 
@@ -22,16 +22,17 @@ pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0, 130.0])
 class Troubles(Machine):
     """Each step is one of them."""
 
-    @rule(kind=numbers, error=errors, skip=skipped)
-    def fail(self, kind: int, error: int, skip: int) -> None:
-        """One of the next requests of this kind is refused, or its connection is lost."""
+    @rule(kind=numbers, error=errors, skip=skipped, times=times)
+    def fail(self, kind: int, error: int, skip: int, times: int) -> None:
+        """Some of the next requests of this kind are refused, or their connections are lost."""
         if _is_possible(what := self.kind(kind), error):
-            self._befall(what, _refused(error), skip=skip)
+            self._befall(what, _refused(error), skip=skip, times=times)
 
-    @rule(skip=skipped)
-    def answer_stale(self, skip: int) -> None:
-        """The API server is behind, once: it says that there is no such pod, as it was a while ago."""
-        self._befall(("GET", PODS, True), Fate(error=404, stored=False, stale=True), skip=skip)
+    @rule(skip=skipped, times=st.sampled_from([1, 1, ALL]), seconds=periods)
+    def answer_stale(self, skip: int, times: int, seconds: float) -> None:
+        """The API server is behind, once or for a while: it says that there is no such pod, as it was before."""
+        fate = Fate(error=404, stored=False, stale=True)
+        self._befall(("GET", PODS, True), fate, times=times, until=self.now() + seconds, skip=skip)
 
     @rule(kind=numbers, error=errors, seconds=periods)
     def refuse(self, kind: int, error: int, seconds: float) -> None:
@@ -40,26 +41,27 @@ class Troubles(Machine):
             self.tell("the API server", f"answers {error} to each {what[0]} of {what[1]} for {seconds:.0f} s")
             self._befall(what, _refused(error), times=ALL, until=self.now() + seconds)
 
-    @rule(kind=numbers, error=st.sampled_from([CONNECTION_LOST, 504]), skip=skipped)
-    def lose_answer(self, kind: int, error: int, skip: int) -> None:
-        """One of the next requests of this kind is done, and nobody hears so."""
-        self._befall(self.kind(kind), Fate(0.05, 0.05, error=error), skip=skip)
+    @rule(kind=numbers, error=st.sampled_from([CONNECTION_LOST, 504]), skip=skipped, times=times)
+    def lose_answer(self, kind: int, error: int, skip: int, times: int) -> None:
+        """Some of the next requests of this kind are done, and nobody hears so."""
+        self._befall(self.kind(kind), Fate(0.05, 0.05, error=error), skip=skip, times=times)
 
     @rule(
         kind=numbers,
         before=st.sampled_from([0.0, 0.3, 3.0, 8.0]),
         after=st.sampled_from([0.0, 0.3, 8.0, 25.0]),
         skip=skipped,
+        times=times,
     )
-    def delay(self, kind: int, before: float, after: float, skip: int) -> None:
-        """One of the next requests of this kind takes its time."""
-        self._befall(self.kind(kind), Fate(before, after), skip=skip)
+    def delay(self, kind: int, before: float, after: float, skip: int, times: int) -> None:
+        """Some of the next requests of this kind take their time."""
+        self._befall(self.kind(kind), Fate(before, after), skip=skip, times=times)
 
-    @rule(kind=numbers, stored=st.booleans(), pause=pauses_of_operators, skip=skipped)
-    def kill(self, kind: int, stored: bool, pause: float, skip: int) -> None:
-        """The operator dies of one of the next requests of this kind, before or after it was done."""
+    @rule(kind=numbers, stored=st.booleans(), pause=pauses_of_operators, skip=skipped, times=times)
+    def kill(self, kind: int, stored: bool, pause: float, skip: int, times: int) -> None:
+        """The operator dies of one of the next requests of this kind, before or after it was done, and maybe again."""
         self.stage.pause = pause
-        self._befall(self.kind(kind), Fate(0.05, stored=stored, kill=True), skip=skip)
+        self._befall(self.kind(kind), Fate(0.05, stored=stored, kill=True), skip=skip, times=times)
 
     @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=pauses_of_operators)
     def stop(self, operator: int, how: str, pause: float) -> None:
@@ -68,7 +70,7 @@ class Troubles(Machine):
         if not process.died.is_set():
             self.stage.pause = pause
             self.tell(process.name, f"is {how}")
-            process.told_to_end = how == "told to end"
+            process.told_to_end = self.now() if how == "told to end" else None
             self.do(process.died.set)
 
     @rule(operator=operators, error=st.sampled_from([CONNECTION_LOST, 404, 500]), seconds=periods)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from harness.api.memory_cluster import Heard
 from harness.api.store import PODS, ApiStore, Change
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL
-from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.api.names import LEASE, LEASE_OF_ALL, PLURAL
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 from unit.operator.control.rules.process import OperatorProcess
 
 
@@ -30,12 +30,21 @@ class Knowledge:
     """By UID of a pod: the operator, and which of its lives, that created it, and when it heard so."""
     _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
     """By operator, its life and lease: from when to when it had it, as far as was seen."""
+    _reserved: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By UID of a job and name of a pod: when that pod was first on record."""
+    _processes: dict[str, OperatorProcess] = field(default_factory=dict)
+    _known: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """By operator, and which of its lives: UIDs of the pods that it knew of at the last look."""
+    _forgotten: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """The same of pods that are no more, and that it knows of no more."""
 
     def __post_init__(self) -> None:
         self.store.listeners.append(self._look)
 
     def heard(self, process: OperatorProcess, heard: Heard) -> None:
         """Look at one request."""
+        self._processes[process.name] = process
+        self.check()
         request, told = heard.request, heard.fate.error is None and not heard.fate.kill
         if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
             self._renews(process, heard)
@@ -46,7 +55,9 @@ class Knowledge:
             self._starts(process, heard)
 
     def check(self) -> None:
-        """Who has created a pod knows of it as long as it lives."""
+        """Who has created a pod knows of it as long as it lives; who knows that it is no more is not told otherwise."""
+        for process in self._processes.values():
+            self._forgets(process)
         now = asyncio.get_running_loop().time()
         for uid, (process, life, answered) in self._created.items():
             pod = self.pods.get(uid)
@@ -55,9 +66,21 @@ class Knowledge:
             if id(process.service) == life and not process.died.is_set() and not _knows(process, pod):
                 self.fail(f"{process.name} has created {pod.name}, which lives, and knows nothing of it")
 
+    def _forgets(self, process: OperatorProcess) -> None:
+        life = process.name, id(process.service)
+        known = {pod.uid for pod in process.service.controller.store.pods()}
+        forgotten = self._forgotten.setdefault(life, set())
+        forgotten |= self._known.get(life, set()) - known - self.pods.keys()
+        self._known[life] = known
+        for uid in known & forgotten:
+            self.fail(f"{process.name} knew that the pod {uid} is no more, and takes it for one that is")
+
     def _look(self, change: Change) -> None:
+        uid, now = change.body["metadata"]["uid"], asyncio.get_running_loop().time()
         if change.type == "ADDED":
-            self._since[change.body["metadata"]["uid"]] = asyncio.get_running_loop().time()
+            self._since[uid] = now
+        if change.plural == PLURAL and (name := (change.body.get("status") or {}).get("podName")):
+            self._reserved.setdefault((uid, name), now)
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
@@ -76,8 +99,9 @@ class Knowledge:
         by_name = bool(process.settings.namespaces)
         where = (namespace, LEASE) if by_name else LEASE_OF_ALL
         began, _ = self._began.get((process.name, id(process.service), where), (0.0, 0.0))
-        if asyncio.get_running_loop().time() - heard.fate.seconds_before < began:
-            return  # it was sent before
+        made = read_pod(heard.document)
+        if self._reserved.get((made.owner_uid, made.name), began) < began:
+            return  # it was decided before, by whoever had the lease
         for pod in self.pods.values():
             there = pod.live and pod.uid not in self.hidden and self._since[pod.uid] < began
             if there and (pod.namespace == namespace or not by_name) and not _knows(process, pod):

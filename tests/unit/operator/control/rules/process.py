@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry
 
 from harness.api.memory_cluster import Connection, Fate, Heard, MemoryCluster
 from harness.api.routes import Request
-from harness.api.store import ApiStore
+from harness.api.store import ApiStore, Body
 from harness.api.watching import Watches, Weather
 from harness.virtual_time import now
 from spectrogram_operator.control.cluster.protocol import ApiServer
 from spectrogram_operator.control.reconciling.workqueue import cancelled
 from spectrogram_operator.control.service import Service
-from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import read_settings
 from unit.operator.control.rules.story import Story
@@ -49,6 +49,7 @@ class OperatorProcess:
         lease_seconds: int = SETTINGS.lease_seconds,
         decide: Callable[[Request], Fate] = lambda request: Fate(),
         tell: Callable[["OperatorProcess", Heard], None] = lambda process, heard: None,
+        stopped: Callable[["OperatorProcess"], None] = lambda process: None,
         weather: Weather = CLEAR_WEATHER,
         workers: Callable[[Pod], bytes | None] = lambda pod: None,
         clock: Callable[[], datetime] = now,
@@ -63,10 +64,14 @@ class OperatorProcess:
         self._story = story
         self._decide = decide
         self._tell = tell
+        self._stopped = stopped
         self._weather = weather
         self._workers = workers
+        self.told: dict[str, Pod] = {}
+        """By UID: the pods of which events told it in this life, as they did last."""
         self.died = asyncio.Event()
-        self.told_to_end = False
+        self.told_to_end: float | None = None
+        """The moment at which the process was told to end."""
         self.service: Service
         self.watches: Watches
         self._connection: Connection
@@ -75,6 +80,7 @@ class OperatorProcess:
     async def start(self) -> None:
         """Begin a life: connect, list, work."""
         self.died.clear()
+        self.told.clear()
         connection = Connection(
             self.name,
             self._store,
@@ -91,9 +97,18 @@ class OperatorProcess:
             self.settings, connect, CollectorRegistry(), version="0", identity=self.identity, clock=self._clock
         )
         await self.service.start()
-        self.watches = Watches(self._store, self.service.controller, self._weather, namespaces=self.settings.namespaces)
+        self.watches = Watches(self._store, self, self._weather, namespaces=self.settings.namespaces)
         self._watching = asyncio.create_task(self._watch())
         self._story.tell(self.name, "starts")
+
+    def job_event(self, body: Body, *, deleted: bool) -> None:
+        """See Handlers."""
+        self.service.controller.job_event(body, deleted=deleted)
+
+    def pod_event(self, body: Body, *, deleted: bool) -> None:
+        """See Handlers."""
+        self.told[body["metadata"]["uid"]] = read_pod(body)
+        self.service.controller.pod_event(body, deleted=deleted)
 
     async def end(self) -> None:
         """The process is gone, in the middle of whatever it did."""
@@ -107,6 +122,7 @@ class OperatorProcess:
         await cancelled(self._watching)
         await self.watches.stop()
         await self.service.stop()
+        self._stopped(self)
 
     async def _watch(self) -> None:
         await self.service.listed.wait()
@@ -118,8 +134,8 @@ class OperatorProcess:
             while True:
                 await self.start()
                 await self.died.wait()
-                await (self.stop() if self.told_to_end else self.end())
-                self.told_to_end = False
+                await (self.stop() if self.told_to_end is not None else self.end())
+                self.told_to_end = None
                 await asyncio.sleep(pause())
         finally:
             await self.end()

@@ -38,6 +38,8 @@ class RequestRules:
     fail: Callable[[str], None]
     _renewed: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """By operator and lease: when it last wrote that it holds it."""
+    _has: dict[tuple[str, int, str, str], float] = field(default_factory=dict)
+    """By operator, its life, and lease: when it heard that it has it, if it has sent nothing about it since."""
     clocks_apart: bool = False
     """True once a clock was set."""
     _slow: set[tuple[str, int]] = field(default_factory=set)
@@ -98,6 +100,8 @@ class RequestRules:
 
     def sent(self, process: OperatorProcess, request: Request) -> None:
         """Rule 37. A request that was long under way may come late; locked writes make it harmless."""
+        if request.plural == "leases":
+            self._has.pop((process.name, id(process.service), request.namespace or "", request.name), None)
         if request.method == "GET" or request.plural not in (PLURAL, PODS) or request.namespace is None:
             return
         where = (request.namespace, LEASE) if process.settings.namespaces else LEASE_OF_ALL
@@ -109,11 +113,22 @@ class RequestRules:
         elif seconds > process.settings.lease_seconds * 2 / 3:
             self.fail(f"{process.name} acts {seconds:.0f} s after it had the lease: {request.method} {request.path}")
 
+    def stopped(self, process: OperatorProcess) -> None:
+        """Who was told to end has given back what it had: nobody need wait for the end of its leases."""
+        now, told = asyncio.get_running_loop().time(), process.told_to_end or 0.0
+        for (name, life, *where), answered in self._has.items():
+            mine = (name, life) == (process.name, id(process.service)) and answered <= told
+            if mine and now - answered < process.settings.lease_seconds / 2:
+                self.fail(f"{process.name} was told to end, and keeps the lease {'/'.join(where)}")
+
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         body = heard.document
         which = (process.name, body["metadata"]["namespace"], body["metadata"]["name"])
         if body["spec"]["holderIdentity"] == process.identity:
             self._renewed[which] = asyncio.get_running_loop().time()
+            if _is_told(heard):
+                answered = self._renewed[which] + heard.fate.seconds_after
+                self._has[process.name, id(process.service), *which[1:]] = answered
         else:
             self._renewed.pop(which, None)
 
@@ -153,6 +168,9 @@ class RequestRules:
                 continue
             self._missing.add((job.uid, attempt.number))
             path = f"/api/v1/namespaces/{job.namespace}/pods/{attempt.pod_name}"
+            pod = process.told.get(attempt.pod_uid or "")
+            if pod is not None and (pod.finished or pod.deleting):
+                self.fail(f"{process.name} misses {attempt.pod_name}, of whose end it was told")
             seconds = 0.0
             for moment, found in reversed(self._looked[process.name, path]):
                 if found == attempt.pod_uid:

@@ -12,7 +12,7 @@ from pods.jobs import CREATED, JOB_UID, job_body
 from pods.reports import report
 from pods.shapes import FINISHED, STARTED, disruption
 from spectrogram_operator.api.job import Job, ValidJob
-from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.rules.rules import Rules
 from unit.operator.control.rules.story import Story
@@ -116,6 +116,23 @@ class World:
         """A person's kubectl delete pod."""
         self._tell("a person", f"deletes {pod.name}")
         self.store.delete(PODS, pod.namespace, pod.name)
+
+    def take_label(self, pod: Pod) -> None:
+        """A person takes the label away by which watches and lists know the pod."""
+        self._tell("a person", f"takes the label of {pod.name} away")
+        self.rules.hidden.add(pod.uid)
+        self._label(pod, {})
+
+    def put_label_back(self, pod: Pod) -> None:
+        """A person puts it back."""
+        self._tell("a person", f"puts the label of {pod.name} back")
+        self.rules.hidden.discard(pod.uid)
+        self._label(pod, {LABEL_JOB_UID: pod.owner_uid})
+
+    def _label(self, pod: Pod, own: dict[str, str]) -> None:
+        stored = self.store.get(PODS, pod.namespace, pod.name)
+        others = {name: value for name, value in stored["metadata"]["labels"].items() if name != LABEL_JOB_UID}
+        self.store.put(PODS, {**stored, "metadata": stored["metadata"] | {"labels": others | own}})
 
     def remove(self, pod: Pod) -> None:
         """The pod is gone: its kubelet ended it, somebody forced it, or its node is no more."""
