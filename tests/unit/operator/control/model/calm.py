@@ -58,8 +58,7 @@ class Calm:
             await self._quiet()
             await self._go()
         else:
-            if self.stage.deaf:
-                await asyncio.sleep(UNTIL_JOBS_ARE_LISTED + SECONDS_OF_QUIET)
+            await asyncio.sleep(self._patience())  # who died starts again, and has a lease
             await self._try_slots()
             await self._until_all_is_over()
 

@@ -44,6 +44,9 @@ CASTS = {
     "one of sonar, and one of two namespaces": Cast((SONAR, Part("two", NAMESPACES)), acting=2, alone=(NAMESPACE,)),
 }
 
+TWICE = ("two, of which one has the lease", "one of sonar, and one of two namespaces")
+"""These are played twice as often: most can go wrong in them."""
+
 WISHES: dict[str, dict[str, Any]] = {
     "suspend": {"suspend": True},
     "resume": {"suspend": False},
@@ -75,6 +78,7 @@ skipped = st.sampled_from([0, 0, 1, 3])
 times = st.sampled_from([1, 1, 3])
 """How many it befalls then."""
 PUT_JOBS, POST_PODS, DELETE_PODS = ("PUT", PLURAL, True), ("POST", PODS, False), ("DELETE", PODS, True)
+GET_POD = ("GET", PODS, True)
 PUT_LEASES, LISTS = ("PUT", "leases", True), (("GET", PODS, False), ("GET", PLURAL, False))
 KINDS: Sequence[Kind] = (
     PUT_JOBS,
@@ -82,23 +86,35 @@ KINDS: Sequence[Kind] = (
     DELETE_PODS,
     PUT_LEASES,
     *LISTS,
-    ("GET", PODS, True),
+    GET_POD,
     ("GET", PLURAL, True),
     ("DELETE", PLURAL, True),
     ("GET", "persistentvolumeclaims", True),
     ("GET", "leases", True),
     ("POST", "events", False),
 )
-HABITS: Mapping[str, tuple[float, Fate]] = {
+MEDDLING = ("suspend", "cancel", "prefer", "delete", "make anew", "remove", "take the label")
+"""What somebody does while a request is under way: to the job that it is about, or to its pod."""
+WAYS: Mapping[str, tuple[float, Fate]] = {
     "slow": (1.0, Fate(0.05, 20.0)),
     "late": (1.0, Fate(20.0, 0.05)),
+    "stale": (0.5, Fate(error=404, stored=False, stale=True)),
     "fails": (0.75, Fate(0.05, 0.05, error=500, stored=False)),
-    "kills before": (0.2, Fate(0.05, stored=False, kill=True)),
-    "kills after": (0.2, Fate(0.05, kill=True)),
+    "kills before": (0.3, Fate(0.05, stored=False, kill=True)),
+    "kills after": (0.3, Fate(0.05, kill=True)),
 }
 """What befalls requests of a kind all the time, and how many of them."""
-MEDDLING = ("suspend", "cancel", "prefer", "delete", "make anew", "remove")
-"""What somebody does while a request is under way."""
+HABITS = {
+    PUT_JOBS: ("slow", "slow", "late", "late", "fails", "kills before", "kills after", "suspend", "cancel", "delete"),
+    POST_PODS: ("slow", "late", "fails", "kills before", "kills after", "suspend", "cancel", "delete", "make anew"),
+    DELETE_PODS: ("late", "fails", "kills before", "remove"),
+    PUT_LEASES: ("fails", "fails", "fails", "slow"),
+    GET_POD: ("slow", "stale", "stale", "remove"),
+    LISTS[0]: ("slow", "fails", "make anew", "take the label"),
+    LISTS[1]: ("slow", "fails", "make anew"),
+}
+"""Of these each life has some: what befalls requests of a kind from its beginning to the calm."""
+habits = st.one_of(*(st.tuples(st.just(kind), st.sampled_from(ways)) for kind, ways in HABITS.items()))
 OFTEN = (PUT_JOBS, POST_PODS, LISTS[0])
 lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
 """Seconds until a watch hears of something."""
@@ -130,16 +146,16 @@ class Setting:
 
 settings = st.builds(
     Setting,
-    cast=st.sampled_from([*CASTS, "two, of which one has the lease"]),
-    slots=st.sampled_from([1, 1, 2]),
+    cast=st.sampled_from([*CASTS, *TWICE]),
+    slots=st.sampled_from([1, 1, 1, 2]),
     page=st.integers(1, 2),
-    latency=st.sampled_from([0.0, 0.0, 0.3, 3.0]),
-    habits=st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([*HABITS, *MEDDLING])), max_size=3),
+    latency=st.sampled_from([0.0, 0.3, 0.3, 3.0]),
+    habits=st.lists(habits, min_size=1, max_size=3),
     pace=st.sampled_from([0.0, 0.3, 2.0, 10.0, 10.0]),
     seed=st.integers(0, 99),
     kinds=st.lists(st.sampled_from([*OFTEN, *KINDS]), min_size=1, max_size=4),
     lags=st.sampled_from([(0.0, 0.0)] * 3 + [(100.0, 0.0), (0.0, 100.0), (100.0, 100.0), (5.0, 40.0)]),
-    closed=st.sampled_from([False, False, True]),
+    closed=st.booleans(),
     asks_for=st.sampled_from([QUIET, SLOTS]),
-    first=st.lists(st.tuples(namespaces, jobs), min_size=1, max_size=5),
+    first=st.lists(st.tuples(namespaces, jobs), min_size=2, max_size=5),
 )

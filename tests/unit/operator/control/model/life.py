@@ -19,8 +19,8 @@ from spectrogram_operator.api.names import PLURAL
 from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.histories.scene import Kind, Misfortune
 from unit.operator.control.model.choices import (
-    HABITS,
     MEDDLING,
+    WAYS,
     WISHES,
     jobs,
     mishaps,
@@ -32,8 +32,9 @@ from unit.operator.control.model.choices import (
 from unit.operator.control.model.machine import MOST_JOBS
 from unit.operator.control.model.troubles import ALL, Troubles
 from unit.operator.control.world.nodes import NODES
-from unit.operator.control.world.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES
+from unit.operator.control.world.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES, World
 
+OF_PODS = {"remove": World.remove, "take the label": World.take_label}
 MEDDLED_SHARE = 0.3
 """So many requests somebody meddles with who does so all the time."""
 
@@ -71,18 +72,18 @@ class Life(Troubles):
     def habit(self, kind: Kind, what: str) -> Misfortune:
         """See Machine."""
         self.tell("the API server", f"from now on: {what}, where it is asked {kind[0]} of {kind[1]}")
-        if what not in HABITS:
+        if what not in WAYS:
             return self._meddling(kind, what, Fate(3.0), times=ALL, share=MEDDLED_SHARE)
-        (method, plural, of_one), (share, fate) = kind, HABITS[what]
+        (method, plural, of_one), (share, fate) = kind, WAYS[what]
         return Misfortune(method, plural, fate, ALL, of_one=of_one, share=share)
 
     def _meddling(self, kind: Kind, wish: str, fate: Fate, **which: Any) -> Misfortune:
         def meanwhile(request: Request) -> None:
             job, pod = self._about(request)
             with suppress(ApiError):
-                if wish == "remove" and pod is not None:
-                    self.stage.world.remove(pod)
-                elif wish != "remove" and job is not None:
+                if wish in OF_PODS and pod is not None:
+                    OF_PODS[wish](self.stage.world, pod)
+                elif wish not in OF_PODS and job is not None:
                     self._want(job, wish)
 
         method, plural, of_one = kind

@@ -51,8 +51,8 @@ class RequestRules:
     _missing: set[tuple[str, int]] = field(default_factory=set)
     """By job and attempt: what was judged so."""
     _requests: Counter[tuple[str, str, str, str, int]] = field(default_factory=Counter)
-    _left_behind: dict[tuple[str, str | None, str], int] = field(default_factory=dict)
-    """By operator and job: the newest version that the operator knows not to be the newest."""
+    _left_behind: dict[tuple[str, str | None, str], tuple[str, int]] = field(default_factory=dict)
+    """By operator and a job's name: its UID, and the newest version that the operator knows not to be the newest."""
 
     def seconds_off(self, process: OperatorProcess) -> float:
         """By how much the time may be wrong that this operator goes by."""
@@ -135,12 +135,14 @@ class RequestRules:
     def _writes_over_the_newest(self, process: OperatorProcess, heard: Heard) -> None:
         """Who has written a job, or was told of a conflict, has a newer version by the next time."""
         assert heard.request.body is not None
-        version = int(heard.request.body["metadata"].get("resourceVersion") or 0)
+        metadata = heard.request.body["metadata"]
+        uid, version = metadata.get("uid", ""), int(metadata.get("resourceVersion") or 0)
         what = (process.name, heard.request.namespace, heard.request.name)
-        if version <= self._left_behind.get(what, -1):
+        known = self._left_behind.get(what, ("", -1))
+        if uid == known[0] and version <= known[1]:
             self.fail(f"{process.name} writes {heard.request.name} over a version that it knows is old")
         if _is_told(heard) and heard.code in (200, 409):
-            self._left_behind[what] = version
+            self._left_behind[what] = uid, version
 
     def _creates(self, process: OperatorProcess, heard: Heard) -> None:
         """Fault 42: what is forbidden is not asked for again at once."""
