@@ -149,7 +149,8 @@ class Reconciler:
             missing = await self._missing_claims(job) if looks else None
             observed = Observed(job=job, turn=turn, missing_claims=missing, pods=self._store.pods_of(job.uid))
         decided = plan(observed, self._clock(), self._policy_of(job.namespace))
-        decided = await self._act(job, await self._write(job, decided))
+        with self._slots.starting(job, decided):
+            decided = await self._act(job, await self._write(job, decided))
         if observed.pod is not None and not observed.pod.gone and observed.pod not in observed.pods:
             # No watch tells of a pod that somebody took its label from.
             wait = self._policy.missing_seconds
@@ -184,8 +185,7 @@ class Reconciler:
                 notes = self._notes[job.uid]
                 notes.created = ""
                 try:
-                    with self._slots.creating(job, action.attempt):
-                        self._store.see_pod(await self._cluster.create_pod(action.manifest))
+                    self._store.see_pod(await self._cluster.create_pod(action.manifest))
                     notes.refusal = None
                     notes.created = action.manifest["metadata"]["name"]
                 except ClusterError as error:

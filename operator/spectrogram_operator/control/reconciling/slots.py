@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.control.reconciling.store import FinishedJob, Store
 from spectrogram_operator.core.building.podspec import is_pod_name
 from spectrogram_operator.core.building.sizing import named_queue
 from spectrogram_operator.core.judging.pod import Pod
+from spectrogram_operator.core.planning.observed import CreatePod, Plan
 from spectrogram_operator.core.planning.queues import QUEUED_BY_KUEUE, Queues, Turn, contender, line_of
 from spectrogram_operator.core.policy import Policy
 
@@ -103,20 +103,25 @@ class Slots:
         return self._queues.waits(uid)
 
     @contextmanager
-    def creating(self, job: Job, attempt: Attempt) -> Iterator[None]:
-        """While the pod of the attempt is being created it takes its slot, though its job be deleted meanwhile."""
-        self._queues.hold(
-            attempt.pod_name,
-            owner_uid=job.uid,
-            namespace=job.namespace,
-            queue=line_of(job, named_queue(attempt.pool)),
-            memory_bytes=attempt.memory_bytes,
-        )
+    def starting(self, job: Job, decided: Plan) -> Iterator[None]:
+        """While a pod is being created, from the write that reserves its attempt on, it takes its slot: though the job
+        be deleted meanwhile, or its namespace be another operator's for a while.
+        """
+        attempts = [action.attempt for action in decided.actions if isinstance(action, CreatePod)]
+        for attempt in attempts:
+            self._queues.hold(
+                attempt.pod_name,
+                owner_uid=job.uid,
+                namespace=job.namespace,
+                queue=line_of(job, named_queue(attempt.pool)),
+                memory_bytes=attempt.memory_bytes,
+            )
         try:
             yield
         finally:
-            self._queues.free(attempt.pod_name)
-            self._admit()
+            for attempt in attempts:
+                self._queues.free(attempt.pod_name)
+                self._admit()
 
     # What the store tells
 

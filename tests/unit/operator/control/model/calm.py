@@ -77,11 +77,12 @@ class Calm:
 
     async def _beside_one_that_is_closed(self) -> None:
         """A namespace that cannot be listed keeps no other from starting its jobs."""
-        for _ in range(int((self._patience() + SECONDS_OF_QUIET) / STEP_SECONDS)):
+        self._check_waiting()
+        while self._waiting_since:
             await asyncio.sleep(STEP_SECONDS)
             self.stage.rules.check()
-            self._check_waiting()
             self.stage.world.step(calm=True)
+            self._check_waiting()
         self.stage.rules.check()
         self.stage.story.tell("the world", "lets everything be listed")
         self.stage.closed = None

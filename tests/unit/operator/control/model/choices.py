@@ -114,6 +114,8 @@ HABITS = {
     LISTS[1]: ("slow", "fails", "make anew"),
 }
 """Of these each life has some: what befalls requests of a kind from its beginning to the calm."""
+OVERLOADED = ((PUT_JOBS, "slow"), (PUT_LEASES, "fails"))
+"""What an API server does that has too much to do."""
 habits = st.one_of(*(st.tuples(st.just(kind), st.sampled_from(ways)) for kind, ways in HABITS.items()))
 OFTEN = (PUT_JOBS, POST_PODS, LISTS[0])
 lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
@@ -124,16 +126,18 @@ lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
 class Setting:
     """What stays as it is in a life. The fewer kinds of trouble it has, the oftener two of them meet.
 
-    `latency`: seconds that each request takes. `habits`: what befalls some kinds of requests all the time. `kinds`:
-    those that something befalls now and then. `pace`: seconds between two steps. `lags`: how late the last operator
-    hears of jobs and of pods. `closed`: the first operator may not list what is in one of its namespaces, until it is
-    calm. `asks_for`: see Calm.
+    `latency`: seconds that each request takes. `habits`: what befalls some kinds of requests all the time, where the
+    API server is not `overloaded`. `kinds`: those that something befalls now and then. `pace`: seconds between two
+    steps. `lags`: how late the last operator hears of jobs and of pods. `closed`: the first operator may not list what
+    is in one of its namespaces, until it is calm. `asks_for`: see Calm.
     """
 
     cast: str
     slots: int
     page: int
     latency: float
+    lease_seconds: int
+    overloaded: bool
     habits: Sequence[tuple[Kind, str]]
     pace: float
     seed: int
@@ -150,7 +154,9 @@ settings = st.builds(
     slots=st.sampled_from([1, 1, 1, 2]),
     page=st.integers(1, 2),
     latency=st.sampled_from([0.0, 0.3, 0.3, 3.0]),
+    overloaded=st.sampled_from([False] * 4 + [True]),
     habits=st.lists(habits, min_size=1, max_size=3),
+    lease_seconds=st.sampled_from([45, 90]),
     pace=st.sampled_from([0.0, 0.3, 2.0, 10.0, 10.0]),
     seed=st.integers(0, 99),
     kinds=st.lists(st.sampled_from([*OFTEN, *KINDS]), min_size=1, max_size=4),

@@ -18,11 +18,10 @@ from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from unit.operator.control.histories.scene import Kind, Misfortune, Scene, limited
 from unit.operator.control.model.calm import SWEEP_SECONDS, SWEEPS_BETWEEN_LISTS, Calm
-from unit.operator.control.model.choices import CASTS, Setting, pauses, settings
+from unit.operator.control.model.choices import CASTS, OVERLOADED, Setting, pauses, settings
 from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
 MOST_JOBS = 6
-LEASE_SECONDS = 90
 
 
 class Unmeasured:
@@ -51,7 +50,7 @@ class Machine(RuleBasedStateMachine):
         """The operators start, and find the first jobs."""
         self.setting = setting
         self._run(self._begin(setting))
-        self.stage.habits += [self.habit(*one) for one in setting.habits]
+        self.stage.habits += [self.habit(*one) for one in (OVERLOADED if setting.overloaded else setting.habits)]
         self.stage.world.random = Random(setting.seed)
         for namespace, spec in setting.first:
             self.submit_job(namespace, spec)
@@ -68,7 +67,7 @@ class Machine(RuleBasedStateMachine):
             cast.alone,
             limited(setting.slots),
             sweep_seconds=SWEEP_SECONDS,
-            lease_seconds=LEASE_SECONDS,
+            lease_seconds=setting.lease_seconds,
             late_creations=True,
             chance=Random(setting.seed),
             latency=setting.latency,

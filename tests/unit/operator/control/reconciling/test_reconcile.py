@@ -396,6 +396,26 @@ async def test_row_17_a_pod_that_is_being_created_has_its_slot_though_its_job_is
 
 
 @in_virtual_time
+async def test_row_37_a_job_whose_reservation_is_being_written_has_its_slot_though_the_lease_is_lost_for_a_while() -> (
+    None
+):
+    desk = Desk(slots=1)
+    desk.submit("first")
+    desk.fail("PUT", "first", stored=True, seconds_before=5)
+    first = asyncio.create_task(desk.reconcile("first"))
+    await asyncio.sleep(1)
+    desk.served = False
+    desk.controller.slots.close("radio")
+    desk.submit("second", priority=10)
+    desk.served = True
+    desk.controller.slots.open("radio")
+    await desk.reconcile("second")
+    assert desk.status("second").reason == "WaitingForSlot"
+    await first
+    assert [pod.startswith("first-") for pod in desk.pod_names()] == [True]
+
+
+@in_virtual_time
 async def test_an_operator_that_is_killed_before_each_creation_blames_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
