@@ -1,6 +1,7 @@
 """What must come true once nobody disturbs any more: every job ends, no slot is lost, and then it is quiet."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from harness import virtual_time
@@ -13,6 +14,7 @@ from spectrogram_operator.api.status import AttemptState
 from spectrogram_operator.core.building.sizing import current_queue
 from spectrogram_operator.core.status import active_attempt, is_over
 from unit.operator.control.histories.scene import Scene
+from unit.operator.control.rules.process import OperatorProcess
 from unit.operator.control.world.world import NAMESPACE
 
 QUIET, SLOTS = "quiet", "slots"
@@ -25,9 +27,11 @@ SWEEPS_BETWEEN_LISTS = 3
 """An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
 UNTIL_JOBS_ARE_LISTED = SWEEP_SECONDS * SWEEPS_BETWEEN_LISTS
 """More where an event of a job was lost."""
-STEP_SECONDS = 30.0
+STEP_SECONDS = 10.0
 SECONDS_OF_SILENCE = 1800.0
 """A node that does not answer for so long is deleted: until then operators give its pods up by themselves."""
+SECONDS_TO_TAKE_OVER = 130.0
+"""For who has just started, or was cut off: the longest lease and more."""
 SECONDS_OF_QUIET = 130.0
 """One sweep at least."""
 SECONDS_TO_START = 60.0
@@ -43,6 +47,7 @@ class Calm:
     """The end of a life. `check` raises where a rule was broken meanwhile."""
 
     stage: Scene
+    operators: Collection[OperatorProcess]
     asks_for: str
     """Of the last things that must come true one is looked at in each life: QUIET or SLOTS."""
     _waiting_since: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -58,7 +63,7 @@ class Calm:
             await self._quiet()
             await self._go()
         else:
-            await asyncio.sleep(self._patience())  # who died starts again, and has a lease
+            await self._everybody_is_there()
             await self._try_slots()
             await self._until_all_is_over()
 
@@ -193,6 +198,12 @@ class Calm:
             if job.uid in stage.rules.jobs:
                 stage.rules.fail(f"{job.name} was to go {_ttl(job)} s after its end, and is still there")
         stage.rules.check()
+
+    async def _everybody_is_there(self) -> None:
+        """Who died has started again, and whoever is to act has its lease, and has heard of all jobs."""
+        while any(process.died.is_set() for process in self.operators):
+            await asyncio.sleep(STEP_SECONDS)
+        await asyncio.sleep(SECONDS_TO_TAKE_OVER + (UNTIL_JOBS_ARE_LISTED if self.stage.deaf else 0.0))
 
     async def _try_slots(self) -> None:
         """One job more than there are slots: all but it start at once, and it as soon as one of them has ended."""

@@ -156,7 +156,7 @@ settings = st.builds(
     latency=st.sampled_from([0.0, 0.3, 0.3, 3.0]),
     overloaded=st.sampled_from([False] * 4 + [True]),
     habits=st.lists(habits, min_size=1, max_size=3),
-    lease_seconds=st.sampled_from([45, 90]),
+    lease_seconds=st.sampled_from([45, 90, 90]),
     pace=st.sampled_from([0.0, 0.3, 2.0, 10.0, 10.0]),
     seed=st.integers(0, 99),
     kinds=st.lists(st.sampled_from([*OFTEN, *KINDS]), min_size=1, max_size=4),

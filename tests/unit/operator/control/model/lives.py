@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from unit.operator.control.model.life import Life
 
-STEPS = 40
+STEPS = 30
 
 
 def play(part: int, lives: int) -> None:

@@ -120,7 +120,7 @@ class Machine(RuleBasedStateMachine):
         """Calm, in which everything ends."""
         try:
             if self._lives:
-                self._run(Calm(self.stage, self.setting.asks_for).play())
+                self._run(Calm(self.stage, self.processes.values(), self.setting.asks_for).play())
         finally:
             self._run(self._close())
             self._context.close()

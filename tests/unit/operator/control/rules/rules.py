@@ -13,6 +13,7 @@ from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass, S
 from spectrogram_operator.core.building.sizing import current_queue
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.planning.record import ended_by_operator
+from spectrogram_operator.core.planning.starting import MOST_CREATIONS
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.core.status import holds, is_over
 from unit.operator.control.rules.knowledge import Knowledge
@@ -281,6 +282,11 @@ class Rules:
 
     def _judgement(self, where: str, before: Attempt | None, attempt: Attempt) -> None:
         """A success if and only if the pod, while it is there to be seen, is one; missing only what is not there."""
+        made = sum(one.pod.name == attempt.pod_name for one in self._creations.values())
+        if attempt.reason == "PodVanishing" and made <= MOST_CREATIONS:
+            self.fail(f"{attempt.pod_name} was created {made} times, and counts as a pod that vanishes each time")
+        if attempt.reason == "PodNameCollision":
+            self.fail(f"{attempt.pod_name} counts as somebody else's, and nobody else creates pods")
         if attempt.reason == "PodMissing":
             pod = self.pods.get(attempt.pod_uid or "")
             if pod is not None and pod.live:
