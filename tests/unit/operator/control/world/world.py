@@ -126,7 +126,6 @@ class World:
     def put_label_back(self, pod: Pod) -> None:
         """A person puts it back."""
         self._tell("a person", f"puts the label of {pod.name} back")
-        self.rules.hidden.discard(pod.uid)
         self._label(pod, {LABEL_JOB_UID: pod.owner_uid})
 
     def _label(self, pod: Pod, own: dict[str, str]) -> None:
