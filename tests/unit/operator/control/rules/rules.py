@@ -60,8 +60,8 @@ class Rules:
     shapes: dict[str, str] = field(default_factory=dict)
     """By UID of a pod: whether it "succeeded" or "failed", once it has ended."""
     hidden: set[str] = field(default_factory=set)
-    """UIDs of pods whose label somebody took away. Once its job is over nobody sees such a pod: no slot is its. Nor where
-    it has its label back: a watch may hear late of that.
+    """UIDs of pods whose label somebody took away. Once its job is over nobody sees such a pod: no slot is its. Of one
+    that has its label back a watch may hear late.
     """
     jobs: dict[str, Job] = field(default_factory=dict)
     """By UID: each job as it is, or as it was when its status could be read."""
