@@ -167,6 +167,7 @@ class Store:
     def lose_pod(self, last: Pod, version: int) -> list[Pod]:
         """A pod is no more since `version`, and this is the last that was seen of it: the pod where that is news.
 
+        `last` is as that version shows it, or, where a list lacks the pod, the very one that is held.
         A watch says so too where somebody took its label away: if it is put back, a later version shows the pod again.
         """
         if last.uid in self._gone:

@@ -82,8 +82,9 @@ class Calm:
 
     async def _beside_one_that_is_closed(self) -> None:
         """A namespace that cannot be listed keeps no other from starting its jobs."""
-        self._check_waiting()
-        while self._waiting_since:
+        loop = asyncio.get_running_loop()
+        least = loop.time() + SECONDS_TO_TAKE_OVER
+        while self._waiting_since or loop.time() < least:
             await asyncio.sleep(STEP_SECONDS)
             self.stage.rules.check()
             self.stage.world.step(calm=True)

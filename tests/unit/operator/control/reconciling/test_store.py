@@ -190,6 +190,15 @@ def test_how_a_pod_ended_is_heard_though_a_list_said_first_that_it_is_gone() -> 
     assert uids(found) == []
 
 
+def test_what_came_before_the_last_words_does_not_take_their_place() -> None:
+    found, _ = store()
+    found.see_job(job(10))
+    found.see_pod(pod(11))
+    (gone,) = found.lose_pod(read_pod(pod(14, "oom-killed")), 14)
+    assert found.see_pod(pod(13, "evicted-node-memory")) == []
+    assert found.last_seen(JOB_UID, POD_UID) == gone
+
+
 @pytest.mark.parametrize("job_shown", [None, job(5, ended="Complete"), job(5, uid="another")])
 def test_of_a_pod_without_a_job_that_goes_on_nothing_is_kept(job_shown: dict[str, Any] | None) -> None:
     found, _ = store()
