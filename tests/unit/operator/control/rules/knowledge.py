@@ -51,7 +51,7 @@ class Knowledge:
         elif request.plural == PODS and request.method == "POST" and heard.code == 201:
             if told:
                 answered = asyncio.get_running_loop().time() + heard.fate.seconds_after
-                self._created[heard.document["metadata"]["uid"]] = process, id(process.service), answered
+                self._created[heard.document["metadata"]["uid"]] = process, process.life, answered
             self._starts(process, heard)
 
     def check(self) -> None:
@@ -63,11 +63,11 @@ class Knowledge:
             pod = self.pods.get(uid)
             if pod is None or not pod.live or uid in self.hidden or now <= answered:
                 continue
-            if id(process.service) == life and not process.died.is_set() and not _knows(process, pod):
+            if process.life == life and not process.died.is_set() and not _knows(process, pod):
                 self.fail(f"{process.name} has created {pod.name}, which lives, and knows nothing of it")
 
     def _forgets(self, process: OperatorProcess) -> None:
-        life = process.name, id(process.service)
+        life = process.name, process.life
         known = {pod.uid for pod in process.service.controller.store.pods()}
         forgotten = self._forgotten.setdefault(life, set())
         forgotten |= self._known.get(life, set()) - known - self.pods.keys()
@@ -84,7 +84,7 @@ class Knowledge:
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
-        which = (process.name, id(process.service), (metadata["namespace"], metadata["name"]))
+        which = (process.name, process.life, (metadata["namespace"], metadata["name"]))
         began, last = self._began.get(which, (now, now))
         if heard.document["spec"]["holderIdentity"] != process.identity:
             self._began.pop(which, None)
@@ -98,7 +98,7 @@ class Knowledge:
         namespace = heard.request.namespace or ""
         by_name = bool(process.settings.namespaces)
         where = (namespace, LEASE) if by_name else LEASE_OF_ALL
-        began, _ = self._began.get((process.name, id(process.service), where), (0.0, 0.0))
+        began, _ = self._began.get((process.name, process.life, where), (0.0, 0.0))
         made = read_pod(heard.document)
         if self._reserved.get((made.owner_uid, made.name), began) < began:
             return  # it was decided before, by whoever had the lease

@@ -67,6 +67,8 @@ class OperatorProcess:
         self._stopped = stopped
         self._weather = weather
         self._workers = workers
+        self.life = 0
+        """The number of this life, from 1."""
         self.told: dict[str, Pod] = {}
         """By UID: the pods of which events told it in this life, as they did last."""
         self.died = asyncio.Event()
@@ -80,6 +82,7 @@ class OperatorProcess:
     async def start(self) -> None:
         """Begin a life: connect, list, work."""
         self.died.clear()
+        self.life += 1
         self.told.clear()
         connection = Connection(
             self.name,

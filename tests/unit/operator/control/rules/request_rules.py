@@ -58,13 +58,13 @@ class RequestRules:
         """By how much the time may be wrong that this operator goes by."""
         if not self.clocks_apart:
             return 0.0
-        return SECONDS_OFF_AT_MOST if (process.name, id(process.service)) in self._slow else SECONDS_OFF
+        return SECONDS_OFF_AT_MOST if (process.name, process.life) in self._slow else SECONDS_OFF
 
     def heard(self, process: OperatorProcess, heard: Heard) -> None:
         """Look at one request."""
         self._no_storm(process, heard)
         if heard.fate.seconds_before + heard.fate.seconds_after > SECONDS_OFF:
-            self._slow.add((process.name, id(process.service)))
+            self._slow.add((process.name, process.life))
         request = heard.request
         if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
             self._renews(process, heard)
@@ -101,7 +101,7 @@ class RequestRules:
     def sent(self, process: OperatorProcess, request: Request) -> None:
         """Rule 37. A request that was long under way may come late; locked writes make it harmless."""
         if request.plural == "leases":
-            self._has.pop((process.name, id(process.service), request.namespace or "", request.name), None)
+            self._has.pop((process.name, process.life, request.namespace or "", request.name), None)
         if request.method == "GET" or request.plural not in (PLURAL, PODS) or request.namespace is None:
             return
         where = (request.namespace, LEASE) if process.settings.namespaces else LEASE_OF_ALL
@@ -117,7 +117,7 @@ class RequestRules:
         """Who was told to end has given back what it had: nobody need wait for the end of its leases."""
         now, told = asyncio.get_running_loop().time(), process.told_to_end or 0.0
         for (name, life, *where), answered in self._has.items():
-            mine = (name, life) == (process.name, id(process.service)) and answered <= told
+            mine = (name, life) == (process.name, process.life) and answered <= told
             if mine and now - answered < process.settings.lease_seconds / 2:
                 self.fail(f"{process.name} was told to end, and keeps the lease {'/'.join(where)}")
 
@@ -128,7 +128,7 @@ class RequestRules:
             self._renewed[which] = asyncio.get_running_loop().time()
             if _is_told(heard):
                 answered = self._renewed[which] + heard.fate.seconds_after
-                self._has[process.name, id(process.service), *which[1:]] = answered
+                self._has[process.name, process.life, *which[1:]] = answered
         else:
             self._renewed.pop(which, None)
 
@@ -146,7 +146,7 @@ class RequestRules:
 
     def _creates(self, process: OperatorProcess, heard: Heard) -> None:
         """Fault 42: what is forbidden is not asked for again at once."""
-        which, now = (process.name, id(process.service), _about(heard.request)), asyncio.get_running_loop().time()
+        which, now = (process.name, process.life, _about(heard.request)), asyncio.get_running_loop().time()
         seconds = now - self._refused.pop(which, float("-inf"))
         if seconds < REFUSAL_SECONDS - 2 * self.seconds_off(process):
             self.fail(f"{process.name} asks again {seconds:.0f} s after it was forbidden: {which[2]}")
