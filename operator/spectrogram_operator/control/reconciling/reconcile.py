@@ -117,11 +117,13 @@ class Reconciler:
             try:
                 return (await self._step(job)).requeue_after
             except ClusterError as error:
-                if last_try or error.code not in (404, 409, 422):
+                if error.code not in (404, 409, 422):
                     raise
-                job = await self._read_again(job)
+                job = await self._read_again(job)  # also after the last: the next look begins with what is known
                 if job is None:
                     return None
+                if last_try:
+                    raise
         raise AssertionError("the last try returns or raises")
 
     async def _read_again(self, job: Job | FinishedJob) -> Job | None:
