@@ -15,11 +15,11 @@ from spectrogram_operator.control.operate import operate
 from spectrogram_operator.control.service import Service
 from spectrogram_operator.settings import Settings, SettingsError, read_settings, show_settings
 from spectrogram_operator.telemetry.logs import configure_logging
-from spectrogram_operator.telemetry.metrics import MetricsServer
+from spectrogram_operator.telemetry.metrics_server import MetricsServer
 
 
 def main() -> None:
-    """Run the operator until SIGTERM; exit 78 for a setting that cannot be used, and where no cluster is named."""
+    """Run the operator until SIGTERM; exit 78 where a setting cannot be used, or no cluster is named."""
     version = importlib.metadata.version("spectrogram-operator")
     parser = argparse.ArgumentParser(prog="spectrogram-operator", description="Runs SpectrogramJobs as pods.")
     parser.add_argument("--show-settings", action="store_true", help="print every setting, its value and its source")
@@ -27,21 +27,22 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = read_settings(os.environ)
-    except SettingsError as error:
-        print(f"spectrogram-operator: {error}", file=sys.stderr)
-        sys.exit(SettingsError.exit_code)
-    if arguments.show_settings:
-        print(show_settings(settings))
-        return
-    configure_logging(settings.log_level)
-    for warning in settings.warnings:
-        logging.getLogger(__name__).warning(warning)
-    try:
+        if arguments.show_settings:
+            print(show_settings(settings))
+            return
+        configure_logging(settings.log_level)
+        for warning in settings.warnings:
+            logging.getLogger(__name__).warning(warning)
         asyncio.run(serve(settings, version))
+    except SettingsError as error:
+        sys.exit(_refuse(str(error)))
     except NoClusterError as error:
-        advice = "run it in a pod of the cluster, or set KUBECONFIG"
-        print(f"spectrogram-operator: no cluster is named: {advice} ({error})", file=sys.stderr)
-        sys.exit(SettingsError.exit_code)
+        sys.exit(_refuse(f"no cluster is named: run it in a pod of the cluster, or set KUBECONFIG ({error})"))
+
+
+def _refuse(why: str) -> int:
+    print(f"spectrogram-operator: {why}", file=sys.stderr)
+    return SettingsError.exit_code
 
 
 def identity(settings: Settings) -> str:

@@ -5,6 +5,7 @@ import socket
 from aiohttp import web
 
 from spectrogram_operator.control.service import Service
+from spectrogram_operator.settings import ports
 
 STUCK_SECONDS = 120.0
 """Work that waits so long, while nothing is finished, means that the operator hangs."""
@@ -21,11 +22,12 @@ class HealthServer:
         self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=1.0, access_log=None)
 
     async def start(self) -> None:
-        """Serve on every address, IPv4 and IPv6. Raises OSError for a port that is taken."""
+        """Serve on every address, IPv4 and IPv6. Raises SettingsError for a port that is not to be had."""
         await self._runner.setup()
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
-        listening = socket.create_server(("", self._port), family=family, dualstack_ipv6=both)
+        with ports.listening("SPECTROGRAM_HEALTH_PORT", self._port):
+            listening = socket.create_server(("", self._port), family=family, dualstack_ipv6=both)
         await web.SockSite(self._runner, listening).start()
 
     async def stop(self) -> None:

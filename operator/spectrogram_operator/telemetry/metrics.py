@@ -7,12 +7,10 @@ that won (rule 13): no restart and no second operator counts twice.
 """
 
 import platform
-import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import get_args
 
-import prometheus_client
 from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
@@ -301,28 +299,6 @@ class Metrics:
         for namespace in {namespace for (namespace, _, _), count in dict(standing.places).items() if count}:
             self._meet(namespace)
         return standing
-
-
-class MetricsServer:
-    """GET /metrics on one port of every address, IPv4 and IPv6, in threads of its own."""
-
-    def __init__(self, registry: CollectorRegistry, port: int) -> None:
-        """Serve at once. With port 0 the system chooses one. Raises OSError for a port that is taken."""
-        # A creation time for each series would double their number, and nothing asks for it.
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        everywhere = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
-        self._server, self._thread = prometheus_client.start_http_server(port, everywhere, registry)
-
-    @property
-    def port(self) -> int:
-        """The port that is served."""
-        return self._server.server_port
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _one_of(word: str | None, words: Sequence[str]) -> str:

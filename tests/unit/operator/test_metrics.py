@@ -19,7 +19,8 @@ from spectrogram_operator.api.status import (
     RetryClass,
     SpectrogramJobStatus,
 )
-from spectrogram_operator.telemetry.metrics import FORGOTTEN_AFTER, Metrics, MetricsServer
+from spectrogram_operator.telemetry.metrics import FORGOTTEN_AFTER, Metrics
+from spectrogram_operator.telemetry.metrics_server import MetricsServer
 from spectrogram_operator.telemetry.scraped import JobPlace, Standing
 from spectrogram_worker.contract.report import Dataset
 from unit.operator.statuses import NOW, attempt, ended, memory_warning, status

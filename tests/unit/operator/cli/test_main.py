@@ -2,11 +2,13 @@
 
 import io
 import re
+import socket
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from harness.ports import free_port
 from spectrogram_operator.api.status import JobMemory, JobProgress, Phase, SpectrogramJobStatus
 from spectrogram_operator.cli.display import BarDisplay, LineDisplay, open_display
 from spectrogram_operator.cli.endings import ending, exit_code
@@ -155,14 +157,28 @@ def test_what_is_completed_without_a_cluster(tmp_path: Path, words: list[str], o
     assert complete(*words, KUBECONFIG=str(kubeconfig)) == offered
 
 
+def operator_alone(folder: Path, **environment: str) -> tuple[int, list[str]]:
+    """How an operator without a cluster ends: its exit code, and what it says beside its log."""
+    ports = {f"SPECTROGRAM_{name}_PORT": str(free_port()) for name in ("HEALTH", "METRICS")}
+    surroundings = {"HOME": str(folder), "KUBECONFIG": str(folder / "kubeconfig")}
+    done = finish((REAL[0], "-m", "spectrogram_operator"), **surroundings, **ports | environment)
+    return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith("{")]
+
+
 @pytest.mark.parametrize("content", [None, b"a:\n\tb: 1\n"])
 def test_an_operator_without_a_cluster_says_so_in_one_line(tmp_path: Path, content: bytes | None) -> None:
-    kubeconfig, operator = tmp_path / "kubeconfig", (REAL[0], "-m", "spectrogram_operator")
     if content is not None:
-        kubeconfig.write_bytes(content)
-    done = finish(operator, KUBECONFIG=str(kubeconfig), HOME=str(tmp_path))
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert (done.returncode, len(lines)) == (78, 1)
+        (tmp_path / "kubeconfig").write_bytes(content)
+    code, lines = operator_alone(tmp_path)
+    assert (code, len(lines)) == (78, 1)
     assert lines[0].startswith(
-        "spectrogram-operator: no cluster is named: run it in a pod of the cluster, or set KUBEC"
+        "spectrogram-operator: no cluster is named: run it in a pod of the cluster, or set KUBECONFIG ("
     )
+
+
+@pytest.mark.parametrize("variable", ["SPECTROGRAM_HEALTH_PORT", "SPECTROGRAM_METRICS_PORT"])
+def test_an_operator_whose_port_is_taken_names_the_setting_in_one_line(tmp_path: Path, variable: str) -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = f"spectrogram-operator: {variable}={port}: Address already in use: choose another port"
+        assert operator_alone(tmp_path, **{variable: port}) == (78, [said])
