@@ -4,7 +4,6 @@ The design is client-go's workqueue: level-triggered, so only the key is kept, n
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -128,7 +127,8 @@ class WorkQueue:
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel `task` and wait until it has ended."""
+    """Cancel `task` and wait until it has ended. Raises what it raised; who waits may be cancelled as well."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

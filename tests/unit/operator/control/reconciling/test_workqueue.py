@@ -275,3 +275,22 @@ async def test_waiting_for_the_end_of_a_task_does_not_hide_what_it_raised() -> N
     await asyncio.sleep(1)
     with pytest.raises(KeyError):
         await cancelled(task)
+
+
+@in_virtual_time
+async def test_who_waits_for_the_end_of_a_task_may_be_cancelled_too() -> None:
+    async def takes_its_time() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(5)
+
+    task = asyncio.create_task(takes_its_time())
+    await asyncio.sleep(1)
+    waiting = asyncio.create_task(cancelled(task))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.sleep(1)
+    assert (waiting.cancelled(), task.done()) == (True, False)
+    await asyncio.sleep(5)
+    assert task.cancelled()
