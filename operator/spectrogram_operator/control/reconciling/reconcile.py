@@ -230,12 +230,11 @@ class Reconciler:
     async def _look_for_pod(self, job: Job, attempt: Attempt) -> Observed:
         """Ask for a pod that nobody has shown: a stale watch must neither create nor bury one."""
         notes = self._notes[job.uid]
-        last = self._store.last_seen(job.uid, attempt.pod_uid or "")
         try:
             body = await self._cluster.read_pod(job.namespace, attempt.pod_name)
         except ClusterError as error:
             logger.warning(CHECK_FAILED, job.key, error)
-            return Observed(job=job, pod=last)
+            return Observed(job=job, pod=self._known(job, attempt))
         live = read_pod(body) if body is not None else None
         if body is not None and live is not None and live.owner_uid == job.uid:
             if LABEL_JOB_UID in (body["metadata"].get("labels") or {}):
@@ -245,9 +244,11 @@ class Reconciler:
                 return Observed(job=job, pod=live)
         elif live is not None and attempt.pod_uid is None:
             return Observed(job=job, foreign=True)
-        now = self._clock()
+        known, now = self._known(job, attempt), self._clock()
+        if known is not None and not known.gone:
+            return Observed(job=job, pod=known)
         notes.absent_since = min(notes.absent_since or now, now)  # also where our clock was set back meanwhile
-        return Observed(job=job, pod=last, absent_since=notes.absent_since)
+        return Observed(job=job, pod=known, absent_since=notes.absent_since)
 
     def _check_served(self, namespace: str) -> None:
         """Before each request that changes something: the namespace may have gone to another operator since."""
@@ -257,6 +258,10 @@ class Reconciler:
     def _pod_of(self, job: Job, attempt: Attempt) -> Pod | None:
         own = (pod for pod in self._store.pods_of(job.uid) if attempt.pod_uid in (None, pod.uid))
         return next((pod for pod in own if pod.name == attempt.pod_name), None)
+
+    def _known(self, job: Job, attempt: Attempt) -> Pod | None:
+        """The pod as it was told of, or as it was last: also while it was looked for."""
+        return self._pod_of(job, attempt) or self._store.last_seen(job.uid, attempt.pod_uid or "")
 
     async def _missing_claims(self, job: ValidJob) -> tuple[str, ...]:
         missing = []

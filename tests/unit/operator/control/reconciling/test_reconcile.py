@@ -256,6 +256,22 @@ async def test_the_last_that_a_watch_saw_of_a_pod_explains_why_it_is_gone() -> N
     assert (desk.status().phase, desk.status().attempts[0].reason) == (Phase.RETRYING, "Evicted")
 
 
+@pytest.mark.parametrize("error", [404, 500])
+@in_virtual_time
+async def test_what_a_watch_tells_while_a_pod_is_looked_for_counts(error: int) -> None:
+    desk = Desk()
+    await desk.start()
+    desk.controller.store.hold_against(set(), desk.store.version, None)  # a list lacks it; the watch is late
+    desk.show("evicted-node-memory", told=False)
+    desk.store.remove("pods", "radio", desk.pod_names()[0])
+    desk.fail("GET", "/pods/", seconds_before=20.0, error=error, stale=error == 404)
+    looking = asyncio.create_task(desk.reconcile())
+    await asyncio.sleep(10)
+    desk.look()
+    await looking
+    assert (desk.status().phase, desk.status().attempts[0].reason) == (Phase.RETRYING, "Evicted")
+
+
 # Creations that are refused
 
 
