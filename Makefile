@@ -8,8 +8,8 @@ DEMO_SECONDS ?= 10
 BENCH ?=
 ONLY ?=
 LIVES ?= 10000
-# Of `make model`: the same number plays the same lives; REPLAY is what a failure says, and plays that life alone.
-SEED ?= $(shell date +%s)
+# Of `make model`: the number of the first life; REPLAY is what a failure says, and plays that life alone.
+FIRST ?= $(shell date +%s)
 REPLAY ?=
 # Of `make images REGISTRY=…`: the images' tag, and the first of docker, podman and buildah that is there.
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -37,8 +37,8 @@ planted: $(VENV)/installed ## plant known bugs in copies of both programs, and s
 	@PYTHONPATH=tests $(BIN)/python -m $(if $(MODEL),planted.by_model,planted.run $(if $(ONLY),--only $(ONLY)))
 
 model: $(VENV)/installed ## play ten thousand lives of jobs against the real reconciler, others each time; LIVES=100 for a look
-	@echo "SEED=$(SEED)"
-	@MODEL_LIVES=$(LIVES) MODEL_SEED=$(SEED) MODEL_REPLAY='$(REPLAY)' $(BIN)/python -m pytest -q -n auto \
+	@echo "FIRST=$(FIRST)"
+	@MODEL_LIVES=$(LIVES) MODEL_FIRST=$(FIRST) MODEL_REPLAY='$(REPLAY)' $(BIN)/python -m pytest -q -n auto \
 		--show-capture=no tests/unit/operator/control/model/test_model.py
 
 compatibility: $(VENV)/installed ## the operator on the oldest and newest Kubernetes that it is meant for; ONLY=1.32 for one of them

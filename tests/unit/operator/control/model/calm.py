@@ -17,12 +17,12 @@ from unit.operator.control.histories.scene import Scene
 from unit.operator.control.rules.process import OperatorProcess
 from unit.operator.control.world.world import NAMESPACE
 
-QUIET, SLOTS = "quiet", "slots"
+NOTHING, QUIET, SLOTS = "nothing", "quiet", "slots"
 MOST_SECONDS = 3 * 3600
 """Within this time all ends: an event of a job that was lost is made up for by the next list of jobs."""
 MOST_SECONDS_OF_WAITING = 300.0
 """With something to do: a sweep, a lease that changes hands, an operator that was down."""
-SWEEP_SECONDS = 120.0
+SWEEP_SECONDS = 60.0
 SWEEPS_BETWEEN_LISTS = 3
 """An operator has 30: of the hour that it waits for the next list of jobs nothing is learnt but patience."""
 UNTIL_JOBS_ARE_LISTED = SWEEP_SECONDS * SWEEPS_BETWEEN_LISTS
@@ -32,9 +32,9 @@ SECONDS_OF_SILENCE = 1800.0
 """A node that does not answer for so long is deleted: until then operators give its pods up by themselves."""
 SECONDS_TO_TAKE_OVER = 130.0
 """For who has just started, or was cut off: the longest lease and more."""
-SECONDS_OF_QUIET = 130.0
+SECONDS_OF_QUIET = 70.0
 """One sweep at least."""
-SECONDS_TO_START = 60.0
+SECONDS_TO_START = 30.0
 """Of what an event tells, where nothing is lost and nobody dies: half a sweep, so that no sweep makes up for it."""
 SECONDS_TO_TRY_AGAIN = 45.0
 """The first wait, at its longest, and more."""
@@ -49,15 +49,18 @@ class Calm:
     stage: Scene
     operators: Collection[OperatorProcess]
     asks_for: str
-    """Of the last things that must come true one is looked at in each life: QUIET or SLOTS."""
+    """What is looked at once all is over: QUIET or SLOTS; where NOTHING is, the life ends before the calm."""
     _waiting_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def play(self) -> None:
         """Everything ends; then it is quiet, or the slots are tried."""
+        if self.asks_for == NOTHING:
+            return
         self._begin()
         await asyncio.sleep(STEP_SECONDS)  # what is under way comes
-        if self.stage.closed:
-            await self._beside_one_that_is_closed()
+        await self._until_nothing_is_to_do(SECONDS_TO_TAKE_OVER if self.stage.closed else 0.0)
+        self.stage.closed = None  # everything can be listed from now on
+        self.stage.world.resume_all()
         await self._until_all_is_over()
         if self.asks_for == QUIET:
             await self._quiet()
@@ -68,7 +71,7 @@ class Calm:
             await self._until_all_is_over()
 
     def _begin(self) -> None:
-        stage, world = self.stage, self.stage.world
+        stage = self.stage
         stage.misfortunes.clear()
         stage.mishaps.clear()
         stage.lags.clear()
@@ -77,21 +80,19 @@ class Calm:
         stage.habits.clear()
         stage.story.tell("the world", "is calm from now on")
         for uid in sorted(stage.rules.unreadable):
-            world.rewrite(stage.rules.jobs[uid], "mended")
-        world.resume_all()
+            self.stage.world.rewrite(stage.rules.jobs[uid], "mended")
 
-    async def _beside_one_that_is_closed(self) -> None:
-        """A namespace that cannot be listed keeps no other from starting its jobs."""
+    async def _until_nothing_is_to_do(self, at_least: float) -> None:
+        """Beside jobs that are suspended, and beside a namespace that cannot be listed, everything goes on."""
         loop = asyncio.get_running_loop()
-        least = loop.time() + SECONDS_TO_TAKE_OVER
+        least = loop.time() + at_least
+        self._check_waiting()
         while self._waiting_since or loop.time() < least:
             await asyncio.sleep(STEP_SECONDS)
             self.stage.rules.check()
             self.stage.world.step(calm=True)
             self._check_waiting()
         self.stage.rules.check()
-        self.stage.story.tell("the world", "lets everything be listed")
-        self.stage.closed = None
         self._waiting_since.clear()
 
     async def _until_all_is_over(self) -> None:
@@ -193,7 +194,8 @@ class Calm:
         if stage.deaf or stage.rules.deletions_forbidden:
             return
         kept = [job for job in stage.rules.jobs.values() if is_over(job.status) and _ttl(job) < SECONDS_TO_GO]
-        await asyncio.sleep(2 * SECONDS_TO_GO)
+        if kept:
+            await asyncio.sleep(2 * SECONDS_TO_GO)
         stage.rules.check()
         for job in kept:
             if job.uid in stage.rules.jobs:
@@ -212,9 +214,9 @@ class Calm:
         if NAMESPACE in world.namespaces.gone:
             world.namespaces.make_anew(NAMESPACE)
             world.furnish(NAMESPACE)
-        for queue in [queue for queue in QueueName if queue in stage.rules.queues]:  # of another no slot can be lost
-            for number in range(stage.policy.pools[queue].max_concurrent + 1):
-                world.submit(f"last-{_dashed(queue)}-{number}", queue=str(queue), retry={"limit": 1})
+        queue = [queue for queue in QueueName if queue in stage.rules.queues][-1]  # of another no slot can be lost
+        for number in range(stage.policy.pools[queue].max_concurrent + 1):
+            world.submit(f"last-{number}", queue=str(queue), retry={"limit": 1})
         await asyncio.sleep(SECONDS_TO_START)
         self._check_started(waiting=1, why="although nothing runs: somebody who is gone has its slot")
         for _ in range(2):
@@ -243,19 +245,15 @@ class Calm:
         stage.rules.check()
 
     def _check_started(self, *, waiting: int, why: str) -> None:
-        """Of the last jobs in each queue only so many may wait."""
+        """Of the last jobs only so many may wait."""
         stage = self.stage
         stage.rules.check()
-        for queue in QueueName:
-            jobs = [job for job in stage.rules.jobs.values() if job.name.startswith(f"last-{_dashed(queue)}")]
-            late = [job.name for job in jobs if not job.status.attempt]
-            if len(late) > waiting:
-                stage.rules.fail(f"{late[0]} does not start, {why}")
+        late = [
+            job.name for job in stage.rules.jobs.values() if job.name.startswith("last-") and not job.status.attempt
+        ]
+        if len(late) > waiting:
+            stage.rules.fail(f"{late[0]} does not start, {why}")
         stage.rules.check()
-
-
-def _dashed(queue: QueueName) -> str:
-    return queue.lower().replace("_", "-")
 
 
 def _ttl(job: Job) -> float:

@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
         """Nobody does anything for a while."""
         self._run(asyncio.sleep(seconds))
 
-    @rule(seed=st.integers(0, 99), seconds=st.sampled_from([0.3, 2.0, 11.0, 30.0]), moments=st.integers(1, 8))
+    @rule(seed=st.integers(0, 99), seconds=st.sampled_from([0.3, 2.0, 11.0, 30.0]), moments=st.integers(1, 5))
     def work(self, seed: int, seconds: float, moments: int) -> None:
         """Kubelets do their work, moment by moment: pods start, run and end, in whatever way."""
         self.stage.world.random = Random(seed)

@@ -4,18 +4,40 @@ import os
 
 import pytest
 
+from unit.operator.control.model.life import Life
 from unit.operator.control.model.lives import play, play_again
 
+FIRST = int(os.environ.get("MODEL_FIRST") or 1)
 LIVES = int(os.environ.get("MODEL_LIVES") or 1000)
-SEED = int(os.environ.get("MODEL_SEED") or 0)
 REPLAY = os.environ.get("MODEL_REPLAY", "")
-PARTS = 20
+PARTS = min(20, LIVES)
 
 
 @pytest.mark.skipif(bool(REPLAY), reason="MODEL_REPLAY: one life alone")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_lives(part: int) -> None:
-    play(SEED * PARTS + part, LIVES // PARTS)
+    lives = LIVES // PARTS
+    play(FIRST + part * lives, lives)
+
+
+def stories(first: int, lives: int) -> list[list[str]]:
+    """What happened in the simplest life and in these."""
+    told = []
+
+    class Told(Life):
+        def teardown(self) -> None:
+            super().teardown()
+            told.append(self.stage.story.lines)
+
+    play(first, lives, Told)
+    return told
+
+
+def test_a_number_is_always_the_same_life() -> None:
+    after_others = stories(3, 3)
+    alone = stories(5, 1)
+    assert len(alone[1]) > 20
+    assert alone == [after_others[0], after_others[-1]]
 
 
 if REPLAY:

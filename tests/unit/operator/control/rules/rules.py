@@ -169,7 +169,7 @@ class Rules:
             pod=pod,
             unlocked=reserved != pod.name,
             orphan=pod.owner_uid not in self.jobs,
-            judged=self._is_judged(pod),
+            judged=self.is_judged(pod),
             late=heard.fate.seconds_before >= LATE_SECONDS or heard.fate.error is not None,
         )
         self._creations[pod.uid] = made
@@ -206,7 +206,7 @@ class Rules:
         made = self._creations.get(pod.uid)
         return self.late_creations and made is not None and made.late and (made.orphan or made.judged)
 
-    def _is_judged(self, pod: Pod) -> bool:
+    def is_judged(self, pod: Pod) -> bool:
         """Whether the pod's job exists and does not count the pod's attempt as one that goes on."""
         job = self.jobs.get(pod.owner_uid)
         if job is None:

@@ -56,7 +56,7 @@ class Nodes:
         self._story.tell("somebody", f"deletes {self.silent}")
         for pod in self._left_behind():
             self._mark(pod, GONE, phase="Failed")
-            self._rules.shapes[pod.uid] = "failed"
+            self._rules.shapes.setdefault(pod.uid, "failed")  # a sidecar may outlive the main container
             self._store.remove(PODS, pod.namespace, pod.name)
         self.silent = ""
 
