@@ -22,6 +22,7 @@ from spectrogram_operator.control.cluster.kubernetes import KubernetesCluster
 from spectrogram_operator.core.judging.pod import Pod
 
 CONNECTION_LOST = 0
+LONG_SECONDS = 1.0
 PROXYS_CLOCK = timedelta(hours=-5)
 """By which whoever answers in place of the API server dates its errors."""
 REASONS = {
@@ -43,7 +44,7 @@ class Fate:
     It reaches the server `seconds_before` after it was sent, and its answer comes `seconds_after` that. `error` is
     answered instead of the truth: 0 means that the connection is lost, 404 what a proxy says, of no object, or where it
     is `stale`, what an API server says of this one that is behind. `stored`: the request took effect all the same.
-    `kill`: the operator's process ends instead of hearing an answer.
+    `kill`: the operator's process ends instead of hearing an answer; at once, where the request is long under way.
     """
 
     seconds_before: float = 0.0
@@ -57,13 +58,14 @@ class Fate:
 
 @dataclass(frozen=True)
 class Heard:
-    """One request and what came of it, for whoever keeps a record."""
+    """One request and what came of it, for whoever keeps a record. `given_up`: nobody waits for the answer any more."""
 
     operator: str
     request: Request
     code: int
     document: Body
     fate: Fate
+    given_up: bool = False
 
 
 class Connection:
@@ -88,6 +90,8 @@ class Connection:
         self._decide = decide
         self._tell = tell
         self._die = die
+        self._left_behind: set[asyncio.Task[tuple[int, Body]]] = set()
+        """What is under way of a process that is gone."""
 
     async def request(
         self,
@@ -104,17 +108,23 @@ class Connection:
         parts = urlsplit(url)
         request = Request(method, parts.path, dict(parse_qsl(parts.query)), dict(body) if body is not None else None)
         fate = self._decide(request)
+        under_way = _UnderWay(request, fate)
+        if fate.kill and fate.seconds_before >= LONG_SECONDS:
+            under_way.given_up = True
+            self._left_behind.add(asyncio.create_task(self._arrive(under_way)))
+            await self._killed()
         if fate.seconds_before:
-            await asyncio.sleep(fate.seconds_before)
-        code, document = (
-            answer(self._store, request) if fate.stored else (fate.error or CONNECTION_LOST, _failure(fate, request))
-        )
-        self._tell(Heard(self.operator, request, code, document, fate))
+            arriving = asyncio.create_task(self._arrive(under_way))
+            try:
+                code, document = await asyncio.shield(arriving)
+            except asyncio.CancelledError:
+                under_way.given_up = True
+                raise
+        else:
+            code, document = await self._arrive(under_way)
         dated = self._store.now()
         if fate.kill:
-            self.dead = True
-            self._die()
-            await _hang()
+            await self._killed()
         if fate.seconds_after:
             await asyncio.sleep(fate.seconds_after)
         if fate.error == CONNECTION_LOST:
@@ -123,6 +133,31 @@ class Connection:
             code, document = fate.error, _failure(fate, request)
             dated += PROXYS_CLOCK
         return _Answer(code, document, {"Date": format_datetime(dated, usegmt=True)})
+
+    async def _killed(self) -> NoReturn:
+        self.dead = True
+        self._die()
+        await _hang()
+
+    async def _arrive(self, under_way: "_UnderWay") -> tuple[int, Body]:
+        """What has been sent reaches the server, also where who sent it has given up or is gone by then."""
+        if under_way.fate.seconds_before:
+            await asyncio.sleep(under_way.fate.seconds_before)
+        request, fate = under_way.request, under_way.fate
+        code, document = (
+            answer(self._store, request) if fate.stored else (fate.error or CONNECTION_LOST, _failure(fate, request))
+        )
+        self._tell(Heard(self.operator, request, code, document, fate, under_way.given_up))
+        return code, document
+
+
+@dataclass
+class _UnderWay:
+    """A request that was sent, and whether nobody waits for the answer any more."""
+
+    request: Request
+    fate: Fate
+    given_up: bool = False
 
 
 class MemoryCluster(KubernetesCluster):

@@ -96,6 +96,8 @@ KINDS: Sequence[Kind] = (
 )
 MEDDLING = ("suspend", "cancel", "prefer", "delete", "make anew", "remove", "take the label")
 """What somebody does while a request is under way: to the job that it is about, or to its pod."""
+OUTLIVES = "outlives who sent it"
+"""Beside that its job is suspended: whoever comes next judges the attempt before its pod comes."""
 WAYS: Mapping[str, tuple[float, Fate]] = {
     "slow": (1.0, Fate(0.05, 20.0)),
     "late": (1.0, Fate(20.0, 0.05)),
@@ -104,6 +106,7 @@ WAYS: Mapping[str, tuple[float, Fate]] = {
     "forbidden": (0.75, Fate(0.05, 0.05, error=403, message=QUOTA, stored=False)),
     "kills before": (0.3, Fate(0.05, stored=False, kill=True)),
     "kills after": (0.3, Fate(0.05, kill=True)),
+    OUTLIVES: (0.3, Fate(40.0, kill=True)),
 }
 """What befalls requests of a kind all the time, and how many of them."""
 HABITS = {
@@ -115,6 +118,7 @@ HABITS = {
         "forbidden",
         "kills before",
         "kills after",
+        OUTLIVES,
         "suspend",
         "cancel",
         "delete",

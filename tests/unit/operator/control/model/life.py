@@ -20,6 +20,7 @@ from spectrogram_operator.core.judging.pod import Pod
 from unit.operator.control.histories.scene import Kind, Misfortune
 from unit.operator.control.model.choices import (
     MEDDLING,
+    OUTLIVES,
     WAYS,
     WISHES,
     jobs,
@@ -72,14 +73,13 @@ class Life(Troubles):
     def habit(self, kind: Kind, what: str) -> Misfortune:
         """See Machine."""
         self.tell("the API server", f"from now on: {what}, where it is asked {kind[0]} of {kind[1]}")
-        if what not in WAYS:
-            return self._meddling(kind, what, Fate(3.0), times=ALL, share=MEDDLED_SHARE)
-        (method, plural, of_one), (share, fate) = kind, WAYS[what]
-        return Misfortune(method, plural, fate, ALL, of_one=of_one, share=share)
+        share, fate = WAYS.get(what, (MEDDLED_SHARE, Fate(3.0)))
+        wish = "suspend" if what == OUTLIVES else "" if what in WAYS else what
+        return self._meddling(kind, wish, fate, times=ALL, share=share)
 
     def _meddling(self, kind: Kind, wish: str, fate: Fate, **which: Any) -> Misfortune:
         def meanwhile(request: Request) -> None:
-            job, pod = self._about(request)
+            job, pod = self._about(request) if wish else (None, None)
             with suppress(ApiError):
                 if wish in OF_PODS and pod is not None:
                     OF_PODS[wish](self.stage.world, pod)

@@ -164,9 +164,10 @@ class Machine(RuleBasedStateMachine):
         self.do(lambda: self.stage.story.tell(who, what))
 
     async def _close(self) -> None:
-        for life in self._lives:
-            life.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        for ended in (self._lives, asyncio.all_tasks() - {asyncio.current_task()}):  # at last what is still under way
+            for one in ended:
+                one.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
 
     def _run(self, story: Coroutine[Any, Any, None]) -> None:
         self._loop.run_until_complete(story)

@@ -104,6 +104,9 @@ class Rules:
     def heard(self, process: OperatorProcess, heard: Heard) -> None:
         """An operator's request, at the moment when it took effect."""
         request = heard.request
+        if heard.given_up:
+            self._arrives_late(heard)
+            return
         self.of_requests.heard(process, heard)
         self.knowledge.heard(process, heard)
         if request.method == "GET" and not request.name and heard.fate.error is not None:
@@ -121,6 +124,14 @@ class Rules:
             pod_name = request.body["status"].get("podName", "")
             if heard.code == 200 and heard.fate.error is None:
                 self._reserved[process.name, request.namespace, request.name] = pod_name
+
+    def _arrives_late(self, heard: Heard) -> None:
+        """Whoever sent this is gone: no other knows of it, and the API server takes it where it is not locked."""
+        if (heard.request.plural, heard.request.method, heard.code) == (PODS, "POST", 201):
+            pod = self.pods[heard.document["metadata"]["uid"]]
+            orphan, judged = pod.owner_uid not in self.jobs, self.is_judged(pod)
+            self._creations[pod.uid] = Creation(pod, unlocked=False, orphan=orphan, judged=judged, late=True)
+            self.of_statuses.created[pod.name] += 1
 
     @contextmanager
     def written_by_others(self) -> Iterator[None]:

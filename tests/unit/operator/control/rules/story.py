@@ -46,6 +46,8 @@ def in_words(heard: Heard) -> str:
         came_of_it = ": there is none"
     if fate.seconds_before >= 1:
         came_of_it += f" ({fate.seconds_before:.0f} s after it was sent)"
+    if heard.given_up:
+        return f"{did}{came_of_it}, and nobody waits for the answer any more"
     if fate.kill:
         return f"{did}{came_of_it}, and dies before it hears so"
     if fate.error is not None and fate.stored:
@@ -57,6 +59,8 @@ def in_words(heard: Heard) -> str:
 def _did(request: Request) -> str:
     body = request.body or {}
     match request.method, request.plural, request.name:
+        case "GET", "spectrogramjobs", "":
+            return "lists jobs"
         case "GET", "spectrogramjobs", name:
             return f"reads {name}"
         case "PUT", "spectrogramjobs", name:

@@ -160,9 +160,9 @@ class World:
             self._people()
 
     def play_pods(self, *, calm: bool) -> None:
-        """A little happens to every pod whose node answers. In the calm what nobody needs runs until it is ended."""
+        """A little happens to every pod whose node answers; what nobody needs any more runs until it is ended."""
         for pod in list(self.rules.pods.values()):
-            if self.nodes.reach(pod) and not (calm and pod.live and not pod.deleting and self.rules.is_judged(pod)):
+            if self.nodes.reach(pod) and (pod.deleting or not pod.live or not self.rules.is_judged(pod)):
                 self._play(pod, calm=calm)
 
     def _play(self, pod: Pod, *, calm: bool) -> None:
