@@ -394,3 +394,20 @@ async def test_row_40_a_clock_that_is_set_while_a_job_runs_ends_nothing(stage: S
     ended = stage.job().status.completion_time
     assert ended is not None
     assert abs((virtual_time.now() - ended).total_seconds()) < 5
+
+
+@scene(late_creations=True)
+async def test_a_pod_that_comes_when_who_asked_for_it_is_long_gone_is_ended(stage: Scene) -> None:
+    stage.misfortunes.append(Misfortune("POST", PODS, Fate(seconds_before=40, kill=True)))
+    first = await stage.start()
+    stage.world.submit("fm-band")
+    await asyncio.sleep(1)
+    assert first.died.is_set()
+    await stage.end(first)
+    stage.world.wish("fm-band", suspend=True)
+    await stage.start()
+    await asyncio.sleep(30)
+    assert (stage.job().status.phase, stage.pods()) == (Phase.SUSPENDED, [])
+    await asyncio.sleep(20)
+    assert [request.method for _, request in stage.requests if request.plural == PODS][-1] == "DELETE"
+    assert stage.pods() == []
