@@ -14,8 +14,8 @@ QUIET_SECONDS = 30.0
 class Notes:
     """Facts that no watch tells."""
 
-    absent_since: datetime | None = None
-    """When a live look-up first said that the active attempt has no pod; the newest agrees."""
+    absent: tuple[str, datetime] | None = None
+    """The name of a pod, and when a live look-up first said that there is none; the newest agrees."""
     refusal: Refusal | None = None
     """Why the API server did not create the pod; creating it again waits for a while."""
     refused: datetime | None = None
@@ -43,6 +43,12 @@ class Notes:
         before, self.written, self.written_at = gist(old), gist(new), now
         if before == self.written:
             self.reworded = now
+
+    def absent_since(self, pod_name: str, now: datetime) -> datetime:
+        """A look-up said that there is no such pod: since when. Another pod's absence says nothing of this one."""
+        since = self.absent[1] if self.absent is not None and self.absent[0] == pod_name else now
+        self.absent = pod_name, min(since, now)  # also where our clock was set back meanwhile
+        return self.absent[1]
 
     def standing_refusal(self, now: datetime, holds_seconds: float) -> Refusal | None:
         """The refusal, if it still holds: our own status writes come back as events, and must not ask again at once.

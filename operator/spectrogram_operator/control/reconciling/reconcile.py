@@ -214,7 +214,7 @@ class Reconciler:
         """A job of which an attempt is reserved or runs."""
         pod = self._pod_of(job, attempt)
         if pod is not None:
-            self._notes[job.uid].absent_since = None
+            self._notes[job.uid].absent = None
             told = await self._pod_events.of(pod, attempt)
             observed = Observed(job=job, pod=pod, report=self._poller.take_report(pod.uid), told_by_events=told)
         else:
@@ -240,15 +240,14 @@ class Reconciler:
             if LABEL_JOB_UID in (body["metadata"].get("labels") or {}):
                 self._store.see_pod(body)  # without the label no watch would ever correct what is stored
             if attempt.pod_uid in (None, live.uid):
-                notes.absent_since = None
+                notes.absent = None
                 return Observed(job=job, pod=live)
         elif live is not None and attempt.pod_uid is None:
             return Observed(job=job, foreign=True)
-        known, now = self._known(job, attempt), self._clock()
+        known = self._known(job, attempt)
         if known is not None and not known.gone:
             return Observed(job=job, pod=known)
-        notes.absent_since = min(notes.absent_since or now, now)  # also where our clock was set back meanwhile
-        return Observed(job=job, pod=known, absent_since=notes.absent_since)
+        return Observed(job=job, pod=known, absent_since=notes.absent_since(attempt.pod_name, self._clock()))
 
     def _check_served(self, namespace: str) -> None:
         """Before each request that changes something: the namespace may have gone to another operator since."""

@@ -1,4 +1,4 @@
-"""How long a refusal holds: as long as the API server asks for, else as the settings say."""
+"""What is remembered of a job: how long a refusal holds, and since when a pod is absent."""
 
 from datetime import timedelta
 
@@ -24,3 +24,11 @@ def test_row_4_a_refusal_of_a_time_to_come_does_not_hold() -> None:
 
 def test_without_a_refusal_there_is_none() -> None:
     assert Notes().standing_refusal(START, 30.0) is None
+
+
+def test_the_absence_of_one_pod_says_nothing_of_the_next() -> None:
+    """An attempt that another operator judged meanwhile leaves nothing behind for its successor."""
+    notes, later = Notes(), START + timedelta(seconds=10)
+    assert notes.absent_since("fm-band-1", START) == START
+    assert notes.absent_since("fm-band-1", later) == START
+    assert notes.absent_since("fm-band-2", later) == later
