@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.control.cluster.protocol import ClusterError, JobRecords
-from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.expiry import expires
 from spectrogram_operator.core.policy import Policy

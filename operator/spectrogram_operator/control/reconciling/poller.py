@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.progress import is_news
 from spectrogram_operator.core.policy import Policy

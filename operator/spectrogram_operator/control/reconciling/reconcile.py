@@ -15,11 +15,12 @@ from spectrogram_operator.api.job import Job, UnreadableJob, ValidJob, read_job
 from spectrogram_operator.api.names import LABEL_JOB_UID
 from spectrogram_operator.api.status import Attempt, ConditionType, SpectrogramJobStatus
 from spectrogram_operator.control.cluster.protocol import Cluster, ClusterError
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob
 from spectrogram_operator.control.reconciling.notes import Notes
 from spectrogram_operator.control.reconciling.pod_events import PodEvents
 from spectrogram_operator.control.reconciling.poller import Poller
 from spectrogram_operator.control.reconciling.slots import Slots
-from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.building.stores import claims
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from spectrogram_operator.core.judging.refusals import refusal

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from spectrogram_operator.api.job import Job
-from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.building.podspec import is_pod_name
 from spectrogram_operator.core.building.sizing import named_queue
 from spectrogram_operator.core.judging.pod import Pod

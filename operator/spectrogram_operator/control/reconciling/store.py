@@ -1,47 +1,19 @@
-"""What is known of jobs and pods: filled by lists, by watches and by the answers to our own writes, the newest holds.
+"""What is known of jobs and pods, by lists, by watches and by the answers to our own writes: the newest holds."""
 
-A job that is over is kept as the few facts that are still asked for: there may be tens of thousands of them.
-"""
-
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
 from spectrogram_operator.api.job import Job, read_job
-from spectrogram_operator.api.spec import MOST_TTL_SECONDS
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob, read_finished
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 
 Body = Mapping[str, Any]
 MOST_GONE = 10_000
 """UIDs of what is gone that are remembered. A late event of something older would show it until the next sweep."""
-_optional_time = TypeAdapter(datetime | None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FinishedJob:
-    """A job that is over. `said` is False where its status speaks of an older generation of its spec."""
-
-    namespace: str
-    name: str
-    uid: str
-    queue: str
-    phase: str
-    succeeded: bool
-    completion_time: datetime | None
-    ttl_seconds: int | None
-    said: bool
-
-    @property
-    def key(self) -> str:
-        """namespace/name."""
-        return f"{self.namespace}/{self.name}"
-
-
+MOST_UNOWNED = 1000
+"""Pods that are gone before their jobs are known, of which the last is kept: a pod may name any owner."""
 JobPlace = tuple[str, str, str]
 """Namespace, queue and phase of a job, as metrics count it; the last two are empty where they are not known yet."""
 
@@ -73,6 +45,8 @@ class Store:
         self._pods: dict[str, tuple[int, Pod]] = {}
         self._pods_of: dict[str, dict[str, Pod]] = {}
         self._last_seen: dict[str, dict[str, tuple[int, Pod]]] = {}
+        self._unowned: dict[str, tuple[int, Pod]] = {}
+        """By pod: the last that was seen of it, where its job is not known yet. A watch of jobs may be late."""
         self._gone: dict[str, float] = {}
         """By UID of what is gone: the version from which on it was."""
 
@@ -106,7 +80,7 @@ class Store:
 
     def last_seen(self, job_uid: str, pod_uid: str) -> Pod | None:
         """The last that was seen of a pod that is gone, until its job is over."""
-        found = self._last_seen.get(job_uid, {}).get(pod_uid)
+        found = self._last(job_uid, pod_uid)
         return None if found is None else found[1]
 
     # What is seen
@@ -120,7 +94,7 @@ class Store:
             return False
         if known is not None and known[1].uid != uid:
             self.lose_job(key, known[1].uid)
-        job = _read_finished(body) or read_job(body)
+        job = read_finished(body) or read_job(body)
         self._count(known[1] if known is not None and known[1].uid == uid else None, -1)
         self._jobs[key] = version, job
         self._count(job, 1)
@@ -201,13 +175,22 @@ class Store:
 
     def _see_late(self, pod: Pod, version: int) -> list[Pod]:
         """A list knew first that the pod is gone, and not how it ended: the watch may say so later."""
-        seen, _ = self._last_seen.get(pod.owner_uid, {}).get(pod.uid, (version, pod))
+        seen, _ = self._last(pod.owner_uid, pod.uid) or (version, pod)
         return self._see_last(pod, version) if seen < version else []
+
+    def _last(self, job_uid: str, pod_uid: str) -> tuple[int, Pod] | None:
+        found = self._last_seen.get(job_uid, {}).get(pod_uid) or self._unowned.get(pod_uid)
+        return found if found is not None and found[1].owner_uid == job_uid else None
 
     def _see_last(self, pod: Pod, version: int) -> list[Pod]:
         gone = replace(pod, gone=True)
-        if isinstance(self.owner_of(pod), Job):
+        owner = self.owner_of(pod)
+        if isinstance(owner, Job):
             self._last_seen.setdefault(pod.owner_uid, {})[pod.uid] = version, gone
+        elif owner is None and pod.owner_uid not in self._gone:
+            self._unowned[pod.uid] = version, gone
+            if len(self._unowned) > MOST_UNOWNED:
+                del self._unowned[next(iter(self._unowned))]
         for listener in self.listeners:
             listener.pod_changed(gone)
         return [gone]
@@ -245,43 +228,6 @@ class Store:
         self.places[place] += by
         if not self.places[place]:
             del self.places[place]  # namespaces come and go
-
-
-def _read_finished(body: Body) -> FinishedJob | None:
-    """The job, if it is over: read without checking what nobody asks for any more."""
-    status, metadata = body.get("status") or {}, body["metadata"]
-    ended = {
-        condition.get("type")
-        for condition in status.get("conditions") or ()
-        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
-    }
-    if not ended:
-        return None
-    return FinishedJob(
-        namespace=sys.intern(metadata["namespace"]),
-        name=metadata["name"],
-        uid=metadata["uid"],
-        queue=sys.intern(str(status.get("queue") or "")),
-        phase=sys.intern(str(status.get("phase") or "")),
-        succeeded="Complete" in ended,
-        completion_time=_read_time(status.get("completionTime")),
-        ttl_seconds=_read_ttl(body.get("spec") or {}),
-        said=status.get("observedGeneration") == metadata.get("generation", 1),
-    )
-
-
-def _read_time(text: Any) -> datetime | None:
-    """A time of a status, which may be anybody's: what is none must not keep the other jobs from being read."""
-    try:
-        return _optional_time.validate_python(text)
-    except ValidationError:
-        return None
-
-
-def _read_ttl(spec: Mapping[str, Any]) -> int | None:
-    """What a spec says, which may be of another version's schema."""
-    ttl = spec.get("ttlSecondsAfterFinished")
-    return ttl if type(ttl) is int and 0 <= ttl <= MOST_TTL_SECONDS else None
 
 
 def _version(metadata: Mapping[str, Any]) -> int:

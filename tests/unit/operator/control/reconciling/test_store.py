@@ -9,7 +9,8 @@ from pods.jobs import JOB_UID, job_body, stored
 from pods.shapes import POD_UID
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.control.reconciling import store as module
-from spectrogram_operator.control.reconciling.store import FinishedJob, Store
+from spectrogram_operator.control.reconciling.finished_job import FinishedJob
+from spectrogram_operator.control.reconciling.store import Store
 from spectrogram_operator.core.judging.pod import Pod, read_pod
 from unit.operator.core.fixtures import body as fixture
 
@@ -120,7 +121,7 @@ def test_a_pod_that_is_gone_is_not_brought_back_by_a_late_event() -> None:
     (gone,) = found.lose_pod(read_pod(pod(11)), 11)
     assert gone.gone
     assert found.see_pod(pod(10)) == found.see_pod(pod(11)) == []
-    assert found.lose_pod(read_pod(pod(12)), 12) == []
+    assert found.lose_pod(read_pod(pod(11)), 11) == []
     assert (uids(found), found.pods_of(JOB_UID)) == ([], ())
     assert heard.told == [f"{POD_UID} is Running", f"{POD_UID} is gone"]
 
@@ -199,11 +200,40 @@ def test_what_came_before_the_last_words_does_not_take_their_place() -> None:
     assert found.last_seen(JOB_UID, POD_UID) == gone
 
 
-@pytest.mark.parametrize("job_shown", [None, job(5, ended="Complete"), job(5, uid="another")])
-def test_of_a_pod_without_a_job_that_goes_on_nothing_is_kept(job_shown: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize("name_known", [True, False])
+def test_the_last_that_was_seen_of_a_pod_is_kept_though_its_job_is_known_later(name_known: bool) -> None:
     found, _ = store()
-    if job_shown is not None:
-        found.see_job(job_shown)
+    if name_known:
+        found.see_job(job(5, uid="former"))
+    found.see_pod(pod(11))
+    found.hold_against(set(), 15, None)
+    found.see_pod(pod(12, "evicted-node-memory"))
+    found.see_job(job(10))
+    last = found.last_seen(JOB_UID, POD_UID)
+    assert last is not None
+    assert (last.gone, last.reason) == (True, "Evicted")
+    assert found.last_seen("another", POD_UID) is None
+    found.lose_pod(read_pod(pod(14, "oom-killed")), 14)
+    last = found.last_seen(JOB_UID, POD_UID)
+    assert last is not None
+    assert last.reason == ""
+
+
+def test_of_pods_without_a_known_job_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_UNOWNED", 2)
+    found, _ = store()
+    for number in range(5):
+        found.lose_pod(read_pod(pod(1, uid=f"pod-{number}")), 1)
+    kept = [number for number in range(5) if found.last_seen(JOB_UID, f"pod-{number}") is not None]
+    assert kept == [3, 4]
+
+
+@pytest.mark.parametrize("how", ["over", "deleted"])
+def test_of_a_pod_whose_job_does_not_go_on_nothing_is_kept(how: str) -> None:
+    found, _ = store()
+    found.see_job(job(5, ended="Complete" if how == "over" else ""))
+    if how == "deleted":
+        found.lose_job(KEY, JOB_UID)
     found.see_pod(pod(11))
     found.lose_pod(read_pod(pod(12)), 12)
     assert found.last_seen(JOB_UID, POD_UID) is None
