@@ -7,7 +7,7 @@ A bug is a patch in tests/planted/core or tests/planted/control, of the operator
 line says what is wrong and what harm that does, its second which tests should notice:
 
     # The status is written without its resourceVersion: two operators overwrite each other's decisions.
-    # tests: tests/unit/operator/control/cluster/test_kubernetes_cluster.py
+    # tests: tests/unit/operator/control/cluster/test_requests.py
 
 The programs of the working tree are never touched: each bug has a copy of them, and the tests import that one.
 """

@@ -19,6 +19,19 @@ Values = Mapping[str, Any]
 
 # What Helm says where a template stumbled over a value that nobody had checked.
 STUMBLED = ("nil pointer", "error calling", "wrong type", "can't evaluate", "parse error", "YAML parse", "panic")
+STORES: dict[str, dict[str, str | None]] = {
+    "shelf": {"claimName": "tape"},
+    "archive": {
+        "bucket": "recordings",
+        "endpoint": "https://s3.example.org:9000",
+        "prefix": "survey/2026",
+        "region": "eu-central-1",
+        "credentialsSecret": "archive-keys",
+        "serviceAccount": "archive-reader",
+    },
+    "own": {"bucket": "radio", "endpoint": None},
+}
+"""Of each kind one."""
 
 
 class RefusedError(Exception):
@@ -89,3 +102,13 @@ def environment(objects: Iterable[Object]) -> dict[str, str]:
     names = [entry["name"] for entry in container["env"]]
     assert len(names) == len(set(names)), "a variable is there twice"
     return {entry["name"]: entry.get("value", "").replace("$$", "$") for entry in container["env"]}
+
+
+class Chart:
+    """The chart, in short."""
+
+    def helm(self, *arguments: str, **values: Any) -> subprocess.CompletedProcess[str]:
+        return run_helm(*arguments, values=values)
+
+    def render(self, **values: Any) -> list[Object]:
+        return render(values)

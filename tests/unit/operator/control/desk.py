@@ -126,6 +126,13 @@ class Desk:
         if told:
             self.look()
 
+    def take_away_pod(self) -> Body:
+        """The pod (the one that there is) is gone, and the watch shows none."""
+        (name,) = self.pod_names()
+        body = self.store.remove("pods", "radio", name)
+        self.look()
+        return body
+
     def fail(self, method: str, path: str, times: int = 1, **fate: Any) -> None:
         """What becomes of the next requests of this kind: those whose path has this in it."""
         self.fates += [(method, path, Fate(**{"stored": False} | fate))] * times

@@ -30,8 +30,8 @@ class Knowledge:
     """By UID of a pod: the operator, and which of its lives, that created it, and when it heard so."""
     _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
     """By operator, its life and lease: from when to when it had it, as far as was seen."""
-    _reserved: dict[tuple[str, str], float] = field(default_factory=dict)
-    """By UID of a job and name of a pod: when that pod was first on record."""
+    _reserved: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """By UID of a job and name of a pod: which operator wrote first that this pod is to be, and when."""
     _processes: dict[str, OperatorProcess] = field(default_factory=dict)
     _known: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """By operator, and which of its lives: UIDs of the pods that it knew of at the last look."""
@@ -48,6 +48,9 @@ class Knowledge:
         request, told = heard.request, heard.fate.error is None and not heard.fate.kill
         if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
             self._renews(process, heard)
+        elif request.plural == PLURAL and request.method == "PUT" and heard.code == 200:
+            reserved = heard.document["metadata"]["uid"], heard.document["status"].get("podName", "")
+            self._reserved.setdefault(reserved, (process.name, asyncio.get_running_loop().time()))
         elif request.plural == PODS and request.method == "POST" and heard.code == 201:
             if told:
                 answered = asyncio.get_running_loop().time() + heard.fate.seconds_after
@@ -76,11 +79,8 @@ class Knowledge:
             self.fail(f"{process.name} knew that the pod {uid} is no more, and takes it for one that is")
 
     def _look(self, change: Change) -> None:
-        uid, now = change.body["metadata"]["uid"], asyncio.get_running_loop().time()
         if change.type == "ADDED":
-            self._since[uid] = now
-        if change.plural == PLURAL and (name := (change.body.get("status") or {}).get("podName")):
-            self._reserved.setdefault((uid, name), now)
+            self._since[change.body["metadata"]["uid"]] = asyncio.get_running_loop().time()
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
@@ -100,8 +100,9 @@ class Knowledge:
         where = (namespace, LEASE) if by_name else LEASE_OF_ALL
         began, _ = self._began.get((process.name, process.life, where), (0.0, 0.0))
         made = read_pod(heard.document)
-        if self._reserved.get((made.owner_uid, made.name), began) < began:
-            return  # it was decided before, by whoever had the lease
+        reserved_by, reserved = self._reserved.get((made.owner_uid, made.name), ("", began))
+        if reserved_by != process.name or reserved < began:
+            return  # it was decided by another, or by whoever had the lease before
         for pod in self.pods.values():
             there = pod.live and pod.uid not in self.hidden and self._since[pod.uid] < began
             if there and (pod.namespace == namespace or not by_name) and not _knows(process, pod):
