@@ -54,7 +54,7 @@ def run(
       84  soft time limit; what was complete is kept
       85  interrupted                      86  no space left for the outputs
     """
-    from spectrogram_operator.cli.run import run_job_file
+    from spectrogram_operator.cli.without_cluster.run import run_job_file
 
     raise typer.Exit(run_job_file(file, mount or (), settings_file=settings, verbose=verbose))
 
@@ -76,7 +76,7 @@ def estimate(
     Its recording is measured, headers only, where a folder of this machine stands for its claim or store. Limits and
     pools are those of this environment's settings; your platform team's may differ.
     """
-    from spectrogram_operator.cli.estimate import print_estimates
+    from spectrogram_operator.cli.without_cluster.estimate import print_estimates
 
     print_estimates(file, mount or (), settings_file=settings, output=output)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spectrogram_operator.cli.completion import contexts, job_names, namespaces
-from spectrogram_operator.cli.formats import NameFormat, ProgramFormat
+from spectrogram_operator.cli.printing.formats import NameFormat, ProgramFormat
 
 Namespace = Annotated[
     str | None,

@@ -15,8 +15,8 @@ from spectrogram_operator.cli.cleanup.running import Finding, Running, find_runn
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.jobs import Jobs
 from spectrogram_operator.cli.cluster.words import refusals_in_words
-from spectrogram_operator.cli.settings_file import settings_of
-from spectrogram_operator.cli.units import plural
+from spectrogram_operator.cli.printing.units import plural
+from spectrogram_operator.cli.reading.settings_file import settings_of
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.observed import DeletePod, Observed
 from spectrogram_operator.core.planning.plan import plan

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from spectrogram_operator.cli.completion import job_names
-from spectrogram_operator.cli.formats import Format, NameFormat
 from spectrogram_operator.cli.options import (
     Context,
     Everywhere,
@@ -19,6 +18,7 @@ from spectrogram_operator.cli.options import (
     Selector,
     SettingsFile,
 )
+from spectrogram_operator.cli.printing.formats import Format, NameFormat
 
 commands = typer.Typer()
 cleanup = typer.Typer(no_args_is_help=True)
@@ -123,7 +123,7 @@ def submit(
     """
     from spectrogram_operator.cli.cluster.access import Target
     from spectrogram_operator.cli.commands.submit import submit
-    from spectrogram_operator.cli.job_flags import Flags
+    from spectrogram_operator.cli.reading.job_flags import Flags
 
     flags = Flags(source=source, target=target, name=name, fields=fields or (), labels=labels or (), mount=mount)
     place = Target(kubeconfig=kubeconfig, context=context, namespace=namespace)

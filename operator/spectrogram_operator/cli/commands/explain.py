@@ -9,11 +9,11 @@ from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.reasons import REASONS
 from spectrogram_operator.api.spec import AUTO, Input, Output
 from spectrogram_operator.api.status import Attempt, ConditionType, Phase, RetryClass, SpectrogramJobStatus
-from spectrogram_operator.cli.display import details
-from spectrogram_operator.cli.endings import advice, plain
-from spectrogram_operator.cli.summary import dataset_facts
-from spectrogram_operator.cli.texts import table, titled
-from spectrogram_operator.cli.units import age, with_prefix
+from spectrogram_operator.cli.printing.display import details
+from spectrogram_operator.cli.printing.endings import advice, plain
+from spectrogram_operator.cli.printing.summary import dataset_facts
+from spectrogram_operator.cli.printing.texts import table, titled
+from spectrogram_operator.cli.printing.units import age, with_prefix
 from spectrogram_operator.core.status import find_condition, holds, is_over
 from spectrogram_worker.contract.addresses import without_query
 from spectrogram_worker.contract.report import clean_text

@@ -6,9 +6,9 @@ from typing import Any
 
 from spectrogram_operator.api.crd import COLUMNS
 from spectrogram_operator.api.names import GROUP, SINGULAR
-from spectrogram_operator.cli.formats import Format
-from spectrogram_operator.cli.texts import document, table
-from spectrogram_operator.cli.units import age
+from spectrogram_operator.cli.printing.formats import Format
+from spectrogram_operator.cli.printing.texts import document, table
+from spectrogram_operator.cli.printing.units import age
 from spectrogram_worker.contract.report import clean_text
 
 Body = Mapping[str, Any]

@@ -11,7 +11,7 @@ from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.jobs import Jobs
 from spectrogram_operator.cli.cluster.words import NOT_FOUND, no_such_jobs, refusals_in_words
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.settings_file import settings_of
+from spectrogram_operator.cli.reading.settings_file import settings_of
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import is_over
 from spectrogram_operator.local.worker_log import read_line

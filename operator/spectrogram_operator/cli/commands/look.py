@@ -9,8 +9,8 @@ from spectrogram_operator.cli.cluster.jobs import Jobs
 from spectrogram_operator.cli.cluster.words import no_such_jobs, refusals_in_words, require_namespace
 from spectrogram_operator.cli.commands.explain import explanation, why_it_waits
 from spectrogram_operator.cli.commands.listing import listing, without_bookkeeping
-from spectrogram_operator.cli.formats import Format, ProgramFormat
-from spectrogram_operator.cli.texts import document
+from spectrogram_operator.cli.printing.formats import Format, ProgramFormat
+from spectrogram_operator.cli.printing.texts import document
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import active_attempt
 

@@ -10,8 +10,8 @@ from spectrogram_operator.cli.cluster.access import Connection, Target, connect
 from spectrogram_operator.cli.cluster.words import CANNOT_CREATE, in_words, refusals_in_words
 from spectrogram_operator.cli.commands.listing import title
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.job_file import Submission, check_job, read_submissions, read_template
-from spectrogram_operator.cli.job_flags import EMPTY, Flags, changed, made, made_for
+from spectrogram_operator.cli.reading.job_file import Submission, check_job, read_submissions, read_template
+from spectrogram_operator.cli.reading.job_flags import EMPTY, Flags, changed, made, made_for
 from spectrogram_operator.control.cluster.protocol import ClusterError
 
 

@@ -14,11 +14,11 @@ from spectrogram_operator.api.status import Phase
 from spectrogram_operator.cli.cluster.access import Connection, Target, connect
 from spectrogram_operator.cli.cluster.words import NOT_FOUND, no_such_jobs, refusals_in_words
 from spectrogram_operator.cli.commands.explain import memory_warning, next_step
-from spectrogram_operator.cli.display import Display, open_displays, print_line
-from spectrogram_operator.cli.endings import ending, plain
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.settings_file import settings_of
-from spectrogram_operator.cli.units import duration, plural
+from spectrogram_operator.cli.printing.display import Display, open_displays, print_line
+from spectrogram_operator.cli.printing.endings import ending, plain
+from spectrogram_operator.cli.printing.units import duration, plural
+from spectrogram_operator.cli.reading.settings_file import settings_of
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.core.status import is_over
 from spectrogram_worker.contract.report import clean_text

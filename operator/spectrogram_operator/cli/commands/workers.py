@@ -12,11 +12,11 @@ from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.api.status import Attempt
 from spectrogram_operator.cli.cluster.access import Target, connect
 from spectrogram_operator.cli.cluster.words import refusals_in_words, require_namespace
-from spectrogram_operator.cli.display import details, stage
-from spectrogram_operator.cli.formats import ProgramFormat
-from spectrogram_operator.cli.settings_file import settings_of
-from spectrogram_operator.cli.texts import document, table
-from spectrogram_operator.cli.units import age
+from spectrogram_operator.cli.printing.display import details, stage
+from spectrogram_operator.cli.printing.formats import ProgramFormat
+from spectrogram_operator.cli.printing.texts import document, table
+from spectrogram_operator.cli.printing.units import age
+from spectrogram_operator.cli.reading.settings_file import settings_of
 from spectrogram_operator.core.status import active_attempt, is_over
 
 _COLUMNS = ("JOB", "POD", "NODE", "QUEUE", "SINCE", "STAGE", "PROGRESS", "MEMORY", "HEARD", "DETAILS")

@@ -13,7 +13,7 @@ from spectrogram_operator.api.job import Job, ValidJob, read_job
 from spectrogram_operator.cli.cluster.access import Connection, Target, connect
 from spectrogram_operator.cli.cluster.words import CANNOT_CREATE, NOT_FOUND, no_such_jobs, refusals_in_words
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.settings_file import settings_of, with_settings_file
+from spectrogram_operator.cli.reading.settings_file import settings_of, with_settings_file
 from spectrogram_operator.cli.view.fetch import Source, fetch
 from spectrogram_operator.cli.view.received import local_names
 from spectrogram_worker.contract.report import OutputFile, clean_text

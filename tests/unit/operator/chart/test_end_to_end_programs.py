@@ -15,7 +15,7 @@ import trustme
 import yaml
 
 from unit.operator.chart.rendering import CHART
-from unit.operator.cli.commands import REAL, finish
+from unit.operator.cli.command_line import REAL, finish
 
 PROGRAMS = CHART / "files" / "test"
 PATH = "/apis/spectrogram.dev/v1beta1/namespaces/lab/spectrogramjobs"

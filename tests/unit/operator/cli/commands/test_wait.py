@@ -11,7 +11,7 @@ from rich.console import Console
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.cli.commands.wait import Course, Patience, follow, notes, result, verdicts
-from spectrogram_operator.cli.display import open_displays
+from spectrogram_operator.cli.printing.display import open_displays
 from spectrogram_operator.control.cluster.protocol import ClusterError
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(hours=2)

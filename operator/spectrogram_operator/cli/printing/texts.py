@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from spectrogram_operator.cli.formats import Format, ProgramFormat
+from spectrogram_operator.cli.printing.formats import Format, ProgramFormat
 
 _GAP = "   "
 _TITLE_WIDTH = 12

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.waiting import wait_until
-from unit.operator.cli.commands import ENVIRONMENT, fake_run, finish, spectrogram, write_job
+from unit.operator.cli.command_line import ENVIRONMENT, fake_run, finish, spectrogram, write_job
 from unit.operator.local.machine import alive
 from unit.operator.local.test_local_cluster import needs_control_groups
 

@@ -9,7 +9,7 @@ import yaml
 
 from pods.jobs import job_body
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.job_file import STANDARD_INPUT, read_submissions
+from spectrogram_operator.cli.reading.job_file import STANDARD_INPUT, read_submissions
 
 
 def nameless(prefix: Any) -> dict[str, Any]:

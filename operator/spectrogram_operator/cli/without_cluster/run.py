@@ -18,13 +18,13 @@ from rich.console import Console
 import spectrogram_operator
 from spectrogram_operator.api.job import Job
 from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
-from spectrogram_operator.cli.display import Display, open_display, print_line
-from spectrogram_operator.cli.endings import advice, ending, exit_code
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.job_file import read_job_file
-from spectrogram_operator.cli.places import find_places
-from spectrogram_operator.cli.settings_file import settings_of, with_settings_file
-from spectrogram_operator.cli.summary import print_summary
+from spectrogram_operator.cli.printing.display import Display, open_display, print_line
+from spectrogram_operator.cli.printing.endings import advice, ending, exit_code
+from spectrogram_operator.cli.printing.summary import print_summary
+from spectrogram_operator.cli.reading.job_file import read_job_file
+from spectrogram_operator.cli.reading.settings_file import settings_of, with_settings_file
+from spectrogram_operator.cli.without_cluster.places import find_places
 from spectrogram_operator.control.cluster.protocol import ClusterError
 from spectrogram_operator.control.reconciling.controller import Controller
 from spectrogram_operator.control.reconciling.workqueue import cancelled

@@ -10,8 +10,8 @@ import yaml
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.crd import COLUMNS
 from spectrogram_operator.cli.commands.listing import listing
-from spectrogram_operator.cli.formats import Format
-from spectrogram_operator.cli.units import age
+from spectrogram_operator.cli.printing.formats import Format
+from spectrogram_operator.cli.printing.units import age
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(seconds=90)
 RUNNING: dict[str, Any] = {

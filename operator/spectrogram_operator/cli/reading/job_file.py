@@ -15,8 +15,8 @@ from spectrogram_operator.api.job import LONGEST_VALUE
 from spectrogram_operator.api.names import API_VERSION, KIND
 from spectrogram_operator.api.spec import ClaimName, SpectrogramJobSpec
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.fields import known_fields, likely_field
-from spectrogram_operator.cli.yaml_nodes import compose, construct, line_of, repeated_keys
+from spectrogram_operator.cli.reading.fields import known_fields, likely_field
+from spectrogram_operator.cli.reading.yaml_nodes import compose, construct, line_of, repeated_keys
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.contract.base import REFUSED_VALUE, Model
 from spectrogram_worker.contract.report import clean_text

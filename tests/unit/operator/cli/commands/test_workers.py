@@ -6,7 +6,7 @@ from typing import Any
 from pods.jobs import CREATED, job_body, stored
 from spectrogram_operator.api.job import Job, read_job
 from spectrogram_operator.cli.commands.workers import workers
-from spectrogram_operator.cli.texts import table
+from spectrogram_operator.cli.printing.texts import table
 
 NOW = datetime.fromisoformat(CREATED) + timedelta(minutes=10)
 

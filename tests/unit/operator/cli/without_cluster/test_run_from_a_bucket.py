@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from harness.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
-from unit.operator.cli.commands import spectrogram, write_job
-from unit.operator.cli.test_run_for_real import RAW
+from unit.operator.cli.command_line import spectrogram, write_job
+from unit.operator.cli.without_cluster.test_run_for_real import RAW
 
 SOURCE = {"store": "archive", "path": "fm.cf32", "raw": RAW}
 

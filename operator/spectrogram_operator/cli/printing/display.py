@@ -10,8 +10,8 @@ from rich.table import Column
 from rich.text import Text
 
 from spectrogram_operator.api.status import ConditionType, Phase, SpectrogramJobStatus
-from spectrogram_operator.cli.endings import plain
-from spectrogram_operator.cli.units import duration, with_prefix
+from spectrogram_operator.cli.printing.endings import plain
+from spectrogram_operator.cli.printing.units import duration, with_prefix
 from spectrogram_operator.core.status import holds
 from spectrogram_worker.contract.report import clean_text
 

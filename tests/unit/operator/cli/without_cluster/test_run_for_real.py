@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unit.operator.cli.commands import OBEYING_PERMISSIONS, REAL, finish, spectrogram, write_job
+from unit.operator.cli.command_line import OBEYING_PERMISSIONS, REAL, finish, spectrogram, write_job
 
 RAW = {"datatype": "cf32_le", "sampleRate": 1e6, "centerFrequency": 100e6}
 

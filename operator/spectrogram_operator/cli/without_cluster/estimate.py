@@ -17,13 +17,13 @@ from spectrogram_operator.api.quantity import format_bytes, parse_bytes
 from spectrogram_operator.api.spec import QueueName, SpectrogramJobSpec
 from spectrogram_operator.api.status import Attempt, AttemptState
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.formats import ProgramFormat
-from spectrogram_operator.cli.job_file import JobFile, read_submissions
-from spectrogram_operator.cli.places import find_places
-from spectrogram_operator.cli.settings_file import settings_of, with_settings_file
-from spectrogram_operator.cli.summary import dataset_facts
-from spectrogram_operator.cli.texts import document, titled
-from spectrogram_operator.cli.units import duration
+from spectrogram_operator.cli.printing.formats import ProgramFormat
+from spectrogram_operator.cli.printing.summary import dataset_facts
+from spectrogram_operator.cli.printing.texts import document, titled
+from spectrogram_operator.cli.printing.units import duration
+from spectrogram_operator.cli.reading.job_file import JobFile, read_submissions
+from spectrogram_operator.cli.reading.settings_file import settings_of, with_settings_file
+from spectrogram_operator.cli.without_cluster.places import find_places
 from spectrogram_operator.core.building.estimate import enough_for, unseen
 from spectrogram_operator.core.building.podspec import time_limits, worker_document
 from spectrogram_operator.core.building.sizing import (

@@ -12,7 +12,7 @@ import yaml
 
 from spectrogram_operator.api.names import API_VERSION, KIND
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.yaml_nodes import compose, construct
+from spectrogram_operator.cli.reading.yaml_nodes import compose, construct
 from spectrogram_worker.contract.addresses import file_name
 from spectrogram_worker.contract.report import clean_text
 

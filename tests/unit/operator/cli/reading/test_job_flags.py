@@ -9,7 +9,7 @@ import yaml
 from pods.jobs import job_body
 from spectrogram_operator.cli.commands.submit import wanted
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.job_flags import Flags
+from spectrogram_operator.cli.reading.job_flags import Flags
 
 RESULTS = {"claimName": "results"}
 

@@ -14,7 +14,7 @@ from unit.operator.local.machine import FAKE_WORKER
 
 REAL = (sys.executable, "-m", "spectrogram_operator.cli.main")
 _RUN_FAKE = (
-    "import sys, pathlib; from spectrogram_operator.cli.run import run_job_file;"
+    "import sys, pathlib; from spectrogram_operator.cli.without_cluster.run import run_job_file;"
     "file, settings, verbose, *command = sys.argv[1:];"
     "settings = pathlib.Path(settings) if settings else None;"
     "sys.exit(run_job_file("

@@ -8,11 +8,11 @@ import pytest
 
 from spectrogram_operator.api.spec import SpectrogramJobSpec
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.places import find_places
-from spectrogram_operator.cli.settings_file import with_settings_file
+from spectrogram_operator.cli.reading.settings_file import with_settings_file
+from spectrogram_operator.cli.without_cluster.places import find_places
 from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_worker.contract.document import Bucket
-from unit.operator.cli.commands import fake_run, finish, spectrogram, write_job
+from unit.operator.cli.command_line import fake_run, finish, spectrogram, write_job
 
 S3 = Store(bucket=Bucket(store="archive", bucket="recordings"), credentials_secret="archive-keys")
 POLICY = Policy(

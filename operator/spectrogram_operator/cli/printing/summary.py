@@ -7,7 +7,7 @@ from rich.text import Text
 
 from spectrogram_operator.api.quantity import format_bytes
 from spectrogram_operator.api.status import Phase, SpectrogramJobStatus
-from spectrogram_operator.cli.units import duration, plural, with_prefix
+from spectrogram_operator.cli.printing.units import duration, plural, with_prefix
 from spectrogram_worker.contract.report import Dataset
 
 _TITLE_WIDTH = 12

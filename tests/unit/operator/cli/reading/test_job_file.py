@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.fields import known_fields, likely_field
-from spectrogram_operator.cli.job_file import JobFile, read_job_file
+from spectrogram_operator.cli.reading.fields import known_fields, likely_field
+from spectrogram_operator.cli.reading.job_file import JobFile, read_job_file
 
 HEAD = "apiVersion: spectrogram.dev/v1beta1\nkind: SpectrogramJob\nmetadata: {name: fm-band}\n"
 INPUT = "spec:\n  input: {claimName: recordings, path: fm.drf}\n"

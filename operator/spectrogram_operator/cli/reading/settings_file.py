@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from spectrogram_operator.cli.errors import WRONG_USAGE, CommandError
-from spectrogram_operator.cli.yaml_nodes import compose, construct
+from spectrogram_operator.cli.reading.yaml_nodes import compose, construct
 from spectrogram_operator.core.policy import Policy
 from spectrogram_operator.settings import Settings, SettingsError, read_settings
 from spectrogram_operator.settings.stores import parse_allowed_hosts, parse_stores

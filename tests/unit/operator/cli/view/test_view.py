@@ -28,8 +28,8 @@ from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_worker.contract.document import Bucket
 from spectrogram_worker.contract.handing_out import WANTED_VARIABLE
 from spectrogram_worker.contract.report import OutputFile
-from unit.operator.cli.commands import finish, spectrogram, write_job
-from unit.operator.cli.test_run_for_real import RAW, write_recording
+from unit.operator.cli.command_line import finish, spectrogram, write_job
+from unit.operator.cli.without_cluster.test_run_for_real import RAW, write_recording
 
 PUBLISHED = {
     "image": "registry.example.org/spectrogram-worker:1",

@@ -10,13 +10,13 @@ import yaml
 
 from pods.jobs import job_body
 from spectrogram_operator.cli.errors import CommandError
-from spectrogram_operator.cli.estimate import Estimate, estimate
-from spectrogram_operator.cli.job_file import JobFile
+from spectrogram_operator.cli.reading.job_file import JobFile
+from spectrogram_operator.cli.without_cluster.estimate import Estimate, estimate
 from spectrogram_operator.core.policy import Policy, Store
 from spectrogram_worker.contract.measured import Measured
 from spectrogram_worker.contract.report import Dataset
-from unit.operator.cli.commands import spectrogram, write_job
-from unit.operator.cli.test_run_for_real import RAW, write_recording
+from unit.operator.cli.command_line import spectrogram, write_job
+from unit.operator.cli.without_cluster.test_run_for_real import RAW, write_recording
 
 RECORDING = {"claimName": "recordings", "path": "fm.drf"}
 

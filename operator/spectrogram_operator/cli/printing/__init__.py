@@ -1,0 +1,1 @@
+"""What people and programs get to read: texts, tables, progress, and how a job ended."""

@@ -1,0 +1,1 @@
+"""`run` and `estimate`: a job on this machine, no cluster is asked."""
