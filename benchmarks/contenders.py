@@ -121,7 +121,7 @@ def scipy_fft(source: Recording, fft: int) -> Work:
     import numpy as np
     import scipy.fft
 
-    from spectrogram_worker.sources.buffers import page_aligned
+    from spectrogram_worker.sources.samples.buffers import page_aligned
 
     def work() -> None:
         frames, _, hop = _frames(source, fft)

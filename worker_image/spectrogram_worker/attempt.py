@@ -29,17 +29,17 @@ from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.guards.stop import StopRequest
 from spectrogram_worker.logs import megabytes
 from spectrogram_worker.outputs import open_destination
-from spectrogram_worker.outputs.attributes import Signal
-from spectrogram_worker.outputs.colormaps import require_colormap
-from spectrogram_worker.outputs.destination import output_errors
-from spectrogram_worker.outputs.hdf5_file import load_hdf5_library
+from spectrogram_worker.outputs.arrays.attributes import Signal
+from spectrogram_worker.outputs.arrays.hdf5_file import load_hdf5_library
 from spectrogram_worker.outputs.manifest import Source
-from spectrogram_worker.outputs.picture import use_scratch_for_caches
+from spectrogram_worker.outputs.picture.colormaps import require_colormap
+from spectrogram_worker.outputs.picture.drawing import use_scratch_for_caches
+from spectrogram_worker.outputs.publishing.destination import output_errors
 from spectrogram_worker.outputs.results import Results, output_bytes
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.sources import Recording, open_recording
 from spectrogram_worker.sources.recording import Description
-from spectrogram_worker.sources.samples import saturation_warnings
+from spectrogram_worker.sources.samples.sample_type import saturation_warnings
 from spectrogram_worker.sources.selection import Selection, sample_time, select
 from spectrogram_worker.sources.store import RecordingStore
 from spectrogram_worker.spectrum.axes import Column, choose_bins, transform_warnings

@@ -19,8 +19,8 @@ from spectrogram_worker.errors import Ending, WorkerError, ending_of
 from spectrogram_worker.estimate import NO_ROOM
 from spectrogram_worker.guards.memory import MemoryGauge
 from spectrogram_worker.guards.stop import Stop, StopRequest
-from spectrogram_worker.outputs.destination import Destination, at_path, output_errors
 from spectrogram_worker.outputs.manifest import Source, manifest_bytes
+from spectrogram_worker.outputs.publishing.destination import Destination, at_path, output_errors
 from spectrogram_worker.outputs.results import Results
 from spectrogram_worker.progress import ProgressState
 from spectrogram_worker.spectrum.power import kernel_name

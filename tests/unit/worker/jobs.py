@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract import WorkerDocument
 from spectrogram_worker.contract.document import JobReference
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.outputs.attributes import Signal
+from spectrogram_worker.outputs.arrays.attributes import Signal
 from spectrogram_worker.spectrum.axes import Column, Layout
 
 RATE = 1000.0

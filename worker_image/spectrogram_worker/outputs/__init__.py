@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from spectrogram_worker.contract import WorkerDocument
-from spectrogram_worker.outputs.claim_destination import ClaimDestination
-from spectrogram_worker.outputs.destination import Destination
+from spectrogram_worker.outputs.publishing.claim_destination import ClaimDestination
+from spectrogram_worker.outputs.publishing.destination import Destination
 
 __all__ = ["open_destination"]
 
@@ -15,6 +15,6 @@ def open_destination(document: WorkerDocument) -> Destination:
         recording = Path(document.folders.input) / document.input.path
         return ClaimDestination(document.folders.output, document.output_path, document.job, recording)
     # boto3 takes longer to load than a short job takes: only for a job that needs it.
-    from spectrogram_worker.outputs.bucket_destination import BucketDestination
+    from spectrogram_worker.outputs.publishing.bucket_destination import BucketDestination
 
     return BucketDestination(document, document.places.output_bucket)

@@ -11,16 +11,16 @@ from spectrogram_worker.contract.document import WorkerDocument
 from spectrogram_worker.contract.memory import pixels_drawn_in
 from spectrogram_worker.contract.parameters import OutputFormat, OutputSelection, Reduction, Transform, WindowName
 from spectrogram_worker.contract.report import MANIFEST_NAME, OutputFile
-from spectrogram_worker.outputs.arrays import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
-from spectrogram_worker.outputs.attributes import Signal, array_metadata, describe_arrays
-from spectrogram_worker.outputs.cells import PictureCells, cell_reduction
-from spectrogram_worker.outputs.chunks import ChunkedColumns, ChunkWriter
-from spectrogram_worker.outputs.geometry import largest_size, plan_geometry
-from spectrogram_worker.outputs.hdf5_file import Hdf5File
+from spectrogram_worker.outputs.arrays.attributes import Signal, array_metadata, describe_arrays
+from spectrogram_worker.outputs.arrays.chunks import ChunkedColumns, ChunkWriter
+from spectrogram_worker.outputs.arrays.hdf5_file import Hdf5File
+from spectrogram_worker.outputs.arrays.npz_file import ARRAYS_MEDIA_TYPE, ARRAYS_NAME, ColumnFiles, write_arrays
+from spectrogram_worker.outputs.arrays.zarr_folder import ZarrFolder
 from spectrogram_worker.outputs.manifest import MANIFEST_MEDIA_TYPE, describe_file
-from spectrogram_worker.outputs.picture import Scene, draw_picture
-from spectrogram_worker.outputs.scales import rate_text
-from spectrogram_worker.outputs.zarr_folder import ZarrFolder
+from spectrogram_worker.outputs.picture.cells import PictureCells, cell_reduction
+from spectrogram_worker.outputs.picture.drawing import Scene, draw_picture
+from spectrogram_worker.outputs.picture.geometry import largest_size, plan_geometry
+from spectrogram_worker.outputs.picture.scales import rate_text
 from spectrogram_worker.spectrum.axes import Column, Layout
 from spectrogram_worker.storage.folders import Folder, synchronize
 

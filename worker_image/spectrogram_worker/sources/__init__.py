@@ -1,4 +1,4 @@
-"""Recordings: what can be read, one module or folder per format behind `Recording`.
+"""Recordings: what can be read, a folder for each kind of format behind `Recording`.
 
 A format's module is imported when a recording of that format is opened: the libraries behind them take longer to load
 than a short job takes.
@@ -22,8 +22,8 @@ _OPEN = {
     InputFormat.DIGITAL_RF: ("digital_rf.recording", "open_digital_rf"),
     InputFormat.SIGMF: ("sigmf.recording", "open_sigmf"),
     InputFormat.AUDIO: ("audio.recording", "open_audio"),
-    InputFormat.NUMPY: ("numpy_file", "open_numpy"),
-    InputFormat.RAW: ("raw", "open_raw"),
+    InputFormat.NUMPY: ("plain.numpy_file", "open_numpy"),
+    InputFormat.RAW: ("plain.raw", "open_raw"),
 }
 
 _LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 10**6), Fraction(10**15)

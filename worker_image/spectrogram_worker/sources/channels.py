@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spectrogram_worker.errors import invalid_spec
-from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.samples.sample_type import SampleType
 
 
 def channel_index(name: str, wanted: str | None, channels: int) -> int:

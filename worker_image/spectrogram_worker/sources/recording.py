@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import InputFormat
-from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.sources.samples.file_samples import FileSamples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.framing import Framing
 from spectrogram_worker.contract.kernels import file_room_bytes
 from spectrogram_worker.contract.parameters import Reduction, Transform
-from spectrogram_worker.sources.buffers import page_aligned
 from spectrogram_worker.sources.recording import Reader
-from spectrogram_worker.sources.samples import runs
+from spectrogram_worker.sources.samples.buffers import page_aligned
+from spectrogram_worker.sources.samples.sample_type import runs
 from spectrogram_worker.spectrum.framing import frames_of
 from spectrogram_worker.spectrum.power import PowerPlan, new_kernel, require_large_enough
 from spectrogram_worker.spectrum.windows import window_values

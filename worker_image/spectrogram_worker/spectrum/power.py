@@ -16,7 +16,7 @@ from spectrogram_worker.contract.framing import FrameShape, Framing, frame_shape
 from spectrogram_worker.contract.kernels import KernelName, compiled_points
 from spectrogram_worker.contract.parameters import Reduction, Transform
 from spectrogram_worker.errors import WorkerError, input_invalid
-from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.sources.samples.file_samples import FileSamples
 from spectrogram_worker.spectrum.compiled import library
 
 OPERATIONS: dict[Reduction, np.ufunc] = {

@@ -8,7 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.sources.samples.file_samples import FileSamples
 from spectrogram_worker.spectrum.power import OPERATIONS, PowerPlan, overflow
 
 _BUFFER_ELEMENTS = 512

@@ -81,7 +81,7 @@ def test_a_foreign_folder_is_73_before_anything_is_read(tmp_path: Path) -> None:
 def test_errors_while_writing_have_their_codes(tmp_path: Path, number: str, code: int) -> None:
     patch = f"""
 import errno
-from spectrogram_worker.outputs.arrays import ColumnFiles
+from spectrogram_worker.outputs.arrays.npz_file import ColumnFiles
 def append(self, column): raise OSError(errno.{number}, "simulated")
 ColumnFiles.append = append
 """

@@ -41,11 +41,11 @@ def while_drawing(code: str) -> str:
     return f"""
 import errno, os, signal, time
 from spectrogram_worker.guards import safeguard, stop
-from spectrogram_worker.outputs import picture
-annotate, ballast = picture._annotate, []
+from spectrogram_worker.outputs.picture import drawing
+annotate, ballast = drawing._annotate, []
 def instead(*arguments):{lines}
     annotate(*arguments)
-picture._annotate = instead
+drawing._annotate = instead
 """
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.contract.parameters import RecordingSelection, Reduce, Transform, Window
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.sources import Recording, open_recording
-from spectrogram_worker.sources.segments import SegmentReader
+from spectrogram_worker.sources.samples.segments import SegmentReader
 from spectrogram_worker.spectrum.compiled.kernel import CompiledKernel
 from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.recordings import open_raw, write_digital_rf

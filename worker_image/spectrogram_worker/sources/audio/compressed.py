@@ -18,7 +18,7 @@ from spectrogram_worker.sources.audio.auxi import Tuning
 from spectrogram_worker.sources.audio.described import chosen_channels, described
 from spectrogram_worker.sources.audio.library import LibraryFile
 from spectrogram_worker.sources.recording import Description
-from spectrogram_worker.sources.samples import count_at_ends
+from spectrogram_worker.sources.samples.sample_type import count_at_ends
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _SAMPLE_BYTES = {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "ULAW": 1, "ALAW": 1}

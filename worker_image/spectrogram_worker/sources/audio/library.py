@@ -7,7 +7,7 @@ from typing import Any
 import soundfile
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.byte_stream import ByteStream
+from spectrogram_worker.sources.samples.byte_stream import ByteStream
 from spectrogram_worker.sources.store import SampleFile
 
 

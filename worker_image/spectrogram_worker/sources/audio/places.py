@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.audio.header import WaveHeader
-from spectrogram_worker.sources.samples import Stored
+from spectrogram_worker.sources.samples.sample_type import Stored
 from spectrogram_worker.sources.store import SampleFile
 
 _PIECES = 16

@@ -16,7 +16,7 @@ from spectrogram_worker.sources.audio.chunks import container
 from spectrogram_worker.sources.audio.described import chosen_channels, described
 from spectrogram_worker.sources.audio.header import FLOAT, PCM, WaveHeader, read_header
 from spectrogram_worker.sources.audio.wave import checked, read_wave, wave_segments, wave_type
-from spectrogram_worker.sources.file_recording import FileRecording
+from spectrogram_worker.sources.plain.file_recording import FileRecording
 from spectrogram_worker.sources.recording import Recording
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 

@@ -11,9 +11,9 @@ from spectrogram_worker.errors import input_invalid
 from spectrogram_worker.sources.audio.chunks import Data
 from spectrogram_worker.sources.audio.header import FLOAT, WaveHeader
 from spectrogram_worker.sources.audio.places import find_place, is_quiet
-from spectrogram_worker.sources.file_recording import Segment
+from spectrogram_worker.sources.plain.file_recording import Segment
 from spectrogram_worker.sources.recording import Description
-from spectrogram_worker.sources.samples import SampleType, Stored
+from spectrogram_worker.sources.samples.sample_type import SampleType, Stored
 from spectrogram_worker.sources.selection import select
 from spectrogram_worker.sources.store import SampleFile
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.samples.sample_type import SampleType
 from spectrogram_worker.sources.store import SampleFile
 
 _MOST_BYTES = 1 << 16

@@ -19,7 +19,7 @@ from spectrogram_worker.sources.digital_rf.folders import SampleFiles, SampleFol
 from spectrogram_worker.sources.digital_rf.hdf5 import Properties
 from spectrogram_worker.sources.digital_rf.index import MAXIMUM_SAMPLE, Index, build_index
 from spectrogram_worker.sources.digital_rf.reader import DigitalRfReader
-from spectrogram_worker.sources.samples import MINIMUM_PADDING_RUN, SampleType
+from spectrogram_worker.sources.samples.sample_type import MINIMUM_PADDING_RUN, SampleType
 from spectrogram_worker.sources.store import RecordingStore
 
 _SEARCH_SAMPLES = 1 << 16

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.byte_stream import ByteStream
 from spectrogram_worker.sources.digital_rf.folders import properties_file
-from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.samples.byte_stream import ByteStream
+from spectrogram_worker.sources.samples.sample_type import SampleType
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 HDF5_READ_BYTES = 16 * 2**20

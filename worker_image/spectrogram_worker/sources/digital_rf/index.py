@@ -30,7 +30,7 @@ from spectrogram_worker.sources.digital_rf.hdf5 import (
     stored_offset,
     stored_type,
 )
-from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.samples.sample_type import SampleType
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _MAXIMUM_SEGMENTS = 1_000_000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from spectrogram_worker.sources.digital_rf.chunks import ChunkReader, Chunks, find_chunks, plain_chunks
 from spectrogram_worker.sources.digital_rf.hdf5 import checked_dataset, hdf5_errors, open_hdf5
 from spectrogram_worker.sources.digital_rf.index import Index
-from spectrogram_worker.sources.segments import MOST_RANGES, SegmentReader
+from spectrogram_worker.sources.samples.segments import MOST_RANGES, SegmentReader
 from spectrogram_worker.sources.store import RecordingStore, SampleFile
 
 _MOST_ROWS = 1 << 40

@@ -15,7 +15,7 @@ from spectrogram_worker.sources.digital_rf.metadata import center_frequency
 from spectrogram_worker.sources.digital_rf.reader import DigitalRfReader
 from spectrogram_worker.sources.recording import Description, Extent
 from spectrogram_worker.sources.said import Corrections
-from spectrogram_worker.sources.segments import gaps_between
+from spectrogram_worker.sources.samples.segments import gaps_between
 from spectrogram_worker.sources.selection import select
 from spectrogram_worker.sources.store import RecordingStore
 

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from spectrogram_worker.errors import input_invalid
-from spectrogram_worker.sources.file_recording import Stored
+from spectrogram_worker.sources.plain.file_recording import Stored
 from spectrogram_worker.sources.sigmf.metadata import (
     MAXIMUM_METADATA_BYTES,
     METADATA_EXTENSION,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spectrogram_worker.errors import WorkerError, input_invalid, invalid_spec
-from spectrogram_worker.sources.samples import SampleType, parse_datatype
+from spectrogram_worker.sources.samples.sample_type import SampleType, parse_datatype
 from spectrogram_worker.sources.sigmf.pieces import elements, members, parse
 from spectrogram_worker.sources.store import RecordingStore
 

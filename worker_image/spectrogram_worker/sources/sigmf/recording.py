@@ -10,11 +10,11 @@ import numpy as np
 
 from spectrogram_worker.contract.parameters import InputFormat, Raw, RecordingSelection
 from spectrogram_worker.errors import input_invalid, invalid_spec
-from spectrogram_worker.sources.file_recording import FileRecording, Segment, Stored
+from spectrogram_worker.sources.plain.file_recording import FileRecording, Segment, Stored
 from spectrogram_worker.sources.recording import Description
 from spectrogram_worker.sources.said import Corrections
-from spectrogram_worker.sources.samples import SampleType
-from spectrogram_worker.sources.segments import gaps_between
+from spectrogram_worker.sources.samples.sample_type import SampleType
+from spectrogram_worker.sources.samples.segments import gaps_between
 from spectrogram_worker.sources.selection import Selection, select
 from spectrogram_worker.sources.sigmf.metadata import (
     ARCHIVE_EXTENSION,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from spectrogram_worker.contract.kernels import PAGE_BYTES, file_piece_bytes, file_room_bytes
 from spectrogram_worker.contract.parameters import Reduction
-from spectrogram_worker.sources.buffers import page_aligned
-from spectrogram_worker.sources.file_samples import FileSamples
+from spectrogram_worker.sources.samples.buffers import page_aligned
+from spectrogram_worker.sources.samples.file_samples import FileSamples
 from spectrogram_worker.spectrum.compiled import structures
 from spectrogram_worker.spectrum.compiled.library import VECTORS, widest_vector
 from spectrogram_worker.spectrum.compiled.structures import NUMBERS, OPERATIONS, FileRange, Plan

@@ -18,7 +18,7 @@ from spectrogram_worker.sources.digital_rf import hdf5, index
 from spectrogram_worker.sources.digital_rf.alike import Contents, KnownFiles, NotedFile
 from spectrogram_worker.sources.digital_rf.folders import SampleFolders
 from spectrogram_worker.sources.digital_rf.hdf5 import open_hdf5, read_properties, rows_of, stored_offset
-from spectrogram_worker.sources.samples import SampleType
+from spectrogram_worker.sources.samples.sample_type import SampleType
 from spectrogram_worker.storage.claim_store import ClaimStore
 from unit.worker.recordings import FIRST_SAMPLE, integer_pairs, open_path, read, scaled, write_digital_rf
 
