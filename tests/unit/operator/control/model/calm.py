@@ -180,6 +180,7 @@ class Calm:
     async def _quiet(self) -> None:
         """Of jobs that are over nothing is written, once lists have told who is gone."""
         stage = self.stage
+        await self._everybody_lives()
         await asyncio.sleep(SECONDS_OF_QUIET)
         before = len(stage.requests)
         await asyncio.sleep(SECONDS_OF_QUIET)
@@ -202,10 +203,14 @@ class Calm:
                 stage.rules.fail(f"{job.name} was to go {_ttl(job)} s after its end, and is still there")
         stage.rules.check()
 
-    async def _everybody_is_there(self) -> None:
-        """Who died has started again, and whoever is to act has its lease, and has heard of all jobs."""
+    async def _everybody_lives(self) -> None:
+        """Who died has started again."""
         while any(process.died.is_set() for process in self.operators):
             await asyncio.sleep(STEP_SECONDS)
+
+    async def _everybody_is_there(self) -> None:
+        """Whoever is to act has its lease, and has heard of all jobs."""
+        await self._everybody_lives()
         await asyncio.sleep(SECONDS_TO_TAKE_OVER + (UNTIL_JOBS_ARE_LISTED if self.stage.deaf else 0.0))
 
     async def _try_slots(self) -> None:
