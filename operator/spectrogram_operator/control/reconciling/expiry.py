@@ -110,7 +110,8 @@ class Expiry:
                 if error.code == 403:
                     self._put_off(entry.job.namespace)
                 else:
-                    self._stand(entry)
+                    if self._entries.get(entry.job.uid) is entry:  # else its time was changed meanwhile
+                        self._stand(entry)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -68,11 +68,15 @@ class Operator:
         self.told.append((namespace, self.serves(namespace or "radio")))
 
 
+MOST_SECONDS = 10_000.0
+
+
 async def until(condition: Callable[[], bool], *others: Operator) -> float:
     """Seconds until it holds. At no moment two of the others serve."""
     begin = asyncio.get_running_loop().time()
     while not condition():
         assert sum(operator.serves() for operator in others) <= 1
+        assert asyncio.get_running_loop().time() - begin < MOST_SECONDS, "it never holds"
         await asyncio.sleep(0.1)
     return asyncio.get_running_loop().time() - begin
 

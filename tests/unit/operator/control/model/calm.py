@@ -49,16 +49,16 @@ class Calm:
     stage: Scene
     operators: Collection[OperatorProcess]
     asks_for: str
-    """What is looked at once all is over: QUIET or SLOTS; where NOTHING is, the life ends before the calm."""
+    """What is looked at once all is over: QUIET or SLOTS; where NOTHING is, the life ends when nothing is to do."""
     _waiting_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def play(self) -> None:
-        """Everything ends; then it is quiet, or the slots are tried."""
-        if self.asks_for == NOTHING:
-            return
+        """What is to do is done; then everything ends, and it is quiet, or the slots are tried."""
         self._begin()
         await asyncio.sleep(STEP_SECONDS)  # what is under way comes
         await self._until_nothing_is_to_do(SECONDS_TO_TAKE_OVER if self.stage.closed else 0.0)
+        if self.asks_for == NOTHING:
+            return
         self.stage.closed = None  # everything can be listed from now on
         self.stage.world.resume_all()
         await self._until_all_is_over()
@@ -118,7 +118,16 @@ class Calm:
             for plural in (PLURAL, PODS):
                 world.namespaces.empty(namespace, plural)
         if world.nodes.silent and seconds_left < MOST_SECONDS - SECONDS_OF_SILENCE:
+            self._check_given_up()
             world.nodes.delete()
+
+    def _check_given_up(self) -> None:
+        """By now no job waits for a pod on a node that does not answer."""
+        rules = self.stage.rules
+        for pod in rules.live_pods:
+            waited_for = pod.owner_uid in rules.jobs and not rules.is_judged(pod)
+            if waited_for and not self.stage.world.nodes.reach(pod):
+                rules.fail(f"{pod.name} is not given up, although its node is silent")
 
     def _all_over(self) -> bool:
         rules, namespaces = self.stage.rules, self.stage.world.namespaces
@@ -204,8 +213,8 @@ class Calm:
         stage.rules.check()
 
     async def _everybody_lives(self) -> None:
-        """Who died has started again."""
-        while any(process.died.is_set() for process in self.operators):
+        """Who died has started again, unless it is gone for good."""
+        while any(process.died.is_set() and not process.gone for process in self.operators):
             await asyncio.sleep(STEP_SECONDS)
 
     async def _everybody_is_there(self) -> None:
@@ -227,7 +236,7 @@ class Calm:
         for _ in range(2):
             for pod in stage.rules.live_pods:
                 world.show(pod, "running" if pod.phase == "Pending" else "succeeded")
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(stage.latency / 2 or 1.0)  # while it is being written that they run
         await asyncio.sleep(SECONDS_TO_START)
         self._check_started(waiting=0, why="although a pod has ended")
         await self._try_again()

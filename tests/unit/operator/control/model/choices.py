@@ -79,7 +79,7 @@ skipped = st.sampled_from([0, 0, 1, 3])
 times = st.sampled_from([1, 1, 3])
 """How many it befalls then."""
 PUT_JOBS, POST_PODS, DELETE_PODS = ("PUT", PLURAL, True), ("POST", PODS, False), ("DELETE", PODS, True)
-GET_POD = ("GET", PODS, True)
+GET_POD, GET_JOB, DELETE_JOBS = ("GET", PODS, True), ("GET", PLURAL, True), ("DELETE", PLURAL, True)
 PUT_LEASES, LISTS = ("PUT", "leases", True), (("GET", PODS, False), ("GET", PLURAL, False))
 KINDS: Sequence[Kind] = (
     PUT_JOBS,
@@ -88,16 +88,18 @@ KINDS: Sequence[Kind] = (
     PUT_LEASES,
     *LISTS,
     GET_POD,
-    ("GET", PLURAL, True),
-    ("DELETE", PLURAL, True),
+    GET_JOB,
+    DELETE_JOBS,
     ("GET", "persistentvolumeclaims", True),
     ("GET", "leases", True),
     ("POST", "events", False),
 )
-MEDDLING = ("suspend", "cancel", "prefer", "delete", "make anew", "remove", "take the label")
+MEDDLING = ("suspend", "cancel", "stay", "prefer", "delete", "make anew", "remove", "take the label")
 """What somebody does while a request is under way: to the job that it is about, or to its pod."""
 OUTLIVES = "outlives who sent it"
 """Beside that its job is suspended: whoever comes next judges the attempt before its pod comes."""
+STAYS = "fails, and the job is to stay"
+"""Beside that somebody wants to keep the job: what was wanted of it before counts no more."""
 WAYS: Mapping[str, tuple[float, Fate]] = {
     "slow": (1.0, Fate(0.05, 20.0)),
     "late": (1.0, Fate(20.0, 0.05)),
@@ -107,6 +109,7 @@ WAYS: Mapping[str, tuple[float, Fate]] = {
     "kills before": (0.3, Fate(0.05, stored=False, kill=True)),
     "kills after": (0.3, Fate(0.05, kill=True)),
     OUTLIVES: (0.3, Fate(40.0, kill=True)),
+    STAYS: (0.5, Fate(3.0, error=500, stored=False)),
 }
 """What befalls requests of a kind all the time, and how many of them."""
 HABITS = {
@@ -127,11 +130,13 @@ HABITS = {
     DELETE_PODS: ("late", "fails", "kills before", "remove"),
     PUT_LEASES: ("fails", "fails", "fails", "slow"),
     GET_POD: ("slow", "stale", "stale", "remove"),
+    GET_JOB: ("stay", STAYS),
+    DELETE_JOBS: ("stay", STAYS),
     LISTS[0]: ("slow", "fails", "make anew", "take the label"),
     LISTS[1]: ("slow", "fails", "make anew"),
 }
 """Of these each life has some: what befalls requests of a kind from its beginning to the calm."""
-OVERLOADED = ((PUT_JOBS, "slow"), (PUT_LEASES, "fails"))
+OVERLOADED = tuple(((kind, "slow"), (PUT_LEASES, "fails")) for kind in (PUT_JOBS, LISTS[0], LISTS[1]))
 """What an API server does that has too much to do."""
 habits = st.one_of(*(st.tuples(st.just(kind), st.sampled_from(ways)) for kind, ways in HABITS.items()))
 OFTEN = (PUT_JOBS, POST_PODS, LISTS[0])
@@ -143,10 +148,10 @@ lags = st.sampled_from([0.0, 5.0, 40.0, 100.0])
 class Setting:
     """What stays as it is in a life. The fewer kinds of trouble it has, the oftener two of them meet.
 
-    `latency`: seconds that each request takes. `habits`: what befalls some kinds of requests all the time, where the
-    API server is not `overloaded`. `kinds`: those that something befalls now and then. `pace`: seconds between two
-    steps. `lags`: how late the last operator hears of jobs and of pods. `closed`: the first operator may not list what
-    is in one of its namespaces, until it is calm. `asks_for`: see Calm.
+    `latency`: seconds that each request takes. `overloaded`: what befalls requests of some kinds all the time; where
+    nothing does, `habits`. `kinds`: those that something befalls now and then. `pace`: seconds between two steps.
+    `lags`: how late the last operator hears of jobs and of pods. `closed`: the first operator may not list what is in
+    one of its namespaces, until it is calm. `asks_for`: see Calm.
     """
 
     cast: str
@@ -154,7 +159,7 @@ class Setting:
     page: int
     latency: float
     lease_seconds: int
-    overloaded: bool
+    overloaded: Sequence[tuple[Kind, str]]
     habits: Sequence[tuple[Kind, str]]
     pace: float
     seed: int
@@ -171,7 +176,7 @@ settings = st.builds(
     slots=st.sampled_from([1, 1, 1, 2]),
     page=st.integers(1, 2),
     latency=st.sampled_from([0.0, 0.3, 0.3, 1.0]),
-    overloaded=st.sampled_from([False] * 4 + [True]),
+    overloaded=st.sampled_from([()] * 9 + list(OVERLOADED)),
     habits=st.lists(habits, min_size=1, max_size=3),
     lease_seconds=st.sampled_from([45, 90, 90]),
     pace=st.sampled_from([0.3, 2.0, 10.0, 10.0, 30.0]),

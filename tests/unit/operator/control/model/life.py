@@ -21,6 +21,7 @@ from unit.operator.control.histories.scene import Kind, Misfortune
 from unit.operator.control.model.choices import (
     MEDDLING,
     OUTLIVES,
+    STAYS,
     WAYS,
     WISHES,
     jobs,
@@ -36,6 +37,7 @@ from unit.operator.control.world.nodes import NODES
 from unit.operator.control.world.world import ENDED_BY_SIGTERM, MISFORTUNES, STARTING, SUCCESSES, World
 
 OF_PODS = {"remove": World.remove, "take the label": World.take_label}
+LABELLING = ("unlabelled", "labelled again", "unlabelled for a moment")
 MEDDLED_SHARE = 0.3
 """So many requests somebody meddles with who does so all the time."""
 
@@ -74,7 +76,7 @@ class Life(Troubles):
         """See Machine."""
         self.tell("the API server", f"from now on: {what}, where it is asked {kind[0]} of {kind[1]}")
         share, fate = WAYS.get(what, (MEDDLED_SHARE, Fate(3.0)))
-        wish = "suspend" if what == OUTLIVES else "" if what in WAYS else what
+        wish = {OUTLIVES: "suspend", STAYS: "stay"}.get(what, "" if what in WAYS else what)
         return self._meddling(kind, wish, fate, times=ALL, share=share)
 
     def _meddling(self, kind: Kind, wish: str, fate: Fate, **which: Any) -> Misfortune:
@@ -116,14 +118,17 @@ class Life(Troubles):
         self.do(lambda: self.stage.world.show(pod, shape))
 
     @precondition(lambda self: self.stage.rules.pods)
-    @rule(number=numbers, how=st.sampled_from(["removed", "deleted", "evicted", "unlabelled", "labelled again"]))
+    @rule(number=numbers, how=st.sampled_from(["removed", "deleted", "evicted", *LABELLING]))
     def end(self, number: int, how: str) -> None:
         """Somebody ends a pod, takes its label away, or puts it back."""
         pod, world = self._pod(number), self.stage.world
-        if how == "unlabelled":
-            self.do(lambda: world.take_label(pod))
-        elif how == "labelled again":
-            self.do(lambda: world.put_label_back(pod))
+        if how in LABELLING:
+            if how != "labelled again":
+                self.do(lambda: world.take_label(pod))
+            if how == "unlabelled for a moment":
+                self.wait(1.0)
+            if how != "unlabelled":
+                self.do(lambda: world.put_label_back(pod))
         elif how == "removed" or not pod.live:
             self.do(lambda: world.remove(pod))
         else:

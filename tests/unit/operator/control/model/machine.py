@@ -18,7 +18,7 @@ from spectrogram_operator.control import service
 from spectrogram_operator.control.cluster import kubernetes as kubernetes_cluster
 from unit.operator.control.histories.scene import Kind, Misfortune, Scene, limited
 from unit.operator.control.model.calm import SWEEP_SECONDS, SWEEPS_BETWEEN_LISTS, Calm
-from unit.operator.control.model.choices import CASTS, OVERLOADED, Setting, pauses, settings
+from unit.operator.control.model.choices import CASTS, Setting, pauses, settings
 from unit.operator.control.rules.process import Listener, OperatorProcess, heard_logs
 
 MOST_JOBS = 6
@@ -50,7 +50,7 @@ class Machine(RuleBasedStateMachine):
         """The operators start, and find the first jobs."""
         self.setting = setting
         self._run(self._begin(setting))
-        self.stage.habits += [self.habit(*one) for one in (OVERLOADED if setting.overloaded else setting.habits)]
+        self.stage.habits += [self.habit(*one) for one in setting.overloaded or setting.habits]
         self.stage.world.random = Random(setting.seed)
         for namespace, spec in setting.first:
             self.submit_job(namespace, spec)
@@ -139,6 +139,13 @@ class Machine(RuleBasedStateMachine):
     def operator(self, number: int) -> str:
         """The name of one of the operators."""
         return sorted(self.processes)[number % len(self.processes)]
+
+    def can_do_without(self, process: OperatorProcess) -> bool:
+        """Whether another, that stays, serves whatever this operator does."""
+        own = set(process.settings.namespaces)
+        stay = [other for other in self.processes.values() if other is not process and not other.gone]
+        served = [set(other.settings.namespaces) for other in stay]
+        return any(not others or (own and own <= others) for others in served)
 
     def kind(self, number: int) -> Kind:
         """One of the kinds of requests that something befalls in this life."""

@@ -15,7 +15,7 @@ from unit.operator.control.model.machine import Machine
 from unit.operator.control.world.versions import REWRITES
 
 ALL = 10**6
-pauses_of_operators = st.sampled_from([0.5, 5.0, 40.0, 130.0])
+PAUSES = (0.5, 5.0, 40.0, 130.0)
 """Seconds until an operator that died starts again."""
 
 
@@ -57,19 +57,20 @@ class Troubles(Machine):
         """Some of the next requests of this kind take their time."""
         self._befall(self.kind(kind), Fate(before, after), skip=skip, times=times)
 
-    @rule(kind=numbers, stored=st.booleans(), pause=pauses_of_operators, skip=skipped, times=times)
+    @rule(kind=numbers, stored=st.booleans(), pause=st.sampled_from(PAUSES), skip=skipped, times=times)
     def kill(self, kind: int, stored: bool, pause: float, skip: int, times: int) -> None:
         """The operator dies of one of the next requests of this kind, before or after it was done, and maybe again."""
         self.stage.pause = pause
         self._befall(self.kind(kind), Fate(0.05, stored=stored, kill=True), skip=skip, times=times)
 
-    @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=pauses_of_operators)
-    def stop(self, operator: int, how: str, pause: float) -> None:
-        """The operator's process ends between two requests, and starts again."""
+    @rule(operator=operators, how=st.sampled_from(["killed", "told to end"]), pause=st.sampled_from([*PAUSES, None]))
+    def stop(self, operator: int, how: str, pause: float | None) -> None:
+        """The operator's process ends between two requests; it starts again, unless another does all that it did."""
         process = self.processes[self.operator(operator)]
         if not process.died.is_set():
-            self.stage.pause = pause
-            self.tell(process.name, f"is {how}")
+            process.gone = pause is None and self.can_do_without(process)
+            self.stage.pause = pause or self.stage.pause
+            self.tell(process.name, f"is {how}{' for good' if process.gone else ''}")
             process.told_to_end = self.now() if how == "told to end" else None
             self.do(process.died.set)
 

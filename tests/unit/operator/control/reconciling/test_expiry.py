@@ -163,6 +163,23 @@ async def test_an_edit_that_no_watch_has_told_of_is_seen_before_the_deletion() -
     assert (desk.requests("GET", PLURAL), desk.requests("DELETE", PLURAL)) == (1, 0)
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("error", [CONNECTION_LOST, 403, 500])
+@in_virtual_time
+async def test_an_edit_that_is_told_of_while_a_request_fails_counts(method: str, error: int) -> None:
+    desk = Desk()
+    desk.fates.append((method, PLURAL, Fate(seconds_before=0.2, seconds_after=1, error=error, stored=False)))
+    async with expiring(desk):
+        over(desk, ttl=10)
+        await asyncio.sleep(10.5)
+        desk.put(PLURAL, "fm-band", spec=job_body()["spec"] | {"ttlSecondsAfterFinished": DAY})
+        desk.look()
+        await asyncio.sleep(DAY - 60)
+        assert jobs(desk) == ["fm-band"]
+        await asyncio.sleep(120)
+    assert jobs(desk) == []
+
+
 @in_virtual_time
 async def test_another_job_of_the_same_name_stays() -> None:
     desk = Desk()

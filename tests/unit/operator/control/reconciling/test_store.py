@@ -137,6 +137,7 @@ def test_a_pod_whose_label_was_taken_away_and_put_back_is_there_again(said_by: s
     assert uids(found) == [POD_UID]
     assert found.see_pod(pod(11)) == []
     assert len(found.lose_pod(read_pod(pod(13)), 13)) == 1
+    assert uids(found) == []
     assert heard.told[-2:] == [f"{POD_UID} is Running", f"{POD_UID} is gone"]
 
 

@@ -30,6 +30,8 @@ class Knowledge:
     """By UID of a pod: the operator, and which of its lives, that created it, and when it heard so."""
     _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
     """By operator, its life and lease: from when to when it had it, as far as was seen."""
+    _served: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """By namespace: who wrote last that it serves it by name, and when."""
     _reserved: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """By UID of a job and name of a pod: which operator wrote first that this pod is to be, and when."""
     _processes: dict[str, OperatorProcess] = field(default_factory=dict)
@@ -84,9 +86,12 @@ class Knowledge:
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
+        holder = heard.document["spec"]["holderIdentity"]
+        if holder and metadata["name"] == LEASE:
+            self._served[metadata["namespace"]] = holder, now
         which = (process.name, process.life, (metadata["namespace"], metadata["name"]))
         began, last = self._began.get(which, (now, now))
-        if heard.document["spec"]["holderIdentity"] != process.identity:
+        if holder != process.identity:
             self._began.pop(which, None)
         elif now - last > process.settings.lease_seconds * 2 / 3:
             self._began[which] = now, now
@@ -103,12 +108,16 @@ class Knowledge:
         reserved_by, reserved = self._reserved.get((made.owner_uid, made.name), ("", began))
         if reserved_by != process.name or reserved < began:
             return  # it was decided by another, or by whoever had the lease before
+        holder, last = self._served.get(namespace, (process.identity, began))
+        handed_over = not by_name and holder != process.identity  # by who served it by name
+        until = {namespace: max(began, last) if handed_over else began}
         for pod in self.pods.values():
-            there = pod.live and pod.uid not in self.hidden and self._since[pod.uid] < began
+            there = pod.live and pod.uid not in self.hidden and self._since[pod.uid] < until.get(pod.namespace, began)
             if there and (pod.namespace == namespace or not by_name) and not _knows(process, pod):
                 self.fail(f"{process.name} starts a pod, and does not know {pod.name}, which was there before")
         for job in self.jobs.values():
-            there = self._since[job.uid] < began and (job.namespace == namespace or not by_name)
+            concerned = job.namespace == namespace or not by_name
+            there = concerned and self._since[job.uid] < until.get(job.namespace, began)
             known = process.service.controller.store.job(job.key)
             if there and (known is None or known.uid != job.uid):
                 self.fail(f"{process.name} starts a pod, and does not know {job.name}, which was there before")

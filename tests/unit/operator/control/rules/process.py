@@ -69,11 +69,13 @@ class OperatorProcess:
         self._workers = workers
         self.life = 0
         """The number of this life, from 1."""
-        self.told: dict[str, Pod] = {}
-        """By UID: the pods of which events told it in this life, as they did last."""
+        self.told_of_ends: dict[str, float] = {}
+        """By UID of a pod: when events told it first in this life that it has ended, or is to end."""
         self.died = asyncio.Event()
         self.told_to_end: float | None = None
         """The moment at which the process was told to end."""
+        self.gone = False
+        """True once the process is not to start again."""
         self.service: Service
         self.watches: Watches
         self._connection: Connection
@@ -83,7 +85,7 @@ class OperatorProcess:
         """Begin a life: connect, list, work."""
         self.died.clear()
         self.life += 1
-        self.told.clear()
+        self.told_of_ends.clear()
         connection = Connection(
             self.name,
             self._store,
@@ -110,7 +112,9 @@ class OperatorProcess:
 
     def pod_event(self, body: Body, *, deleted: bool) -> None:
         """See Handlers."""
-        self.told[body["metadata"]["uid"]] = read_pod(body)
+        pod = read_pod(body)
+        if pod.finished or pod.deleting:
+            self.told_of_ends.setdefault(pod.uid, asyncio.get_running_loop().time())
         self.service.controller.pod_event(body, deleted=deleted)
 
     async def end(self) -> None:
@@ -139,7 +143,7 @@ class OperatorProcess:
                 await self.died.wait()
                 await (self.stop() if self.told_to_end is not None else self.end())
                 self.told_to_end = None
-                await asyncio.sleep(pause())
+                await (asyncio.Event().wait() if self.gone else asyncio.sleep(pause()))
         finally:
             await self.end()
 

@@ -40,6 +40,10 @@ class RequestRules:
     """By operator and lease: when it last wrote that it holds it."""
     _has: dict[tuple[str, int, str, str], float] = field(default_factory=dict)
     """By operator, its life, and lease: when it heard that it has it, if it has sent nothing about it since."""
+    _served: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    """By namespace: who serves it by name, and from when to when it has written so without a break."""
+    _listed_leases: dict[tuple[str, int], float] = field(default_factory=dict)
+    """By operator and its life: when a list of leases was made that it has heard by now, or soon will."""
     clocks_apart: bool = False
     """True once a clock was set."""
     _slow: set[tuple[str, int]] = field(default_factory=set)
@@ -68,6 +72,9 @@ class RequestRules:
         request = heard.request
         if request.plural == "leases" and request.method != "GET" and heard.code in (200, 201):
             self._renews(process, heard)
+        elif request.plural == "leases" and not request.name and _is_told(heard):
+            now = asyncio.get_running_loop().time()
+            asyncio.get_running_loop().call_later(heard.fate.seconds_after, self._hears_of_others, process, now)
         if request.method == "PUT" and request.plural == PLURAL:
             self._writes_over_the_newest(process, heard)
         elif request.plural == PLURAL and not _is_told(heard):
@@ -112,6 +119,20 @@ class RequestRules:
             self.fail(f"{process.name} acts, and {holder} holds the lease: {request.method} {request.path}")
         elif seconds > process.settings.lease_seconds * 2 / 3:
             self.fail(f"{process.name} acts {seconds:.0f} s after it had the lease: {request.method} {request.path}")
+        if not process.settings.namespaces and request.namespace in self._served:
+            self._leaves_to_others(process, request)
+
+    def _leaves_to_others(self, process: OperatorProcess, request: Request) -> None:
+        """Who serves all namespaces does nothing in one that another serves by name, once it has heard so."""
+        holder, since, last = self._served[request.namespace or ""]
+        heard = self._listed_leases.get((process.name, process.life), -1.0)
+        alive = asyncio.get_running_loop().time() - last <= process.settings.lease_seconds * 2 / 3
+        there = ("leases", request.namespace, LEASE) in self.store.objects  # not where its namespace was deleted
+        if alive and there and holder not in ("", process.identity) and since <= heard:
+            self.fail(f"{process.name} acts where {holder} does: {request.method} {request.path}")
+
+    def _hears_of_others(self, process: OperatorProcess, made: float) -> None:
+        self._listed_leases[process.name, process.life] = made
 
     def stopped(self, process: OperatorProcess) -> None:
         """Who was told to end has given back what it had: nobody need wait for the end of its leases."""
@@ -122,10 +143,15 @@ class RequestRules:
                 self.fail(f"{process.name} was told to end, and keeps the lease {'/'.join(where)}")
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
-        body = heard.document
+        body, now = heard.document, asyncio.get_running_loop().time()
         which = (process.name, body["metadata"]["namespace"], body["metadata"]["name"])
+        if which[2] == LEASE:
+            holder = body["spec"]["holderIdentity"]
+            before, since, last = self._served.get(which[1], ("", now, now))
+            unbroken = holder == before and now - last <= process.settings.lease_seconds
+            self._served[which[1]] = holder, since if unbroken else now, now
         if body["spec"]["holderIdentity"] == process.identity:
-            self._renewed[which] = asyncio.get_running_loop().time()
+            self._renewed[which] = now
             if _is_told(heard):
                 answered = self._renewed[which] + heard.fate.seconds_after
                 self._has[process.name, process.life, *which[1:]] = answered
@@ -170,8 +196,8 @@ class RequestRules:
                 continue
             self._missing.add((job.uid, attempt.number))
             path = f"/api/v1/namespaces/{job.namespace}/pods/{attempt.pod_name}"
-            pod = process.told.get(attempt.pod_uid or "")
-            if pod is not None and (pod.finished or pod.deleting):
+            sent = now - heard.fate.seconds_before
+            if process.told_of_ends.get(attempt.pod_uid or "", sent) < sent:
                 self.fail(f"{process.name} misses {attempt.pod_name}, of whose end it was told")
             seconds = 0.0
             for moment, found in reversed(self._looked[process.name, path]):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from harness.api.store import ApiStore, Body
 from spectrogram_operator.api.job import Job, ValidJob
+from spectrogram_operator.api.reasons import BY_OPERATOR
 from spectrogram_operator.api.status import Attempt, AttemptState, RetryClass, SpectrogramJobStatus
 from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.planning.starting import MOST_CREATIONS
@@ -52,6 +53,9 @@ class StatusRules:
             before = recorded.get(attempt.number)
             if before is not None and before.pod_uid and before.pod_uid != attempt.pod_uid:
                 self.fail(f"attempt {attempt.number} of {where} has another pod than before")
+            decided = before is not None and before.reason in BY_OPERATOR and before.reason
+            if decided and attempt.reason != decided and attempt.retry_class is not RetryClass.SUCCESS:
+                self.fail(f"attempt {attempt.number} of {where} was to end as {decided}, not as {attempt.reason}")
             if attempt.state is AttemptState.FINISHED and (before is None or before.state is not attempt.state):
                 self._judgement(where, before, attempt)
         if new.attempt > old.attempt:

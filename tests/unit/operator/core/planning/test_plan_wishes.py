@@ -76,6 +76,17 @@ def test_a_job_resumed_while_its_pod_still_ends_starts_anew() -> None:
     assert created(play.step()) != []
 
 
+def test_what_was_decided_explains_the_end_though_somebody_deletes_the_pod_as_well() -> None:
+    play = Play()
+    play.run()
+    play.edit(suspend=True)
+    play.see("running")
+    play.edit(suspend=False)
+    play.see("deleted-terminating")
+    play.see("deleted-exit-85")
+    assert (play.attempt().reason, play.status.retries.user) == ("JobSuspended", 0)
+
+
 @pytest.mark.parametrize(
     ("wish", "phase"), [({"suspend": True}, Phase.SUSPENDED), ({"cancelled": True}, Phase.CANCELLED)]
 )

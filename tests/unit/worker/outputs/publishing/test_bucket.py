@@ -1,14 +1,12 @@
 """Results in a bucket: what is uploaded, when, and what may be replaced."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs import open_destination
@@ -20,20 +18,8 @@ from unit.worker.outputs.publishing.bucket_site import (
     Site,
     keys,
     marker,
-    site_of,
     write,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with ObjectStore(tmp_path_factory.mktemp("store")) as store:
-        yield store
-
-
-@pytest.fixture
-def site(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return site_of(server, tmp_path, monkeypatch)
 
 
 def test_the_manifest_is_uploaded_last_and_then_the_marker_goes(site: Site) -> None:

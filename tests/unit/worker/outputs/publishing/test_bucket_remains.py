@@ -3,31 +3,18 @@
 import json
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.object_store import BUCKET, ObjectStore
+from harness.object_store import BUCKET
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.storage.bucket import BucketClient
-from unit.worker.outputs.publishing.bucket_site import ALL, Site, keys, marker, site_of
+from unit.worker.outputs.publishing.bucket_site import ALL, Site, keys, marker
 
 OTHER = "fm-band/.spectrogram-uid-9"
 DAY = 86_400
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with ObjectStore(tmp_path_factory.mktemp("store")) as store:
-        yield store
-
-
-@pytest.fixture
-def site(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return site_of(server, tmp_path, monkeypatch)
 
 
 def leave(site: Site, *, days: float, **changes: Any) -> None:

@@ -1,13 +1,11 @@
 """Results in a bucket are whole, whenever an attempt dies and whoever else is at work there."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from harness.object_store import ObjectStore
 from spectrogram_worker.contract import ExitCode
 from spectrogram_worker.errors import WorkerError
 from spectrogram_worker.outputs.publishing import bucket_place
@@ -23,20 +21,8 @@ from unit.worker.outputs.publishing.bucket_site import (
     kill_at,
     marker,
     published_by,
-    site_of,
     write,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with ObjectStore(tmp_path_factory.mktemp("store")) as store:
-        yield store
-
-
-@pytest.fixture
-def site(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return site_of(server, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("former", [False, True])

@@ -125,6 +125,20 @@ async def test_row_15_a_pod_that_vanishes_each_time_it_is_created_is_given_up() 
 
 
 @in_virtual_time
+async def test_row_15_a_creation_that_fails_is_no_pod_that_vanished() -> None:
+    desk = Desk()
+    desk.submit()
+    await desk.reconcile()
+    desk.take_away_pod()
+    desk.fail("POST", "/pods", times=8, error=500)
+    for _ in range(20):
+        await desk.reconcile()
+        await asyncio.sleep(60)
+    assert desk.requests("POST", "pods") == 10
+    assert (desk.status().phase, len(desk.pod_names())) == (Phase.STARTING, 1)
+
+
+@in_virtual_time
 async def test_row_17_a_pod_that_is_being_created_has_its_slot_though_its_job_is_deleted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from harness import virtual_time
+from harness.api.store import PODS
 from spectrogram_operator.api.status import Phase
 from spectrogram_operator.control.reconciling.reconcile import Reconciler
 from spectrogram_operator.core.planning.observed import QUICK_START_SECONDS
@@ -68,6 +69,32 @@ async def test_a_pod_is_missing_after_two_look_ups_ten_seconds_apart() -> None:
     await asyncio.sleep(10)
     await desk.reconcile()
     assert (desk.status().phase, desk.status().reason) == (Phase.FAILED, "PodMissing")
+
+
+@in_virtual_time
+async def test_another_pod_of_the_name_does_not_hide_that_the_attempt_s_own_is_missing() -> None:
+    desk = Desk()
+    await desk.start()
+    gone = desk.take_away_pod()
+    metadata = {name: gone["metadata"][name] for name in ("namespace", "name", "labels", "ownerReferences")}
+    desk.store.create(PODS, {"metadata": metadata, "spec": gone["spec"], "status": {"phase": "Running"}})
+    desk.look()
+    assert await desk.reconcile() == 10
+    await asyncio.sleep(10)
+    await desk.reconcile()
+    assert (desk.status().phase, desk.status().reason) == (Phase.FAILED, "PodMissing")
+
+
+@in_virtual_time
+async def test_row_1_the_pod_of_a_lost_node_is_deleted_without_waiting_for_it() -> None:
+    desk = Desk(hard_seconds=20_000, soft_seconds=19_000)
+    await desk.start()
+    desk.show("phase-unknown")
+    for _ in range(60):
+        await desk.reconcile()
+        await asyncio.sleep(60)
+    deletions = [one.request.body for one in desk.heard if one.request.method == "DELETE"]
+    assert {body["gracePeriodSeconds"] for body in deletions if body is not None} == {0}
 
 
 @in_virtual_time
