@@ -106,7 +106,8 @@
 
 {{- define "spectrogram-operator.checkSettings" -}}
 {{- if not .found.lines }}
-{{- $pairs := list (list "softTimeLimit" 600 "less than" "hardTimeLimit" 900) (list "backoff" 10 "at most" "maxBackoff" 600) }}
+{{- $limits := list "softTimeLimit" 600 "less than" "hardTimeLimit" 900 }}
+{{- $pairs := list $limits (list "backoff" 10 "at most" "maxBackoff" 600) (list "refusalWait" 30 "at most" "maxRefusalWait" 300) }}
 {{- $at := . }}
 {{- range $pairs }}
   {{- $one := include "spectrogram-operator.effective" (dict "root" $at.root "checks" $at.checks "setting" (index . 0) "default" (index . 1)) | fromJson }}

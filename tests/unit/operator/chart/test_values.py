@@ -261,7 +261,13 @@ REPLACED["CELERY_WORKER_MAX_MEMORY_PER_CHILD"] = AMOUNTS.map(str)
 # Values that depend on each other, most of them right by themselves.
 TOGETHER = perhaps(
     settings=perhaps(
-        softTimeLimit=SECONDS, hardTimeLimit=SECONDS, backoff=SECONDS, maxBackoff=SECONDS, defaultMemory=AMOUNTS
+        softTimeLimit=SECONDS,
+        hardTimeLimit=SECONDS,
+        backoff=SECONDS,
+        maxBackoff=SECONDS,
+        refusalWait=SECONDS,
+        maxRefusalWait=SECONDS,
+        defaultMemory=AMOUNTS,
     ),
     pools=perhaps(default=POOL, large=POOL),
     ports=perhaps(health=PORTS, metrics=PORTS),

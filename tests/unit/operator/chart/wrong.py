@@ -415,6 +415,12 @@ NEIGHBOURS: dict[str, Wrong] = {
         settings(memorySafeguardThreshold="95%"), "'/settings/memorySafeguardThreshold': got string"
     ),
     "level": Wrong(settings(logLevel="INFO"), "at '/settings/logLevel': value must be one of 'debug', 'info'"),
+    "refusalWait>max": Wrong(
+        settings(refusalWait=400), "settings.refusalWait (400 s) must be at most settings.maxRefusalWait (300 s)"
+    ),
+    "max refusal wait": Wrong(
+        settings(maxRefusalWait=0.01), "settings.refusalWait (30 s) must be at most settings.maxRefusalWait (0.01 s)"
+    ),
     "max backoff": Wrong(settings(maxBackoff=5), "settings.backoff (10 s) must be at most settings.maxBackoff (5 s)"),
     "several at once": Wrong(image(tag="a b") | {"watchNamespaces": ["B"]}, 'image.tag: "a b" is no tag'),
     # Beside the operator.
