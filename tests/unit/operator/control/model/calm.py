@@ -179,7 +179,8 @@ class Calm:
         assert isinstance(waiting, ValidJob)
         rules, policy = self.stage.rules, self.stage.policy
         queue = current_queue(waiting.spec, waiting.status, policy)
-        owners = {pod.owner_uid for pod in rules.live_pods if pod.queue == queue}
+        # Also of those whose label was away: where it is back they hold theirs.
+        owners = {pod.owner_uid for pod in rules.pods.values() if pod.live and pod.queue == queue}
         for job in rules.jobs.values():
             attempt = active_attempt(job.status)
             if attempt is not None and attempt.pool == queue:

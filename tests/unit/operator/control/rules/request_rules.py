@@ -128,7 +128,7 @@ class RequestRules:
         heard = self._listed_leases.get((process.name, process.life), -1.0)
         alive = asyncio.get_running_loop().time() - last <= process.settings.lease_seconds * 2 / 3
         there = ("leases", request.namespace, LEASE) in self.store.objects  # not where its namespace was deleted
-        if alive and there and holder not in ("", process.identity) and since <= heard:
+        if alive and there and holder not in ("", process.identity) and since < heard:
             self.fail(f"{process.name} acts where {holder} does: {request.method} {request.path}")
 
     def _hears_of_others(self, process: OperatorProcess, made: float) -> None:
