@@ -8,10 +8,11 @@ from harness import virtual_time
 from harness.api.routes import Request
 from harness.api.store import PODS
 from spectrogram_operator.api.job import Job, ValidJob
-from spectrogram_operator.api.names import PLURAL
+from spectrogram_operator.api.names import LABEL_JOB_UID, PLURAL
 from spectrogram_operator.api.spec import QueueName
 from spectrogram_operator.api.status import AttemptState
 from spectrogram_operator.core.building.sizing import current_queue
+from spectrogram_operator.core.judging.pod import Pod
 from spectrogram_operator.core.status import active_attempt, is_over
 from unit.operator.control.histories.scene import Scene
 from unit.operator.control.rules.process import OperatorProcess
@@ -132,7 +133,20 @@ class Calm:
     def _all_over(self) -> bool:
         rules, namespaces = self.stage.rules, self.stage.world.namespaces
         ended = all(is_over(job.status) for job in rules.jobs.values())
-        return ended and not rules.live_pods and not namespaces.ending
+        return ended and not self._pods() and not namespaces.ending
+
+    def _pods(self) -> list[Pod]:
+        """Every pod that lives and that a watch can tell of: also those whose label is back."""
+        rules, store = self.stage.rules, self.stage.store
+        return [
+            pod
+            for pod in rules.pods.values()
+            if pod.live
+            and (
+                pod.uid not in rules.hidden
+                or LABEL_JOB_UID in store.get(PODS, pod.namespace, pod.name)["metadata"]["labels"]
+            )
+        ]
 
     def _check_waiting(self) -> None:
         """What there is to do is done within a bound: no slot is held by nobody, and no end is overlooked."""
@@ -179,8 +193,7 @@ class Calm:
         assert isinstance(waiting, ValidJob)
         rules, policy = self.stage.rules, self.stage.policy
         queue = current_queue(waiting.spec, waiting.status, policy)
-        # Also of those whose label was away: where it is back they hold theirs.
-        owners = {pod.owner_uid for pod in rules.pods.values() if pod.live and pod.queue == queue}
+        owners = {pod.owner_uid for pod in self._pods() if pod.queue == queue}
         for job in rules.jobs.values():
             attempt = active_attempt(job.status)
             if attempt is not None and attempt.pool == queue:
