@@ -23,6 +23,8 @@ class Knowledge:
     jobs: Mapping[str, Job]
     pods: Mapping[str, Pod]
     hidden: set[str]
+    served: Mapping[str, tuple[str, float, float]]
+    """See RequestRules."""
     fail: Callable[[str], None]
     _since: dict[str, float] = field(default_factory=dict)
     """By UID: when it was created."""
@@ -30,8 +32,6 @@ class Knowledge:
     """By UID of a pod: the operator, and which of its lives, that created it, and when it heard so."""
     _began: dict[tuple[str, int, tuple[str, str]], tuple[float, float]] = field(default_factory=dict)
     """By operator, its life and lease: from when to when it had it, as far as was seen."""
-    _served: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """By namespace: who wrote last that it serves it by name, and when."""
     _reserved: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """By UID of a job and name of a pod: which operator wrote first that this pod is to be, and when."""
     _processes: dict[str, OperatorProcess] = field(default_factory=dict)
@@ -86,12 +86,9 @@ class Knowledge:
 
     def _renews(self, process: OperatorProcess, heard: Heard) -> None:
         metadata, now = heard.document["metadata"], asyncio.get_running_loop().time()
-        holder = heard.document["spec"]["holderIdentity"]
-        if holder and metadata["name"] == LEASE:
-            self._served[metadata["namespace"]] = holder, now
         which = (process.name, process.life, (metadata["namespace"], metadata["name"]))
         began, last = self._began.get(which, (now, now))
-        if holder != process.identity:
+        if heard.document["spec"]["holderIdentity"] != process.identity:
             self._began.pop(which, None)
         elif now - last > process.settings.lease_seconds * 2 / 3:
             self._began[which] = now, now
@@ -108,7 +105,7 @@ class Knowledge:
         reserved_by, reserved = self._reserved.get((made.owner_uid, made.name), ("", began))
         if reserved_by != process.name or reserved < began:
             return  # it was decided by another, or by whoever had the lease before
-        holder, last = self._served.get(namespace, (process.identity, began))
+        holder, _, last = self.served.get(namespace, (process.identity, began, began))
         handed_over = not by_name and holder != process.identity  # by who served it by name
         until = {namespace: max(began, last) if handed_over else began}
         for pod in self.pods.values():

@@ -40,7 +40,7 @@ class RequestRules:
     """By operator and lease: when it last wrote that it holds it."""
     _has: dict[tuple[str, int, str, str], float] = field(default_factory=dict)
     """By operator, its life, and lease: when it heard that it has it, if it has sent nothing about it since."""
-    _served: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    served: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     """By namespace: who serves it by name, and from when to when it has written so without a break."""
     _listed_leases: dict[tuple[str, int], float] = field(default_factory=dict)
     """By operator and its life: when a list of leases was made that it has heard by now, or soon will."""
@@ -119,12 +119,12 @@ class RequestRules:
             self.fail(f"{process.name} acts, and {holder} holds the lease: {request.method} {request.path}")
         elif seconds > process.settings.lease_seconds * 2 / 3:
             self.fail(f"{process.name} acts {seconds:.0f} s after it had the lease: {request.method} {request.path}")
-        if not process.settings.namespaces and request.namespace in self._served:
+        if not process.settings.namespaces and request.namespace in self.served:
             self._leaves_to_others(process, request)
 
     def _leaves_to_others(self, process: OperatorProcess, request: Request) -> None:
         """Who serves all namespaces does nothing in one that another serves by name, once it has heard so."""
-        holder, since, last = self._served[request.namespace or ""]
+        holder, since, last = self.served[request.namespace or ""]
         heard = self._listed_leases.get((process.name, process.life), -1.0)
         alive = asyncio.get_running_loop().time() - last <= process.settings.lease_seconds * 2 / 3
         there = ("leases", request.namespace, LEASE) in self.store.objects  # not where its namespace was deleted
@@ -147,9 +147,9 @@ class RequestRules:
         which = (process.name, body["metadata"]["namespace"], body["metadata"]["name"])
         if which[2] == LEASE:
             holder = body["spec"]["holderIdentity"]
-            before, since, last = self._served.get(which[1], ("", now, now))
+            before, since, last = self.served.get(which[1], ("", now, now))
             unbroken = holder == before and now - last <= process.settings.lease_seconds
-            self._served[which[1]] = holder, since if unbroken else now, now
+            self.served[which[1]] = holder, since if unbroken else now, now
         if body["spec"]["holderIdentity"] == process.identity:
             self._renewed[which] = now
             if _is_told(heard):

@@ -85,7 +85,7 @@ class Rules:
         self.store.listeners.append(self._look)
         self.of_requests = RequestRules(self.store, self.jobs, self.fail)
         self.of_statuses = StatusRules(self.store, self.policy, self.pods, self.shapes, self.fail)
-        self.knowledge = Knowledge(self.store, self.jobs, self.pods, self.hidden, self.fail)
+        self.knowledge = Knowledge(self.store, self.jobs, self.pods, self.hidden, self.of_requests.served, self.fail)
 
     @property
     def live_pods(self) -> list[Pod]:
